@@ -1,0 +1,188 @@
+/*
+ * diag.c - collecting and printing diagnostics.
+ */
+#include "base/diag.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum severity { ERROR, WARNING, NOTE } severity_kind;
+
+typedef struct message {
+    severity_kind severity;
+    diag_code code;
+    src_range at;
+    char *text;
+} message;
+
+struct ptl_diags {
+    ptl_arena *arena;
+    int max_errors, errors, warnings;
+    bool muted; /* the last error was over the limit: drop its notes too */
+    VEC(message) messages;
+};
+
+static const struct {
+    const char *slug, *summary;
+} codes[] = {
+#define DIAG(name, slug, summary) {slug, summary},
+#include "base/diag.def"
+#undef DIAG
+};
+
+ptl_diags *diags_new(int max_errors)
+{
+    ptl_arena *arena = arena_new();
+    ptl_diags *diags = ARENA_NEW(arena, ptl_diags);
+    diags->arena = arena;
+    diags->max_errors = max_errors;
+    return diags;
+}
+
+void diags_free(ptl_diags *diags)
+{
+    if (diags)
+        arena_free(diags->arena);
+}
+
+static void keep(ptl_diags *diags, severity_kind severity, diag_code code,
+                 src_range at, const char *format, va_list args)
+{
+    message m = {severity, code, at,
+                 arena_vprintf(diags->arena, format, args)};
+    vec_push(diags->arena, &diags->messages, m);
+}
+
+void diag_error(ptl_diags *diags, diag_code code, src_range at,
+                const char *format, ...)
+{
+    diags->errors++;
+    diags->muted = diags->max_errors && diags->errors > diags->max_errors;
+    if (diags->muted)
+        return;
+    va_list args;
+    va_start(args, format);
+    keep(diags, ERROR, code, at, format, args);
+    va_end(args);
+}
+
+void diag_warning(ptl_diags *diags, diag_code code, src_range at,
+                  const char *format, ...)
+{
+    va_list args;
+    diags->warnings++;
+    diags->muted = false;
+    va_start(args, format);
+    keep(diags, WARNING, code, at, format, args);
+    va_end(args);
+}
+
+void diag_note(ptl_diags *diags, src_range at, const char *format, ...)
+{
+    if (diags->muted)
+        return;
+    va_list args;
+    va_start(args, format);
+    keep(diags, NOTE, DIAG_COUNT, at, format, args);
+    va_end(args);
+}
+
+int diags_error_count(const ptl_diags *diags)
+{
+    return diags->errors;
+}
+
+int diags_warning_count(const ptl_diags *diags)
+{
+    return diags->warnings;
+}
+
+diag_code diags_code_at(const ptl_diags *diags, int index)
+{
+    for (int i = 0; i < diags->messages.count; i++)
+        if (diags->messages.data[i].severity == ERROR && index-- == 0)
+            return diags->messages.data[i].code;
+    return DIAG_COUNT;
+}
+
+/* The source line of `at`, tabs as blanks, cut where it is very long. */
+static void print_line(const message *m, int line, int column, ptl_str *out)
+{
+    enum { WIDTH = 160 };
+    const src_file *file = m->at.file;
+    const char *begin = file->text + file->line_begin[line - 1];
+    size_t length = strcspn(begin, "\n");
+    if (length > 0 && begin[length - 1] == '\r')
+        length--;
+    if (length > WIDTH && column > WIDTH)
+        return;
+    size_t shown = length;
+    if (shown > WIDTH)
+        for (shown = WIDTH; ((unsigned char)begin[shown] & 0xC0) == 0x80;)
+            shown--;
+    str_printf(out, "%5d | ", line);
+    for (size_t i = 0; i < shown; i++) {
+        unsigned char c = (unsigned char)begin[i];
+        str_addc(out, c < 0x20 || c == 0x7F ? ' ' : (char)c);
+    }
+    str_add(out, shown < length ? "...\n      | " : "\n      | ");
+    for (int i = 1; i < column; i++)
+        str_addc(out, ' ');
+    str_addc(out, '^');
+    const char *caret = file->text + m->at.begin;
+    size_t left = (size_t)(begin + length - caret);
+    for (uint32_t i = 1; i < m->at.end - m->at.begin && i < left &&
+                         (int)i + column < WIDTH; i++)
+        if (((unsigned char)caret[i] & 0xC0) != 0x80)
+            str_addc(out, '~');
+    str_addc(out, '\n');
+}
+
+static void print_message(const message *m, ptl_str *out, bool colour)
+{
+    static const char *const words[] = {"error", "warning", "note"};
+    static const char *const colours[] = {"\033[1;31m", "\033[1;35m",
+                                          "\033[1;36m"};
+    int line = 0, column = 0;
+    if (m->at.file) {
+        src_position(m->at, &line, &column);
+        str_printf(out, "%s:%d:%d: ", m->at.file->name, line, column);
+    }
+    if (colour)
+        str_printf(out, "%s%s:\033[0m ", colours[m->severity],
+                   words[m->severity]);
+    else
+        str_printf(out, "%s: ", words[m->severity]);
+    str_add(out, m->text);
+    if (m->code != DIAG_COUNT)
+        str_printf(out, " [%s]", codes[m->code].slug);
+    str_addc(out, '\n');
+    if (m->at.file && m->at.begin <= m->at.file->size)
+        print_line(m, line, column, out);
+}
+
+void diags_print(const ptl_diags *diags, ptl_str *out, bool colour)
+{
+    for (int i = 0; i < diags->messages.count; i++)
+        print_message(&diags->messages.data[i], out, colour);
+    if (diags->max_errors && diags->errors > diags->max_errors)
+        str_printf(out, "%d more errors not shown (--max-errors 0 shows all)\n",
+                   diags->errors - diags->max_errors);
+}
+
+const char *diag_slug(diag_code code)
+{
+    return codes[code].slug;
+}
+
+const char *diag_summary(diag_code code)
+{
+    return codes[code].summary;
+}
+
+diag_code diag_find(const char *slug)
+{
+    for (int i = 0; i < DIAG_COUNT; i++)
+        if (strcmp(codes[i].slug, slug) == 0)
+            return (diag_code)i;
+    return DIAG_COUNT;
+}
