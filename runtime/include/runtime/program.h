@@ -1,0 +1,89 @@
+/*
+ * program.h - the contract between compiler and runtime.
+ *
+ * A program is what one call carries out: a training step, an evaluation step,
+ * an initialisation. It names its buffers and lists steps, each a function
+ * made by someone the runtime does not know. The runtime binds memory to
+ * buffers and runs the steps in order; every step is a barrier.
+ *
+ * Task counts are fixed by sizes, never by threads, and tasks of one step are
+ * independent, so results do not depend on the number of threads.
+ */
+#ifndef PTL_RUNTIME_PROGRAM_H
+#define PTL_RUNTIME_PROGRAM_H
+
+#include "base/dtype.h"
+#include "base/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PTL_BUFFER_ALIGN = 64 };
+
+typedef enum ptl_role {
+    PTL_ROLE_PARAM,     /* persistent, bound by the owner; path as name */
+    PTL_ROLE_STATE,     /* persistent, not trained */
+    PTL_ROLE_SLOT,      /* persistent, of the optimizer; PATH/SLOT as name */
+    PTL_ROLE_DATA,      /* bound before each run: a raw field of the batch */
+    PTL_ROLE_SCALAR,    /* bound before each run: see below */
+    PTL_ROLE_OUTPUT,    /* in the arena, readable until the next run */
+    PTL_ROLE_CONSTANT,  /* bytes owned by the program (tables, literals) */
+    PTL_ROLE_TRANSIENT, /* in the arena */
+} ptl_role;
+
+/*
+ * Scalars a program may ask for by name (role SCALAR):
+ *   "step"         i32, updates already applied
+ *   "seed"         i64
+ *   "row0"         i64, global row of the batch's first row
+ *   "total_steps"  i32
+ *   "epoch"        i32
+ */
+
+typedef struct ptl_buffer {
+    const char *name; /* unique among non-transient buffers */
+    ptl_role role;
+    ptl_dtype dtype;
+    int rank;
+    int64_t dims[PTL_MAX_RANK];
+    int64_t size_bytes;   /* elements * size, not padded */
+    int64_t arena_offset; /* OUTPUT and TRANSIENT; multiple of the alignment */
+    const void *constant; /* CONSTANT: the bytes */
+    /* PARAM, STATE, SLOT: the program writes it, in place; no step after the
+     * writing one reads the old value. */
+    bool updated;
+    int64_t idx_bound; /* DATA: values must lie in [0, idx_bound); 0: any */
+} ptl_buffer;
+
+/* `args[i]` is the memory of buffer `step->args[i]`. Runs tasks [begin, end).
+ * Buffers are readable up to the next multiple of 64 bytes. */
+typedef void (*ptl_entry)(void *const *args, int64_t begin, int64_t end);
+
+typedef struct ptl_step {
+    const char *name; /* e.g. "contract.h": names the tensor it makes */
+    ptl_entry entry;
+    const int *args; /* buffer indices */
+    int arg_count;
+    int64_t task_count;
+    int64_t flops, bytes; /* estimates, for reports */
+} ptl_step;
+
+typedef struct ptl_program {
+    const char *name;
+    const ptl_buffer *buffers;
+    int buffer_count;
+    const ptl_step *steps;
+    int step_count;
+    int64_t arena_bytes;
+    /* Frees code, tables and this struct. No entry may be running. */
+    void (*release)(struct ptl_program *program);
+    void *owner; /* of whoever made it */
+} ptl_program;
+
+/* Index of the non-transient buffer called `name`, -1: none. */
+int program_find(const ptl_program *program, const char *name);
+
+/* Checks what the runtime can check: offsets aligned and inside the arena,
+ * arguments in range, names unique. The compiler's verifier does the rest. */
+ptl_status program_check(const ptl_program *program, ptl_error *err);
+
+#endif
