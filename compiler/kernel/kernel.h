@@ -1,0 +1,211 @@
+/*
+ * kernel.h - the kernel form: loops with explicit vectors, for every generator.
+ *
+ * Between the schedule and the code generators. Everything that decides a
+ * result's bits stands here: which operations, in which order, what is fused
+ * into an fma, how a reduction's tree looks, how many lanes. A generator only
+ * translates, so two generators cannot differ.
+ *
+ * A kernel is a body that runs once per task. A body is a block: a list of
+ * statements in order. Values are defined once and visible to later statements
+ * of the same block and of blocks inside it. What changes over a loop is a
+ * local (GET, SET). Addresses count elements, in I64.
+ *
+ * Everything lives in the module's arena. One thread builds a module.
+ */
+#ifndef PTL_KERNEL_KERNEL_H
+#define PTL_KERNEL_KERNEL_H
+
+#include "base/arena.h"
+#include "base/dtype.h"
+#include "base/status.h"
+#include "base/str.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum kern_type { KERN_F32, KERN_F64, KERN_I32, KERN_I64, KERN_BOOL } kern_type;
+
+typedef enum kern_op {
+#define KOP(name, operands, text) KERN_##name,
+#include "kernel/op.def"
+#undef KOP
+    KERN_OP_COUNT
+} kern_op;
+
+typedef struct kern_value kern_value;
+typedef struct kern_block kern_block;
+typedef struct kern_kernel kern_kernel;
+
+typedef struct kern_local {
+    kern_type type;
+    int lanes;
+    int id;
+    const char *name;
+} kern_local;
+
+/*
+ * Where a LOAD or STORE goes: element offset + lane * stride of buffer
+ * `buffer`, or offset + offsets[lane] where `offsets` (I32 or I64 vector) is
+ * given. Lanes whose mask is false are not touched; a LOAD yields `other`
+ * there (0 where NULL). Memory types: F32, F64, I32, I64 as they are; U8 loads
+ * as I32; BOOL is one byte, 0 or 1.
+ */
+typedef struct kern_memory {
+    int buffer; /* index into the kernel's buffers */
+    kern_value *offset;
+    int64_t stride; /* 0: one element, splat; 1: contiguous */
+    kern_value *offsets;
+    kern_value *mask;
+    kern_value *other;
+} kern_memory;
+
+struct kern_value {
+    kern_op op;
+    kern_type type;
+    int lanes; /* 1 or a power of two */
+    int id;    /* within the kernel, in order of creation */
+    const char *name; /* for readable dumps, may be NULL */
+    double number;    /* CONST of a real */
+    int64_t integer;  /* CONST of an integer or BOOL; LANE */
+    kern_value *args[3];
+    kern_local *local;   /* GET */
+    kern_memory memory;  /* LOAD */
+};
+
+typedef enum kern_stmt_kind {
+    KERN_DO,    /* compute `value` here */
+    KERN_SET,   /* local = value */
+    KERN_STORE, /* memory = value */
+    KERN_LOOP,  /* for index in lo..hi step `step`: body */
+    KERN_IF,    /* if `value` (BOOL, one lane): body, else other_body */
+} kern_stmt_kind;
+
+typedef struct kern_stmt {
+    kern_stmt_kind kind;
+    kern_value *value;
+    kern_local *local;
+    kern_memory memory;
+    kern_value *index, *lo, *hi; /* LOOP: I64, one lane */
+    int64_t step;
+    int unroll; /* LOOP: a wish; 0 or 1: none. Never changes bits. */
+    kern_block *body, *other_body;
+} kern_stmt;
+
+struct kern_block {
+    VEC(kern_stmt *) stmts;
+    kern_block *parent;
+};
+
+typedef struct kern_buffer {
+    const char *name;
+    ptl_dtype dtype;
+    bool written; /* else read only */
+} kern_buffer;
+
+/*
+ * The tile step of a contraction over packed operands:
+ *
+ *   buffer 0: A packed [batch][m_panels][k][mr], rows past m are zero
+ *   buffer 1: B packed [batch][n_panels][k][nr], columns past n are zero
+ *   buffer 2: C, written at batch_offset[b] + row_offset[i] + col_offset[j]
+ *   buffers 3, 4, 5: those three tables, I64 constants
+ *
+ * where m_panels = ceil(m / mr), likewise n. Every product is an fma onto one
+ * accumulator per element of C, k ascending from zero: blocking over k keeps
+ * that chain (C is read back), so mr, nr, kc never change bits. Tasks: batch x
+ * row blocks of `m_block` panels x column blocks of `n_block` panels, the last
+ * fastest.
+ */
+typedef struct kern_tile {
+    kern_type type; /* F32 or F64 */
+    int64_t batch, m, n, k;
+    int mr, nr; /* nr is a multiple of the lanes of a full vector */
+    int64_t kc;
+    int64_t m_block, n_block; /* in panels */
+    bool unit_columns; /* col_offset[j] == j for all j */
+} kern_tile;
+
+typedef enum kern_kernel_kind { KERN_NEST, KERN_TILE } kern_kernel_kind;
+
+struct kern_kernel {
+    kern_kernel_kind kind;
+    const char *name;
+    VEC(kern_buffer) buffers;
+    int64_t task_count;
+    int64_t flops, bytes; /* estimates */
+    kern_block *body;     /* NEST */
+    kern_tile tile;       /* TILE */
+    int value_count, local_count;
+    struct kern_module *module;
+};
+
+typedef struct kern_module {
+    ptl_arena *arena;
+    VEC(kern_kernel *) kernels;
+} kern_module;
+
+/* What kernels are made for: widths and tile sizes, from the target. */
+typedef struct kern_target {
+    const char *name;     /* "avx512", "avx2", "portable" */
+    int lanes_f32;        /* of a full vector: 16, 8, 4; f64 has half */
+    int mr_f32, nr_f32;   /* micro-tile of contractions */
+    int mr_f64, nr_f64;
+    int64_t kc;           /* elements of k in one block, f32 */
+} kern_target;
+
+kern_module *kern_module_new(void);
+void kern_module_free(kern_module *m);
+
+/* ---------- building: statements go to the end of the builder's block ------ */
+
+typedef struct kern_builder {
+    kern_kernel *kernel;
+    kern_block *block;
+} kern_builder;
+
+kern_kernel *kern_kernel_new(kern_module *m, const char *name,
+                             int64_t task_count);
+int kern_buffer_add(kern_kernel *k, const char *name, ptl_dtype dtype,
+                    bool written);
+kern_builder kern_begin(kern_kernel *k);
+
+kern_value *kern_real(kern_builder *b, kern_type type, int lanes, double x);
+kern_value *kern_int(kern_builder *b, kern_type type, int lanes, int64_t x);
+kern_value *kern_task(kern_builder *b);
+kern_value *kern_iota(kern_builder *b, kern_type type, int lanes);
+kern_value *kern_splat(kern_builder *b, kern_value *x, int lanes);
+/* Types and lanes are checked (PTL_ASSERT); one-lane operands are splat where
+ * another has more lanes. Constants fold for integers only. */
+kern_value *kern_op1(kern_builder *b, kern_op op, kern_value *x);
+kern_value *kern_op2(kern_builder *b, kern_op op, kern_value *x, kern_value *y);
+kern_value *kern_fma(kern_builder *b, kern_value *x, kern_value *y,
+                     kern_value *z);
+kern_value *kern_select(kern_builder *b, kern_value *cond, kern_value *x,
+                        kern_value *y);
+kern_value *kern_convert(kern_builder *b, kern_value *x, kern_type type);
+kern_value *kern_bitcast(kern_builder *b, kern_value *x, kern_type type);
+kern_value *kern_lane(kern_builder *b, kern_value *x, int lane);
+kern_value *kern_hsum(kern_builder *b, kern_value *x);
+kern_value *kern_load(kern_builder *b, kern_memory at, int lanes);
+void kern_store(kern_builder *b, kern_memory at, kern_value *x);
+
+kern_local *kern_local_new(kern_builder *b, kern_type type, int lanes,
+                           const char *name);
+kern_value *kern_get(kern_builder *b, kern_local *local);
+void kern_set(kern_builder *b, kern_local *local, kern_value *x);
+
+/* Opens a loop and moves the builder inside; kern_end() moves it out again. */
+kern_value *kern_loop(kern_builder *b, kern_value *lo, kern_value *hi,
+                      int64_t step, int unroll);
+void kern_if(kern_builder *b, kern_value *cond);
+void kern_else(kern_builder *b);
+void kern_end(kern_builder *b);
+
+/* ---------- text and checks ---------- */
+
+/* Stable and complete: equal text means equal code. Key of the object cache. */
+void kern_print(const kern_module *m, ptl_str *out);
+/* Types, lanes, visibility, masks; names the kernel and the value. */
+bool kern_verify(const kern_module *m, ptl_error *err);
+
+#endif
