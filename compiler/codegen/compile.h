@@ -1,8 +1,8 @@
 /*
  * compile.h - a graph becomes a program: schedule, kernel form, machine code.
  */
-#ifndef PTL_DRIVER_COMPILE_H
-#define PTL_DRIVER_COMPILE_H
+#ifndef PTL_CODEGEN_COMPILE_H
+#define PTL_CODEGEN_COMPILE_H
 
 #include "ir/ir.h"
 #include "runtime/program.h"
