@@ -1,0 +1,237 @@
+/*
+ * run.c - binds buffers to memory and runs the steps of a program in order.
+ *
+ * Needs:    a program that passes program_check() (run_open checks).
+ * Provides: each step called on a thread pool with its buffers, in order, each
+ *           a barrier.
+ * Keeps:    everything is allocated in run_open: executing allocates nothing.
+ */
+#include "runtime/run.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct ptl_run {
+    const ptl_program *program;
+    ptl_pool *pool;
+    char *arena;   /* outputs and transients */
+    char *scalars; /* PTL_BUFFER_ALIGN bytes for each buffer that is one */
+    char *constants;
+    size_t scalar_bytes, constant_bytes;
+    void **data;     /* of each buffer; NULL: not bound */
+    void **args;     /* of all steps, one after the other */
+    bool stale;      /* args do not show `data` any more */
+    double *seconds; /* per step; NULL: not measured */
+};
+
+static int arg_total(const ptl_program *p)
+{
+    int total = 0;
+    for (int i = 0; i < p->step_count; i++)
+        total += p->steps[i].arg_count;
+    return total;
+}
+
+static ptl_status no_arena(const ptl_program *p, ptl_error *err)
+{
+    const ptl_buffer *largest = NULL;
+    for (int i = 0; i < p->buffer_count; i++)
+        if (!largest || p->buffers[i].size_bytes > largest->size_bytes)
+            largest = &p->buffers[i];
+    return ptl_fail(err, PTL_E_MEMORY,
+                    "no memory for the %lld bytes that \"%s\" needs (the "
+                    "largest buffer is \"%s\" with %lld bytes); a smaller "
+                    "batch needs less",
+                    (long long)p->arena_bytes, p->name,
+                    largest && largest->name ? largest->name : "",
+                    largest ? (long long)largest->size_bytes : 0LL);
+}
+
+/* Constants are copied: their bytes may be unaligned or end without padding. */
+static void place_buffers(ptl_run *run)
+{
+    const ptl_program *p = run->program;
+    char *scalar = run->scalars, *constant = run->constants;
+    for (int i = 0; i < p->buffer_count; i++) {
+        const ptl_buffer *b = &p->buffers[i];
+        if (b->role == PTL_ROLE_OUTPUT || b->role == PTL_ROLE_TRANSIENT) {
+            run->data[i] = run->arena + b->arena_offset;
+        } else if (b->role == PTL_ROLE_SCALAR) {
+            run->data[i] = scalar;
+            scalar += PTL_BUFFER_ALIGN;
+        } else if (b->role == PTL_ROLE_CONSTANT) {
+            run->data[i] = constant;
+            if (b->size_bytes)
+                memcpy(constant, b->constant, (size_t)b->size_bytes);
+            constant += memory_padded((size_t)b->size_bytes);
+        }
+    }
+}
+
+static void measure(const ptl_program *p, ptl_run *run)
+{
+    for (int i = 0; i < p->buffer_count; i++) {
+        const ptl_buffer *b = &p->buffers[i];
+        if (b->role == PTL_ROLE_SCALAR)
+            run->scalar_bytes += PTL_BUFFER_ALIGN;
+        if (b->role == PTL_ROLE_CONSTANT)
+            run->constant_bytes += memory_padded((size_t)b->size_bytes);
+    }
+}
+
+ptl_status run_open(const ptl_program *program, ptl_pool *pool, ptl_run **out,
+                    ptl_error *err)
+{
+    ptl_status st = program_check(program, err);
+    if (st != PTL_OK)
+        return st;
+    ptl_run *run = calloc(1, sizeof *run);
+    if (!run)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for a run");
+    run->program = program;
+    run->pool = pool;
+    run->stale = true;
+    measure(program, run);
+    run->data = calloc((size_t)program->buffer_count + 1, sizeof *run->data);
+    run->args = calloc((size_t)arg_total(program) + 1, sizeof *run->args);
+    run->scalars = memory_map(run->scalar_bytes);
+    run->constants = memory_map(run->constant_bytes);
+    run->arena = memory_map(memory_padded((size_t)program->arena_bytes));
+    if (!run->data || !run->args || !run->scalars || !run->constants ||
+        !run->arena) {
+        run_close(run);
+        return no_arena(program, err);
+    }
+    place_buffers(run);
+    *out = run;
+    return PTL_OK;
+}
+
+void run_close(ptl_run *run)
+{
+    if (!run)
+        return;
+    memory_unmap(run->arena, memory_padded((size_t)run->program->arena_bytes));
+    memory_unmap(run->constants, run->constant_bytes);
+    memory_unmap(run->scalars, run->scalar_bytes);
+    free(run->data);
+    free(run->args);
+    free(run->seconds);
+    free(run);
+}
+
+void run_bind(ptl_run *run, int buffer, void *memory)
+{
+    PTL_ASSERT(buffer >= 0 && buffer < run->program->buffer_count);
+    PTL_ASSERT((uintptr_t)memory % PTL_BUFFER_ALIGN == 0);
+    if (run->data[buffer] == memory)
+        return;
+    run->data[buffer] = memory;
+    run->stale = true;
+}
+
+bool run_bind_name(ptl_run *run, const char *name, void *memory)
+{
+    int buffer = program_find(run->program, name);
+    if (buffer < 0)
+        return false;
+    run_bind(run, buffer, memory);
+    return true;
+}
+
+void run_set(ptl_run *run, const char *scalar, int64_t value)
+{
+    int buffer = program_find(run->program, scalar);
+    if (buffer < 0 || run->program->buffers[buffer].role != PTL_ROLE_SCALAR)
+        return;
+    switch (run->program->buffers[buffer].dtype) {
+    case PTL_I32:
+        *(int32_t *)run->data[buffer] = (int32_t)value;
+        break;
+    case PTL_I64:
+        *(int64_t *)run->data[buffer] = value;
+        break;
+    case PTL_F32:
+        *(float *)run->data[buffer] = (float)value;
+        break;
+    case PTL_F64:
+        *(double *)run->data[buffer] = (double)value;
+        break;
+    case PTL_U8:
+    case PTL_BOOL:
+    case PTL_DTYPE_COUNT:
+        PTL_ASSERT(!"a scalar of bytes");
+    }
+}
+
+static ptl_status resolve_args(ptl_run *run, ptl_error *err)
+{
+    const ptl_program *p = run->program;
+    void **arg = run->args;
+    for (int i = 0; i < p->step_count; i++)
+        for (int k = 0; k < p->steps[i].arg_count; k++) {
+            int buffer = p->steps[i].args[k];
+            if (!run->data[buffer])
+                return ptl_fail(err, PTL_E_INTERNAL,
+                                "\"%s\" of program \"%s\" was not bound",
+                                p->buffers[buffer].name, p->name);
+            *arg++ = run->data[buffer];
+        }
+    run->stale = false;
+    return PTL_OK;
+}
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+ptl_status run_execute(ptl_run *run, ptl_error *err)
+{
+    const ptl_program *p = run->program;
+    if (run->stale) {
+        ptl_status st = resolve_args(run, err);
+        if (st != PTL_OK)
+            return st;
+    }
+    void **args = run->args;
+    for (int i = 0; i < p->step_count; i++) {
+        const ptl_step *s = &p->steps[i];
+        double start = run->seconds ? now_seconds() : 0;
+        pool_run(run->pool, s->entry, args, s->task_count);
+        if (run->seconds)
+            run->seconds[i] += now_seconds() - start;
+        args += s->arg_count;
+    }
+    return PTL_OK;
+}
+
+void *run_data(const ptl_run *run, int buffer)
+{
+    PTL_ASSERT(buffer >= 0 && buffer < run->program->buffer_count);
+    return run->data[buffer];
+}
+
+const ptl_program *run_program(const ptl_run *run)
+{
+    return run->program;
+}
+
+void run_profile(ptl_run *run, bool on)
+{
+    free(run->seconds);
+    run->seconds = NULL;
+    if (on) {
+        run->seconds =
+            calloc((size_t)run->program->step_count + 1, sizeof(double));
+        PTL_ASSERT(run->seconds);
+    }
+}
+
+double run_step_seconds(const ptl_run *run, int index)
+{
+    return run->seconds ? run->seconds[index] : 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * run.h - memory for a program, and its steps carried out in order.
+ *
+ *   ptl_run *run;
+ *   st = run_open(program, pool, &run, &err);      checks, takes the arena
+ *   run_bind(run, program_find(program, "net.w"), w);
+ *   run_set(run, "step", 7);
+ *   st = run_execute(run, &err);
+ *   float *loss = run_data(run, program_find(program, "loss"));
+ *   run_close(run);
+ *
+ * Constants, scalars, outputs and transients have their memory from run_open;
+ * parameters, states, slots and data are bound by the caller and stay bound.
+ * Executing allocates nothing. A run belongs to one thread at a time.
+ */
+#ifndef PTL_RUNTIME_RUN_H
+#define PTL_RUNTIME_RUN_H
+
+#include "runtime/pool.h"
+#include <stddef.h>
+
+typedef struct ptl_run ptl_run;
+
+/*
+ * Borrows program and pool, both of which outlive the run. Fails with
+ * E_INTERNAL when the program breaks its contract, E_MEMORY when the arena
+ * cannot be had (the message has the largest buffers).
+ */
+ptl_status run_open(const ptl_program *program, ptl_pool *pool, ptl_run **out,
+                    ptl_error *err);
+void run_close(ptl_run *run); /* accepts NULL */
+
+/*
+ * `memory` is aligned to PTL_BUFFER_ALIGN, readable up to the next multiple of
+ * it past the buffer's size, and borrowed until bound anew or closed.
+ */
+void run_bind(ptl_run *run, int buffer, void *memory);
+/* Binds the buffer of that name; false: the program has none. */
+bool run_bind_name(ptl_run *run, const char *name, void *memory);
+/* Sets a scalar for the next execution; without effect where the program does
+ * not ask for it. */
+void run_set(ptl_run *run, const char *scalar, int64_t value);
+
+/* Fails with E_INTERNAL when a buffer of the caller's was never bound. */
+ptl_status run_execute(ptl_run *run, ptl_error *err);
+
+/* The memory of a buffer, NULL while nothing is bound. */
+void *run_data(const ptl_run *run, int buffer);
+const ptl_program *run_program(const ptl_run *run);
+
+/* Seconds spent in step `index` since run_profile(run, true). */
+void run_profile(ptl_run *run, bool on);
+double run_step_seconds(const ptl_run *run, int index);
+
+/*
+ * Zeroed memory of the system, aligned to PTL_BUFFER_ALIGN and padded to a
+ * multiple of it; blocks of 2 MiB and more ask for huge pages, whose first
+ * touch is far cheaper. NULL: not to be had. Size 0 gives one unit.
+ */
+void *memory_map(size_t size_bytes);
+void memory_unmap(void *memory, size_t size_bytes); /* accepts NULL */
+/* `size` rounded up to PTL_BUFFER_ALIGN. */
+size_t memory_padded(size_t size_bytes);
+
+#endif
