@@ -136,7 +136,7 @@ struct kern_kernel {
     kern_block *body;     /* NEST */
     kern_tile tile;       /* TILE */
     int value_count, local_count;
-    struct kern_module *module;
+    struct kern_module *module; /* owner, for its arena */
 };
 
 typedef struct kern_module {
@@ -202,6 +202,16 @@ void kern_else(kern_builder *b);
 void kern_end(kern_builder *b);
 
 /* ---------- text and checks ---------- */
+
+const char *kern_op_name(kern_op op);
+int kern_op_operands(kern_op op);
+const char *kern_type_name(kern_type type);
+static inline bool kern_is_real(kern_type type)
+{
+    return type == KERN_F32 || type == KERN_F64;
+}
+/* What a LOAD of a buffer of `dtype` yields: U8 is I32, the rest as it is. */
+kern_type kern_type_of(ptl_dtype dtype);
 
 /* Stable and complete: equal text means equal code. Key of the object cache. */
 void kern_print(const kern_module *m, ptl_str *out);

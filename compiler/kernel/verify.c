@@ -1,0 +1,219 @@
+/*
+ * verify.c - checks that a module is well formed before anyone translates it.
+ *
+ * Needs:    a module from the builder, or one a pass has changed.
+ * Provides: types, lanes and masks by the rules of rules.c; every operand
+ *           computed before its use, in the same block or one around it; every
+ *           local set on all paths before it is read.
+ * Keeps:    everything.
+ */
+#include "kernel/kernel.h"
+#include "kernel/rules.h"
+#include <string.h>
+
+typedef struct verifier {
+    const kern_kernel *kernel;
+    const kern_value **seen; /* by id: the value computed so far */
+    ptl_arena *arena;
+    ptl_error *err;
+} verifier;
+
+static bool fail(verifier *c, const kern_value *v, const char *problem)
+{
+    if (v)
+        ptl_fail(c->err, PTL_E_INTERNAL,
+                 "kernel \"%s\": %s %s%s%d: %s", c->kernel->name,
+                 kern_op_name(v->op), v->name ? v->name : "v",
+                 v->name ? "." : "", v->id, problem);
+    else
+        ptl_fail(c->err, PTL_E_INTERNAL, "kernel \"%s\": %s", c->kernel->name,
+                 problem);
+    return false;
+}
+
+static bool is_visible(verifier *c, const kern_value *v)
+{
+    return v->id >= 0 && v->id < c->kernel->value_count && c->seen[v->id] == v;
+}
+
+static bool check_use(verifier *c, const kern_value *v)
+{
+    return is_visible(c, v) || fail(c, v, "used where it is not visible");
+}
+
+static bool check_memory(verifier *c, const kern_memory *at)
+{
+    return (!at->offset || check_use(c, at->offset)) &&
+           (!at->offsets || check_use(c, at->offsets)) &&
+           (!at->mask || check_use(c, at->mask)) &&
+           (!at->other || check_use(c, at->other));
+}
+
+static bool define(verifier *c, const kern_value *v)
+{
+    if (v->id < 0 || v->id >= c->kernel->value_count)
+        return fail(c, v, "its id is not the kernel's");
+    if (c->seen[v->id])
+        return fail(c, v, "computed twice");
+    c->seen[v->id] = v;
+    return true;
+}
+
+static bool check_do(verifier *c, const kern_value *v, const bool *set)
+{
+    if (!v)
+        return fail(c, v, "a statement without a value");
+    for (int i = 0; i < kern_op_operands(v->op); i++)
+        if (v->args[i] && !check_use(c, v->args[i]))
+            return false;
+    const char *problem = kern_value_problem(c->kernel, v);
+    if (problem)
+        return fail(c, v, problem);
+    if (v->op == KERN_INDEX)
+        return fail(c, v, "an index belongs to its loop");
+    if (v->op == KERN_LOAD && !check_memory(c, &v->memory))
+        return false;
+    if (v->op == KERN_GET && (v->local->id < 0 ||
+                              v->local->id >= c->kernel->local_count ||
+                              !set[v->local->id]))
+        return fail(c, v, "the local may be read before it is set");
+    return define(c, v);
+}
+
+static bool check_set(verifier *c, const kern_stmt *s, bool *set)
+{
+    const kern_local *local = s->local;
+    if (!local || local->id < 0 || local->id >= c->kernel->local_count)
+        return fail(c, NULL, "a set without a local of the kernel");
+    if (!s->value || !check_use(c, s->value))
+        return false;
+    if (s->value->type != local->type || s->value->lanes != local->lanes)
+        return fail(c, s->value, "differs from its local in type or lanes");
+    set[local->id] = true;
+    return true;
+}
+
+static bool check_store(verifier *c, const kern_stmt *s)
+{
+    if (!s->value || !check_use(c, s->value))
+        return false;
+    const char *problem = kern_store_problem(c->kernel, &s->memory, s->value);
+    if (problem)
+        return fail(c, s->value, problem);
+    return check_memory(c, &s->memory);
+}
+
+static bool check_block(verifier *c, const kern_block *block, bool *set);
+
+static bool *copy_of(verifier *c, const bool *set)
+{
+    bool *copy = ARENA_ARRAY(c->arena, bool, c->kernel->local_count + 1);
+    memcpy(copy, set, (size_t)c->kernel->local_count * sizeof *set);
+    return copy;
+}
+
+static bool is_count(const kern_value *v)
+{
+    return v && v->type == KERN_I64 && v->lanes == 1;
+}
+
+/* A loop may run no time at all, so what it sets does not count after it. */
+static bool check_loop(verifier *c, const kern_stmt *s, const bool *set)
+{
+    if (!is_count(s->lo) || !is_count(s->hi) || !is_count(s->index))
+        return fail(c, s->index, "a loop counts in i64 of one lane");
+    if (s->step <= 0)
+        return fail(c, s->index, "the loop's step is not positive");
+    if (!check_use(c, s->lo) || !check_use(c, s->hi))
+        return false;
+    if (s->index->op != KERN_INDEX || !define(c, s->index))
+        return fail(c, s->index, "not a loop's own index");
+    bool ok = check_block(c, s->body, copy_of(c, set));
+    c->seen[s->index->id] = NULL;
+    return ok;
+}
+
+static bool check_if(verifier *c, const kern_stmt *s, bool *set)
+{
+    if (!s->value || s->value->type != KERN_BOOL || s->value->lanes != 1)
+        return fail(c, s->value, "an if wants a truth value of one lane");
+    bool *then_set = copy_of(c, set), *else_set = copy_of(c, set);
+    if (!check_use(c, s->value) || !check_block(c, s->body, then_set))
+        return false;
+    if (s->other_body && !check_block(c, s->other_body, else_set))
+        return false;
+    for (int i = 0; i < c->kernel->local_count; i++)
+        set[i] = then_set[i] && else_set[i];
+    return true;
+}
+
+static bool check_stmt(verifier *c, const kern_stmt *s, bool *set)
+{
+    switch (s->kind) {
+    case KERN_DO:
+        return check_do(c, s->value, set);
+    case KERN_SET:
+        return check_set(c, s, set);
+    case KERN_STORE:
+        return check_store(c, s);
+    case KERN_LOOP:
+        return check_loop(c, s, set);
+    case KERN_IF:
+        return check_if(c, s, set);
+    }
+    return fail(c, NULL, "an unknown statement");
+}
+
+static bool check_block(verifier *c, const kern_block *block, bool *set)
+{
+    if (!block)
+        return fail(c, NULL, "a body is missing");
+    bool ok = true;
+    for (int i = 0; ok && i < block->stmts.count; i++)
+        ok = check_stmt(c, block->stmts.data[i], set);
+    for (int i = 0; i < block->stmts.count; i++) /* gone with their block */
+        if (block->stmts.data[i]->kind == KERN_DO && ok)
+            c->seen[block->stmts.data[i]->value->id] = NULL;
+    return ok;
+}
+
+static bool check_tile(verifier *c)
+{
+    const kern_tile *t = &c->kernel->tile;
+    const kern_kernel *k = c->kernel;
+    if (!kern_is_real(t->type) || k->buffers.count != 6)
+        return fail(c, NULL, "a tile step has reals and six buffers");
+    for (int i = 0; i < 6; i++) {
+        kern_type want = i < 3 ? t->type : KERN_I64;
+        const kern_buffer *b = &k->buffers.data[i];
+        if (kern_type_of(b->dtype) != want || b->written != (i == 2))
+            return fail(c, NULL, "a buffer of a tile step is of wrong kind");
+    }
+    if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 1 || t->kc < 1 ||
+        t->mr < 1 || t->nr < 1 || t->m_block < 1 || t->n_block < 1)
+        return fail(c, NULL, "a size of a tile step is not positive");
+    int64_t m_panels = (t->m + t->mr - 1) / t->mr;
+    int64_t n_panels = (t->n + t->nr - 1) / t->nr;
+    int64_t tasks = t->batch * ((m_panels + t->m_block - 1) / t->m_block) *
+                    ((n_panels + t->n_block - 1) / t->n_block);
+    if (tasks != k->task_count)
+        return fail(c, NULL, "a tile step's tasks do not fit its blocks");
+    return true;
+}
+
+bool kern_verify(const kern_module *m, ptl_error *err)
+{
+    bool ok = true;
+    ptl_arena *arena = arena_new();
+    for (int i = 0; ok && i < m->kernels.count; i++) {
+        const kern_kernel *k = m->kernels.data[i];
+        verifier c = {k, NULL, arena, err};
+        c.seen = ARENA_ARRAY(arena, const kern_value *, k->value_count + 1);
+        bool *set = ARENA_ARRAY(arena, bool, k->local_count + 1);
+        ok = k->task_count >= 0 || fail(&c, NULL, "a negative number of tasks");
+        ok = ok && (k->kind == KERN_TILE ? check_tile(&c)
+                                         : check_block(&c, k->body, set));
+    }
+    arena_free(arena);
+    return ok;
+}
