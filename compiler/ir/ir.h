@@ -13,8 +13,8 @@
  *
  * A graph owns its nodes and expressions (one arena); pointers stay valid
  * until ir_graph_free(). Nodes are listed in an order where operands come
- * first. Nothing is changed in place: passes make new nodes (or a new graph)
- * and ir_graph_replace() what uses the old ones.
+ * first, and nodes.data[n->id] is n. Passes make new nodes (or a new graph) and
+ * ir_graph_replace() the old ones.
  */
 #ifndef PTL_IR_IR_H
 #define PTL_IR_IR_H
@@ -147,7 +147,9 @@ typedef struct ir_var {
  * Variables 0..out_count-1 are the axes of the result in order, the rest are
  * reduced. Sum over nothing is 0, prod 1, max -inf, lse -inf, any false, all
  * true. Max, min, argmax take the first (lexicographic) winner; NaN wins.
- * Argmax yields the row-major position within the box of reduction ranges.
+ * Argmax yields the row-major position within the box of reduction ranges, 0
+ * over nothing. Max and min of INT over nothing are -2^31 and 2^31 - 1. A map
+ * has no reduction variables and no filter.
  */
 typedef struct ir_comp {
     int out_count, var_count;
@@ -187,7 +189,8 @@ typedef struct ir_scan {
 
 struct ir_node {
     ir_node_kind kind;
-    int id;           /* position in creation order */
+    int id;           /* index in the graph's nodes; ir_prune() renumbers, and
+                         sets -1 for what it drops */
     const char *name; /* unique within the graph */
     ir_type type;
     src_range at;     /* the source it came from */
@@ -239,7 +242,8 @@ ir_affine ir_affine_scale(ir_graph *g, ir_affine a, int64_t by);
 int64_t ir_affine_coef(ir_affine a, int var);
 /* Replaces variable v by map[v] (affine over new variables). */
 ir_affine ir_affine_substitute(ir_graph *g, ir_affine a, const ir_affine *map);
-/* Smallest and largest value over the box of `vars`. */
+/* Smallest and largest value over the box of `vars`; an empty range counts as
+ * its `lo`. */
 void ir_affine_range(ir_affine a, const ir_var *vars, int64_t *low,
                      int64_t *high);
 bool ir_affine_equal(ir_affine a, ir_affine b);
@@ -253,7 +257,11 @@ ir_expr *ir_affine_value(ir_graph *g, ir_affine a); /* as an INT expression */
 ir_expr *ir_read(ir_graph *g, ir_node *node, const ir_sub *subs, int count,
                  ir_expr *outside);
 ir_expr *ir_inside(ir_graph *g, ir_node *node, const ir_sub *subs, int count);
-/* Checks operand types (PTL_ASSERT); SELECT wants (BOOL, T, T). */
+/* Do the operand types fit? SELECT wants (BOOL, T, T), most of REAL and INT
+ * want the same twice; REAL and INT conversions take anything. */
+bool ir_op_accepts(ir_scalar op, ir_expr *const *args);
+/* Checks operand types (PTL_ASSERT). May return something simpler with the same
+ * bits. */
 ir_expr *ir_op(ir_graph *g, ir_scalar op, ir_expr *const *args);
 ir_expr *ir_op1(ir_graph *g, ir_scalar op, ir_expr *a);
 ir_expr *ir_op2(ir_graph *g, ir_scalar op, ir_expr *a, ir_expr *b);
@@ -262,8 +270,10 @@ ir_expr *ir_random_value(ir_graph *g, ir_random kind, const char *site,
                          ir_expr *element, ir_expr *step, ir_expr *seed);
 /* Reads `node` at the plain variables first..first+rank-1. */
 ir_expr *ir_read_plain(ir_graph *g, ir_node *node, int first);
-/* Rebuilds `e` with variables replaced (affine over new variables); reads of
- * node n become reads of node_map[n->id] where that is given and not NULL. */
+/* Rebuilds `e` with variables replaced (affine over new variables; `map` NULL:
+ * they stay); reads of node n become reads of node_map[n->id] where that is
+ * given and not NULL. `e` may come from another graph when all its nodes are
+ * mapped. */
 ir_expr *ir_expr_substitute(ir_graph *g, ir_expr *e, const ir_affine *map,
                             ir_node *const *node_map);
 
@@ -279,8 +289,11 @@ ir_node *ir_literal(ir_graph *g, const char *name, ir_type type,
  */
 ir_node *ir_comprehend(ir_graph *g, const char *name, const ir_comp *comp,
                        src_range at);
+/* The type ir_comprehend() gives; `bound` is set where it can be proven. */
+ir_type ir_comp_type(const ir_comp *comp);
 ir_node *ir_scatter(ir_graph *g, const char *name, ir_type type,
                     const ir_piece *pieces, int count, src_range at);
+/* Takes `scan->body`, which belongs to one graph only; copies the rest. */
 ir_node *ir_scan_new(ir_graph *g, const char *name, const ir_scan *scan,
                      src_range at);
 ir_node *ir_scan_out(ir_graph *g, const char *name, ir_node *scan, int index);
@@ -294,13 +307,26 @@ ir_node *ir_find(const ir_graph *g, const char *name); /* NULL: none */
 /* Calls `visit` for every READ and INSIDE below `e` (also in subscripts). */
 void ir_visit_reads(ir_expr *e, void (*visit)(ir_expr *read, void *ctx),
                     void *ctx);
+/* Calls `visit` once for every distinct expression below and including `e`,
+ * children first, subscripts included. */
+void ir_visit(ir_expr *e, void (*visit)(ir_expr *e, void *ctx), void *ctx);
+/* Between which values (both included) an INT expression, or a whole subscript,
+ * stays while `vars` run; false: not known. */
+bool ir_expr_bounds(const ir_expr *e, const ir_var *vars, int64_t *low,
+                    int64_t *high);
+bool ir_sub_bounds(const ir_sub *sub, const ir_var *vars, int64_t *low,
+                   int64_t *high);
 /* Nodes `n` reads, each once, in order of first use. Returned array lives in
  * the graph's arena. */
 int ir_operands(ir_graph *g, const ir_node *n, ir_node ***out);
 /* Product of all ranges of a comprehension: its iteration volume. */
 int64_t ir_volume(const ir_comp *comp);
-/* Keeps only what outputs need, in a fresh topological order. */
+/* Keeps only what outputs need, in a fresh topological order, and renumbers. */
 void ir_prune(ir_graph *g);
+/* Users of node n use map[n->id] in its place where that is not NULL (`known`
+ * entries; the same type, and not itself a user of n), outputs included; then
+ * ir_prune(). */
+void ir_graph_replace(ir_graph *g, ir_node *const *map, int known);
 
 /* ---------- text ---------- */
 
