@@ -1,0 +1,11 @@
+# The examples reach the accuracy the README states.
+. "$(dirname "$0")/lib.sh"
+expect_status 0 "$PTLC" run "$SOURCE/examples/linear_regression.ptl" \
+  --log json --out "$work/plane"
+expect_status 0 "$PTLC" run "$SOURCE/examples/digits_mlp.ptl" --log json \
+  --out "$work/digits"
+at_least "$(last_value "$work/out" eval accuracy)" 0.96 "digits accuracy"
+[ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] || exit 77
+expect_status 0 "$PTLC" run "$SOURCE/examples/fashion_mlp.ptl" --log json \
+  --out "$work/fashion"
+at_least "$(last_value "$work/out" eval accuracy)" 0.88 "Fashion-MNIST accuracy"

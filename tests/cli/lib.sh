@@ -1,0 +1,47 @@
+# lib.sh - what the command-line tests share. Sourced; PTLC names the binary,
+# SOURCE the project's root. Each test gets an empty folder that goes with it.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export PTL_CACHE_DIR="$work/cache"
+export NO_COLOR=1
+
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
+
+# expect_status N COMMAND...: runs it, output in $work/out and $work/err.
+expect_status() {
+  local wanted=$1 got=0
+  shift
+  "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
+  [ "$got" = "$wanted" ] || {
+    tail -20 "$work/out" "$work/err" >&2
+    fail "\"$*\" ended with $got, not $wanted"
+  }
+}
+
+# expect_text FILE WORDS: the file holds the words.
+expect_text() {
+  grep -q -F -- "$2" "$1" || {
+    tail -20 "$1" >&2
+    fail "no \"$2\" in the output"
+  }
+}
+
+# The lines of a JSON log that equal runs share: step and eval lines without
+# the speed, as command-line documentation defines them.
+comparable() {
+  grep -E '"event":"(step|eval)"' "$1" | sed -E 's/,"examples_per_s":[^,}]*//'
+}
+
+# The value of KEY in the last EVENT line of a JSON log.
+last_value() {
+  grep "\"event\":\"$2\"" "$1" | tail -n 1 | sed -E "s/.*\"$3\":([^,}]*).*/\1/"
+}
+
+at_least() {
+  awk -v got="$1" -v floor="$2" 'BEGIN { exit !(got + 0 >= floor + 0) }' ||
+    fail "$3 is $1, below $2"
+}
