@@ -301,6 +301,15 @@ kern_value *kern_hsum(kern_builder *b, kern_value *x)
     return emit(b, v);
 }
 
+kern_value *kern_any(kern_builder *b, kern_value *x)
+{
+    if (x->lanes == 1)
+        return x;
+    kern_value *v = new_value(b, KERN_ANY, KERN_BOOL, 1);
+    v->args[0] = x;
+    return emit(b, v);
+}
+
 /* ---------- memory and locals ---------- */
 
 kern_value *kern_load(kern_builder *b, kern_memory at, int lanes)

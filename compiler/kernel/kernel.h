@@ -186,6 +186,7 @@ kern_value *kern_convert(kern_builder *b, kern_value *x, kern_type type);
 kern_value *kern_bitcast(kern_builder *b, kern_value *x, kern_type type);
 kern_value *kern_lane(kern_builder *b, kern_value *x, int lane);
 kern_value *kern_hsum(kern_builder *b, kern_value *x);
+kern_value *kern_any(kern_builder *b, kern_value *x);
 kern_value *kern_load(kern_builder *b, kern_memory at, int lanes);
 void kern_store(kern_builder *b, kern_memory at, kern_value *x);
 

@@ -189,6 +189,14 @@ static const char *hsum_rule(const kern_value *v)
     return x->type == v->type && v->lanes == 1 ? NULL : "gives one lane";
 }
 
+static const char *any_rule(const kern_value *v)
+{
+    return v->type == KERN_BOOL && v->args[0]->type == KERN_BOOL &&
+                   v->lanes == 1
+               ? NULL
+               : "gives one truth value of many";
+}
+
 static const char *memory_problem(const kern_kernel *k, const kern_memory *at,
                                   kern_type type, int lanes)
 {
@@ -254,7 +262,7 @@ static const char *(*const rules[KERN_OP_COUNT])(const kern_value *) = {
     [KERN_LE] = compare_rule,      [KERN_GT] = compare_rule,
     [KERN_GE] = compare_rule,      [KERN_SELECT] = select_rule,
     [KERN_CONVERT] = convert_rule, [KERN_BITCAST] = bitcast_rule,
-    [KERN_HSUM] = hsum_rule,
+    [KERN_HSUM] = hsum_rule,       [KERN_ANY] = any_rule,
 };
 
 const char *kern_value_problem(const kern_kernel *k, const kern_value *v)
