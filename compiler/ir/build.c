@@ -67,15 +67,21 @@ ir_node *ir_literal(ir_graph *g, const char *name, ir_type type,
 
 /* ---------- comprehensions ---------- */
 
+/* For INT: one more than the largest value, where none is negative. */
 static int64_t int_bound(const ir_comp *comp)
 {
     int64_t low, high;
-    if (comp->reduce != IR_MAP && comp->reduce != IR_MAX &&
-        comp->reduce != IR_MIN)
+    bool empty_may_win = comp->reduce != IR_MAP && comp->reduce != IR_SUM &&
+                         (comp->filter || ir_volume(comp) == 0);
+    if (empty_may_win || comp->reduce == IR_PROD ||
+        !ir_expr_bounds(comp->body, comp->vars, &low, &high) || low < 0)
         return 0;
-    if (comp->filter || !ir_expr_bounds(comp->body, comp->vars, &low, &high))
-        return 0;
-    return low >= 0 && high < INT64_MAX ? high + 1 : 0;
+    if (comp->reduce == IR_SUM)
+        for (int i = comp->out_count; i < comp->var_count; i++)
+            if (__builtin_mul_overflow(
+                    high, comp->vars[i].hi - comp->vars[i].lo, &high))
+                return 0;
+    return high < INT64_MAX ? high + 1 : 0;
 }
 
 ir_type ir_comp_type(const ir_comp *comp)
@@ -195,25 +201,30 @@ ir_node *ir_scan_new(ir_graph *g, const char *name, const ir_scan *scan,
     return n;
 }
 
-ir_node *ir_scan_out(ir_graph *g, const char *name, ir_node *scan, int index)
+ir_type ir_scan_out_type(const ir_scan *s, int index)
 {
-    const ir_scan *s = scan->scan;
-    PTL_ASSERT(index >= 0 && index < s->carry_count + s->stack_count);
     ir_type type;
     if (index < s->carry_count) {
         type = s->carries[index].init->type;
         if (s->carries[index].next->type.bound != type.bound)
             type.bound = 0;
-    } else {
-        const ir_type *one = &s->stacked[index - s->carry_count]->type;
-        type = *one;
-        PTL_ASSERT(one->rank < IR_MAX_RANK);
-        type.rank = one->rank + 1;
-        type.dims[0] = s->trips;
-        for (int i = 0; i < one->rank; i++)
-            type.dims[i + 1] = one->dims[i];
+        return type;
     }
-    ir_node *n = add_node(g, IR_SCAN_OUT, name, type);
+    const ir_type *one = &s->stacked[index - s->carry_count]->type;
+    type = *one;
+    PTL_ASSERT(one->rank < IR_MAX_RANK);
+    type.rank = one->rank + 1;
+    type.dims[0] = s->trips;
+    for (int i = 0; i < one->rank; i++)
+        type.dims[i + 1] = one->dims[i];
+    return type;
+}
+
+ir_node *ir_scan_out(ir_graph *g, const char *name, ir_node *scan, int index)
+{
+    const ir_scan *s = scan->scan;
+    PTL_ASSERT(index >= 0 && index < s->carry_count + s->stack_count);
+    ir_node *n = add_node(g, IR_SCAN_OUT, name, ir_scan_out_type(s, index));
     n->of = scan;
     n->out_index = index;
     n->at = scan->at;

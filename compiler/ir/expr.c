@@ -6,6 +6,7 @@
  * Constants are equal when their bits are: 0 and -0 differ.
  */
 #include "ir/interner.h"
+#include <math.h>
 #include <string.h>
 
 const ir_scalar_info ir_scalars[IR_SCALAR_COUNT] = {
@@ -144,6 +145,8 @@ ir_expr *ir_intern(ir_graph *g, const ir_expr *key)
 ir_expr *ir_real(ir_graph *g, double value)
 {
     ir_expr key = {.kind = IR_EXPR_CONST, .type = IR_REAL, .number = value};
+    if (isnan(value))
+        key.number = NAN; /* one NaN, whatever its bits were */
     return ir_intern(g, &key);
 }
 

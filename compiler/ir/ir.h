@@ -297,6 +297,7 @@ ir_node *ir_scatter(ir_graph *g, const char *name, ir_type type,
 ir_node *ir_scan_new(ir_graph *g, const char *name, const ir_scan *scan,
                      src_range at);
 ir_node *ir_scan_out(ir_graph *g, const char *name, ir_node *scan, int index);
+ir_type ir_scan_out_type(const ir_scan *scan, int index);
 void ir_output_add(ir_graph *g, const char *name, ir_node *node,
                    ir_out_role role, ir_node *target);
 
@@ -344,5 +345,8 @@ ir_graph *ir_parse(const src_file *file, ptl_diags *diags); /* NULL: errors */
  * tests.
  */
 bool ir_verify(const ir_graph *g, ptl_error *err);
+/* Can it be proven that no element is hit twice? */
+bool ir_scatter_is_disjoint(const ir_node *scatter);
+bool ir_same_shape(const ir_type *a, const ir_type *b);
 
 #endif
