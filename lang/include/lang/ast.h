@@ -106,7 +106,7 @@ struct ast_expr {
     int64_t integer;
     double real; /* also of an INT */
     ast_expr *a, *b, *c;
-    union { /* by kind; `count` of them */
+    union {                  /* by kind; `count` of them */
         ast_arg *args;       /* CALL */
         ast_sub *subs;       /* INDEX */
         ast_binder *binders; /* REDUCE */
@@ -164,6 +164,7 @@ typedef enum ast_policy {
 
 struct ast_stmt {
     ast_stmt_kind kind;
+    int depth; /* 1 without a body; at most AST_MAX_DEPTH */
     src_range at;
     const char *name; /* left side, loop variable, what is declared */
     src_range name_at;
@@ -237,8 +238,7 @@ typedef struct ast_file {
  * checking reports more, but must not run it). NULL only where nothing was
  * read: too large, not UTF-8, nested too deeply.
  */
-ast_file *ptl_parse(ptl_arena *arena, const src_file *source,
-                    ptl_diags *diags);
+ast_file *ptl_parse(ptl_arena *arena, const src_file *source, ptl_diags *diags);
 
 /* One token a line: position, kind, text. The text of `emit tokens`. */
 void ast_print_tokens(const src_file *source, ptl_diags *diags, ptl_str *out);

@@ -1,0 +1,339 @@
+/*
+ * syntax_error.c - says what is wrong where a token does not fit, and what to
+ * write instead.
+ *
+ * The parser tells which tokens could stand here; the rules below look for the
+ * mistakes people make, first match wins, and the last one just lists what was
+ * expected. Each rule also decides how parse.c gets going again.
+ */
+#include "grammar.h"
+#include "parse_priv.h"
+#include <string.h>
+
+static bool expects(const unexpected *u, const char *token)
+{
+    for (int i = 0; i < u->count; i++)
+        if (strcmp(u->expected[i], token) == 0)
+            return true;
+    return false;
+}
+
+static bool is(const unexpected *u, const char *token)
+{
+    return strcmp(u->token, token) == 0;
+}
+
+static bool is_one_of(const unexpected *u, const char *const *tokens)
+{
+    for (; *tokens; tokens++)
+        if (is(u, *tokens))
+            return true;
+    return false;
+}
+
+static const char *text_of(const parse_state *s, span at)
+{
+    return arena_strndup(s->arena, s->source->text + at.begin,
+                         at.end - at.begin);
+}
+
+static bool on_new_line(const parse_state *s, span at)
+{
+    const char *from = s->source->text + s->previous.end;
+    return at.begin > s->previous.end &&
+           memchr(from, '\n', at.begin - s->previous.end);
+}
+
+static bool at_line_start(const parse_state *s, span at)
+{
+    return at.begin == 0 || s->source->text[at.begin - 1] == '\n';
+}
+
+static const open_bracket *innermost(const parse_state *s, const char *kinds)
+{
+    for (int i = s->open.count - 1; i >= 0; i--)
+        if (strchr(kinds, s->open.data[i].kind))
+            return &s->open.data[i];
+    return NULL;
+}
+
+/* ---------- the rules: true when they reported ---------- */
+
+static bool already_reported(parse_state *s, const unexpected *u)
+{
+    (void)s;
+    return is(u, "strange text");
+}
+
+static bool missing_brace(parse_state *s, const unexpected *u)
+{
+    static const char *const starts[] = {"fn", "layer", "import", "ptl", NULL};
+    const open_bracket *open = innermost(s, "{");
+    bool at_end = is(u, "end of file");
+    if (!open || !(at_end || (is_one_of(u, starts) && at_line_start(s, u->at))))
+        return false;
+    if (at_end)
+        parse_error(s, DIAG_SYNTAX, u->at,
+                    "missing `}` at the end of the file");
+    else
+        parse_error(s, DIAG_SYNTAX, u->at, "missing `}` before `%s`",
+                    text_of(s, u->at));
+    diag_note(s->diags, parse_range(s, open->at), "this `{` is still open");
+    s->cure = at_end ? CURE_SKIP : CURE_BRACE;
+    return true;
+}
+
+/* `y = a` and then a new line, a `}` or a word that begins a statement. */
+static bool missing_semicolon(parse_state *s, const unexpected *u)
+{
+    static const char *const starts[] = {
+        "'}'",   "end of file", "return", "expect", "assert",
+        "hyper", "for",         "scan",   "slot",   "use",
+        "param", "fn",          "layer",  "import", NULL};
+    if (!expects(u, "';'") || !(on_new_line(s, u->at) || is_one_of(u, starts)))
+        return false;
+    parse_error(s, DIAG_SYNTAX, (span){s->previous.end, s->previous.end},
+                "missing `;`");
+    s->cure = CURE_SEMICOLON;
+    return true;
+}
+
+static bool product_without_star(parse_state *s, const unexpected *u)
+{
+    static const char *const words[] = {"in", "if", "else", "as", "from", NULL};
+    char c = s->source->text[u->at.begin];
+    bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if ((s->previous_token != T_INT && s->previous_token != T_REAL) || !word ||
+        is_one_of(u, words) || !expects(u, "'*'"))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "a product is written with `*`: `%s * %s`",
+                text_of(s, s->previous), text_of(s, u->at));
+    return true;
+}
+
+/* The words after `<-` that make it a comparison: `k <-1`. */
+static bool less_minus(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "<-"))
+        return false;
+    const char *text = s->source->text;
+    span rest = {u->at.end, u->at.end};
+    while (text[rest.end] == '_' || text[rest.end] == '.' ||
+           (text[rest.end] >= '0' && text[rest.end] <= '9') ||
+           ((text[rest.end] | 32) >= 'a' && (text[rest.end] | 32) <= 'z'))
+        rest.end++;
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "`<-` updates a state; a comparison is written `< -%s`",
+                text_of(s, rest));
+    return true;
+}
+
+static bool assignment_for_equality(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "'='") || !expects(u, "=="))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at, "unexpected `=`; `==` compares");
+    return true;
+}
+
+static bool chained_comparison(parse_state *s, const unexpected *u)
+{
+    static const char *const comparisons[] = {
+        "'<'", "'>'", "<=", ">=", "==", "!=", NULL};
+    if (!is_one_of(u, comparisons) || !expects(u, "&&") || expects(u, "'<'"))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "comparisons do not chain: write `a < b && b < c`");
+    return true;
+}
+
+static bool foreign_word(parse_state *s, const unexpected *u)
+{
+    static const struct {
+        const char *word, *ours;
+    } words[] = {
+        {"and", "&&"},       {"or", "||"}, {"not", "!"},
+        {"elif", "else if"}, {"mod", "%"},
+    };
+    const char *text = text_of(s, u->at);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (is(u, "name") && strcmp(words[i].word, text) == 0) {
+            parse_error(s, DIAG_SYNTAX, u->at, "`%s` is written `%s`", text,
+                        words[i].ours);
+            return true;
+        }
+    if (is(u, "'*'") && s->previous_token == '*') {
+        parse_error(s, DIAG_SYNTAX, u->at, "a power is written `a ^ b`");
+        return true;
+    }
+    return false;
+}
+
+static bool reduction_without_binders(parse_state *s, const unexpected *u)
+{
+    if (s->previous_token != T_REDUCTION || !expects(u, "'('") || u->count != 1)
+        return false;
+    const char *word = text_of(s, s->previous);
+    parse_error(s, DIAG_SYNTAX, s->previous,
+                "`%s` is a reduction: write `%s(k) ...` with the indices it "
+                "runs over",
+                word, word);
+    return true;
+}
+
+/* `sum(x)` reads as binders, `sum(x[k])` and `max(a, 0)` do not. */
+static bool reduction_as_call(parse_state *s, const unexpected *u)
+{
+    const open_bracket *open = innermost(s, "(");
+    const char *text = s->source->text;
+    if (!open || open->at.begin < 3 || open != &s->open.data[s->open.count - 1])
+        return false;
+    uint32_t end = open->at.begin, begin = end;
+    while (begin > 0 && text[begin - 1] >= 'a' && text[begin - 1] <= 'z')
+        begin--;
+    ast_reduction reduction;
+    if (scan_word(text + begin, end - begin, &reduction) != T_REDUCTION ||
+        expects(u, "'*'") || expects(u, "'-'"))
+        return false;
+    const char *word = ast_reduction_text(reduction);
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "`%s` takes the indices it runs over, then what is reduced: "
+                "`%s(k) x[k]`",
+                word, word);
+    if (reduction == RED_MAX || reduction == RED_MIN)
+        diag_note(s->diags, (src_range){0}, "of two values: `%simum(a, b)`",
+                  word);
+    return true;
+}
+
+static bool keyword_as_name(parse_state *s, const unexpected *u)
+{
+    const char *text = text_of(s, u->at);
+    if (!expects(u, "name") || expects(u, "integer") || text[0] < 'a' ||
+        text[0] > 'z' || is(u, "name"))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "`%s` is a word of the language and cannot be a name", text);
+    return true;
+}
+
+static bool brace_without_open(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "'}'") || innermost(s, "{"))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at, "`}` without a `{`");
+    return true;
+}
+
+/* ---------- the last rule: what was expected ---------- */
+
+/* `';'` as `;` in backquotes; classes of tokens as plain words. */
+static const char *shown(const parse_state *s, const char *token)
+{
+    static const struct {
+        const char *token, *text;
+    } classes[] = {
+        {"name", "a name"},           {"integer", "an integer"},
+        {"number", "a number"},       {"text", "text in quotes"},
+        {"reduction", "a reduction"}, {"end of file", "the end of the file"},
+    };
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strcmp(classes[i].token, token) == 0)
+            return classes[i].text;
+    if (token[0] == '\'')
+        return arena_printf(s->arena, "`%c`", token[1]);
+    return arena_printf(s->arena, "`%s`", token);
+}
+
+typedef VEC(const char *) text_list;
+
+static bool is_in(const char *token, const char *const *set)
+{
+    for (; *set; set++)
+        if (strcmp(*set, token) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * The expected tokens in few words: all that begins an expression is one of
+ * them, soft keywords hide behind "name", operators that could go on go unsaid.
+ */
+static text_list shorten(const parse_state *s, const unexpected *u)
+{
+    static const char *const first[] = {
+        "integer", "number", "text", "reduction", "true", "false",
+        "name",    "'('",    "'['",  "'-'",       "'!'",  NULL};
+    static const char *const operators[] = {
+        "'*'",  "'/'", "'%'", "'+'", "'-'", "'^'", "'?'", "'.'", "'['", "'('",
+        "unit", "==",  "!=",  "'<'", "'>'", "<=",  ">=",  "&&",  "||",  NULL};
+    static const char *const soft[] = {
+#define SOFT(text, token) text,
+#include "lang/keywords.def"
+        NULL};
+    bool value = expects(u, "integer") && expects(u, "'('");
+    bool going_on = expects(u, "'*'") || expects(u, "'+'");
+    text_list list = {0};
+    if (value)
+        vec_push(s->arena, &list, "an expression");
+    for (int i = 0; i < u->count; i++) {
+        const char *token = u->expected[i];
+        if ((value && is_in(token, first)) ||
+            (going_on && is_in(token, operators)) ||
+            (expects(u, "name") && is_in(token, soft)))
+            continue;
+        vec_push(s->arena, &list, shown(s, token));
+    }
+    return list;
+}
+
+static const char *found(const parse_state *s, const unexpected *u)
+{
+    if (is(u, "end of file"))
+        return "the end of the file";
+    span at = u->at;
+    const char *text = s->source->text;
+    if (at.end > at.begin + 40)
+        for (at.end = at.begin + 40;
+             ((unsigned char)text[at.end] & 0xC0) == 0x80;)
+            at.end--;
+    return arena_printf(s->arena, "`%s`%s", text_of(s, at),
+                        at.end < u->at.end ? "..." : "");
+}
+
+static bool anything_else(parse_state *s, const unexpected *u)
+{
+    enum { MANY = 5 };
+    text_list list = shorten(s, u);
+    ptl_str text = {0};
+    str_printf(&text, "unexpected %s", found(s, u));
+    if (list.count > 0 && list.count <= MANY) {
+        str_add(&text, "; expected ");
+        for (int i = 0; i < list.count; i++) {
+            if (i > 0)
+                str_add(&text, i + 1 < list.count ? ", " : " or ");
+            str_add(&text, list.data[i]);
+        }
+    } else if (innermost(s, "{")) {
+        str_add(&text, "; expected a statement");
+    }
+    parse_error(s, DIAG_SYNTAX, u->at, "%s", str_text(&text));
+    str_fini(&text);
+    return true;
+}
+
+void report_unexpected(parse_state *s, const unexpected *u)
+{
+    static bool (*const rules[])(parse_state *, const unexpected *) = {
+        already_reported,     missing_brace,   missing_semicolon,
+        product_without_star, less_minus,      assignment_for_equality,
+        chained_comparison,   foreign_word,    reduction_without_binders,
+        reduction_as_call,    keyword_as_name, brace_without_open,
+        anything_else,
+    };
+    s->cure = CURE_SKIP;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i](s, u))
+            return;
+}
