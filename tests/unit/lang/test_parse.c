@@ -2,7 +2,6 @@
  * test_parse.c - text to tree: structure, recovery, limits.
  */
 #include "lang/ast.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 typedef struct fixture {
     ptl_arena *arena;
