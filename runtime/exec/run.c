@@ -7,10 +7,10 @@
  * Keeps:    everything is allocated in run_open: executing allocates nothing.
  */
 #include "runtime/run.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct ptl_run {
     const ptl_program *program;
@@ -182,13 +182,6 @@ static ptl_status resolve_args(ptl_run *run, ptl_error *err)
     return PTL_OK;
 }
 
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 ptl_status run_execute(ptl_run *run, ptl_error *err)
 {
     const ptl_program *p = run->program;
@@ -200,10 +193,10 @@ ptl_status run_execute(ptl_run *run, ptl_error *err)
     void **args = run->args;
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
-        double start = run->seconds ? now_seconds() : 0;
+        double start = run->seconds ? clock_seconds() : 0;
         pool_run(run->pool, s->entry, args, s->task_count);
         if (run->seconds)
-            run->seconds[i] += now_seconds() - start;
+            run->seconds[i] += clock_seconds() - start;
         args += s->arg_count;
     }
     return PTL_OK;

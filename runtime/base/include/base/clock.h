@@ -1,0 +1,14 @@
+/*
+ * clock.h - time since some start, for durations; and the date, for names.
+ */
+#ifndef PTL_BASE_CLOCK_H
+#define PTL_BASE_CLOCK_H
+
+#include <stddef.h>
+
+/* Monotonic; only differences mean something. */
+double clock_seconds(void);
+/* "20260102-030405", local time. */
+void clock_stamp(char *text, size_t size);
+
+#endif

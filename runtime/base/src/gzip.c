@@ -1,0 +1,132 @@
+/*
+ * gzip.c - unpacks gzip data in memory, and says what is wrong with it.
+ *
+ * zlib's gz* functions take trailing bytes and some truncations silently, so
+ * the members are walked here.
+ */
+#include "base/file.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+typedef struct unpacker {
+    const char *path;
+    z_stream stream;
+    const ptl_bytes *packed;
+    size_t taken; /* packed bytes given to zlib so far */
+    ptl_bytes out;
+    size_t room;
+} unpacker;
+
+static ptl_status damaged(const unpacker *u, ptl_error *err)
+{
+    return ptl_fail(err, PTL_E_DATA,
+                    "\"%s\": damaged gzip data after %zu unpacked bytes: %s",
+                    u->path, u->out.size,
+                    u->stream.msg ? u->stream.msg : "not a gzip stream");
+}
+
+static void feed(unpacker *u)
+{
+    if (u->stream.avail_in)
+        return;
+    size_t left = u->packed->size - u->taken;
+    uInt piece = left < UINT_MAX / 2 ? (uInt)left : UINT_MAX / 2;
+    u->stream.next_in = u->packed->data + u->taken;
+    u->stream.avail_in = piece;
+    u->taken += piece;
+}
+
+static ptl_status make_room(unpacker *u, ptl_error *err)
+{
+    if (u->out.size < u->room)
+        return PTL_OK;
+    size_t room = u->room ? u->room * 2 : u->packed->size * 4 + 4096;
+    unsigned char *data = realloc(u->out.data, room + 1);
+    if (!data)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory to unpack \"%s\"",
+                        u->path);
+    u->out.data = data;
+    u->room = room;
+    return PTL_OK;
+}
+
+/* Unpacks until zlib reports the end of a member. */
+static ptl_status unpack_member(unpacker *u, ptl_error *err)
+{
+    for (;;) {
+        ptl_status st = make_room(u, err);
+        if (st != PTL_OK)
+            return st;
+        feed(u);
+        size_t space = u->room - u->out.size;
+        uInt piece = space < UINT_MAX / 2 ? (uInt)space : UINT_MAX / 2;
+        u->stream.next_out = u->out.data + u->out.size;
+        u->stream.avail_out = piece;
+        int code = inflate(&u->stream, Z_NO_FLUSH);
+        u->out.size += piece - u->stream.avail_out;
+        if (code == Z_STREAM_END)
+            return PTL_OK;
+        if (code == Z_BUF_ERROR ||
+            (code == Z_OK && !u->stream.avail_in &&
+             u->taken == u->packed->size && u->stream.avail_out))
+            return ptl_fail(err, PTL_E_DATA,
+                            "\"%s\": truncated gzip data after %zu unpacked "
+                            "bytes",
+                            u->path, u->out.size);
+        if (code != Z_OK)
+            return damaged(u, err);
+    }
+}
+
+static bool another_member(const unpacker *u)
+{
+    const unsigned char *at = u->stream.next_in;
+    return u->stream.avail_in >= 2 && at[0] == 0x1f && at[1] == 0x8b;
+}
+
+static ptl_status unpack(unpacker *u, ptl_error *err)
+{
+    for (;;) {
+        ptl_status st = unpack_member(u, err);
+        if (st != PTL_OK)
+            return st;
+        feed(u);
+        if (!u->stream.avail_in)
+            return PTL_OK;
+        if (!another_member(u))
+            return ptl_fail(err, PTL_E_DATA,
+                            "\"%s\": %zu bytes follow the gzip data", u->path,
+                            u->stream.avail_in + u->packed->size - u->taken);
+        if (inflateReset2(&u->stream, 15 + 16) != Z_OK)
+            return damaged(u, err);
+    }
+}
+
+ptl_status file_read_gz(const char *path, ptl_bytes *out, ptl_error *err)
+{
+    ptl_bytes packed;
+    ptl_status st = file_read(path, &packed, err);
+    if (st != PTL_OK)
+        return st;
+    if (packed.size < 2 || packed.data[0] != 0x1f || packed.data[1] != 0x8b) {
+        *out = packed;
+        return PTL_OK;
+    }
+    unpacker u = {.path = path, .packed = &packed};
+    if (inflateInit2(&u.stream, 15 + 16) != Z_OK) {
+        bytes_free(&packed);
+        return ptl_fail(err, PTL_E_MEMORY, "no memory to unpack \"%s\"", path);
+    }
+    st = unpack(&u, err);
+    inflateEnd(&u.stream);
+    bytes_free(&packed);
+    if (st != PTL_OK) {
+        bytes_free(&u.out);
+        return st;
+    }
+    u.out.data[u.out.size] = '\0';
+    *out = u.out;
+    return PTL_OK;
+}
