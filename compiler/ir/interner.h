@@ -28,8 +28,4 @@ ir_expr *ir_intern(ir_graph *g, const ir_expr *key);
  * NaN, infinities and signed zeros included. */
 ir_expr *ir_fold(ir_graph *g, ir_scalar op, ir_expr *const *args);
 
-/* Splits the INT expression `e` into affine + rest; rest NULL: nothing left. */
-void ir_split_affine(ir_graph *g, ir_expr *e, ir_affine *affine,
-                     ir_expr **rest);
-
 #endif

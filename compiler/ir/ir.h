@@ -227,6 +227,7 @@ struct ir_graph {
     VEC(ir_node *) nodes; /* operands first */
     VEC(ir_output) outputs;
     struct ir_interner *interner; /* of expressions */
+    struct grad_report *report;   /* volumes, of grad_build(); or NULL */
     int next_expr;
 };
 
@@ -253,6 +254,9 @@ ir_expr *ir_int(ir_graph *g, int64_t value);
 ir_expr *ir_bool(ir_graph *g, bool value);
 ir_expr *ir_var_value(ir_graph *g, int var);
 ir_expr *ir_affine_value(ir_graph *g, ir_affine a); /* as an INT expression */
+/* Splits the INT expression `e` into affine + rest; rest NULL: nothing left. */
+void ir_split_affine(ir_graph *g, ir_expr *e, ir_affine *affine,
+                     ir_expr **rest);
 /* Copies `subs`. */
 ir_expr *ir_read(ir_graph *g, ir_node *node, const ir_sub *subs, int count,
                  ir_expr *outside);
