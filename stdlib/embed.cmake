@@ -1,5 +1,5 @@
 # Writes FILES (relative to ROOT, a list) as a C table: base/embed.h says how
-# it is read. Bytes, not string literals: a literal has a length limit in C17.
+# it is read. The table is called TABLE. Bytes, not string literals: a literal has a length limit in C17.
 set(text "/* made by stdlib/embed.cmake */\n#include \"base/embed.h\"\n")
 set(rows "")
 set(index 0)
@@ -12,6 +12,6 @@ foreach(file IN LISTS FILES)
     "sizeof file_${index} - 1},\n")
   math(EXPR index "${index} + 1")
 endforeach()
-string(APPEND text "const ptl_embedded ptl_stdlib_files[] = {\n${rows}"
-  "    {0, 0, 0}};\nconst int ptl_stdlib_file_count = ${index};\n")
+string(APPEND text "const ptl_embedded ${TABLE}[] = {\n${rows}    {0, 0, 0}};\n"
+  "const int ${TABLE}_count = ${index};\n")
 file(WRITE ${OUTPUT} "${text}")

@@ -643,7 +643,10 @@ void ast_print(const ast_file *file, ptl_str *out)
     printer p = {out, 0};
     str_add(out, "ptl 1;\n");
     for (int i = 0; i < file->decl_count; i++) {
-        str_addc(out, '\n');
+        bool in_row = i > 0 && file->decls[i]->kind == DECL_IMPORT &&
+                      file->decls[i - 1]->kind == DECL_IMPORT;
+        if (!in_row)
+            str_addc(out, '\n');
         print_decl(&p, file->decls[i]);
         str_addc(out, '\n');
     }

@@ -1,5 +1,7 @@
 /*
- * embed.h - files that are part of the binary: the library in PTL.
+ * embed.h - files that are part of the binary: the library in PTL, and
+ * the pages of `ptlc explain`. Each table is a target of its own (ptl_stdlib,
+ * ptl_explain) and ends with a NULL name.
  */
 #ifndef PTL_BASE_EMBED_H
 #define PTL_BASE_EMBED_H
@@ -7,12 +9,14 @@
 #include <stddef.h>
 
 typedef struct ptl_embedded {
-    const char *name; /* path below stdlib/, e.g. "nn/linear.ptl" */
+    const char *name; /* path below its folder, e.g. "nn/linear.ptl" */
     const char *text; /* NUL-terminated */
     size_t size;
 } ptl_embedded;
 
-extern const ptl_embedded ptl_stdlib_files[]; /* ends with a NULL name */
-extern const int ptl_stdlib_file_count;
+extern const ptl_embedded ptl_stdlib_files[]; /* below stdlib/ */
+extern const int ptl_stdlib_files_count;
+extern const ptl_embedded ptl_explain_pages[]; /* below lang/explain/ */
+extern const int ptl_explain_pages_count;
 
 #endif
