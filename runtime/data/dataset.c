@@ -334,6 +334,8 @@ const data_array *data_array_at(const ptl_dataset *data, int index)
     return &data->arrays[index];
 }
 
+#define BOUND_TEXT "\"%s\", record %lld: %s is %lld, outside of idx(%lld)"
+
 static int64_t value_at(const data_array *a, size_t index)
 {
     if (a->dtype == PTL_I32)
@@ -348,36 +350,62 @@ static ptl_status out_of_bound(ptl_dataset *d, const data_array *a, int64_t row,
                       .array = &(ptl_job_array){.path = a->path},
                       .bad = d->bad};
     int64_t record = d->origin ? d->origin[row] : d->first + row;
-    ptl_status st = bad_record(
-        &r, row, d->rows, err,
-        "\"%s\", record %lld: %s is %lld, outside of idx(%lld)", a->path,
-        (long long)record + 1, a->field, (long long)value, (long long)bound);
+    ptl_status st = bad_record(&r, row, d->rows, err, BOUND_TEXT, a->path,
+                               (long long)record + 1, a->field,
+                               (long long)value, (long long)bound);
     d->bad = r.bad;
     return st;
+}
+
+static ptl_status check_integers(const data_array *a, int64_t bound,
+                                 ptl_error *err)
+{
+    if (a->dtype == PTL_F32 || a->dtype == PTL_F64)
+        return ptl_fail(err, PTL_E_DATA,
+                        "\"%s\": %s is real, idx(%lld) needs integers", a->path,
+                        a->field, (long long)bound);
+    return PTL_OK;
+}
+
+/* The first value of a row outside of [0, bound), false: none is. */
+static bool row_outside(const data_array *a, int64_t row, int64_t bound,
+                        int64_t *value)
+{
+    size_t per_row = a->record_bytes / (size_t)dtype_size(a->dtype);
+    for (size_t k = 0; k < per_row; k++) {
+        *value = value_at(a, (size_t)row * per_row + k);
+        if (*value < 0 || *value >= bound)
+            return true;
+    }
+    return false;
 }
 
 ptl_status data_check_bound(ptl_dataset *data, const char *field, int64_t bound,
                             ptl_error *err)
 {
     int index = data_find(data, field);
+    int64_t value;
     if (index < 0)
         return ptl_fail(err, PTL_E_DATA, "the data has no field \"%s\"", field);
     const data_array *a = &data->arrays[index];
-    if (a->dtype == PTL_F32 || a->dtype == PTL_F64)
-        return ptl_fail(err, PTL_E_DATA,
-                        "\"%s\": %s is real, idx(%lld) needs integers", a->path,
-                        field, (long long)bound);
-    size_t per_row = a->record_bytes / (size_t)dtype_size(a->dtype);
-    for (int64_t row = 0; row < a->rows; row++)
-        for (size_t k = 0; k < per_row; k++) {
-            int64_t value = value_at(a, (size_t)row * per_row + k);
-            if (value >= 0 && value < bound)
-                continue;
-            ptl_status st = out_of_bound(data, a, row, value, bound, err);
-            if (st != PTL_OK)
-                return st;
-        }
-    return drop_bad(data, err);
+    ptl_status st = check_integers(a, bound, err);
+    for (int64_t row = 0; row < a->rows && st == PTL_OK; row++)
+        if (row_outside(a, row, bound, &value))
+            st = out_of_bound(data, a, row, value, bound, err);
+    return st == PTL_OK ? drop_bad(data, err) : st;
+}
+
+ptl_status data_array_check(const data_array *array, int64_t bound,
+                            ptl_error *err)
+{
+    int64_t value;
+    ptl_status st = check_integers(array, bound, err);
+    for (int64_t row = 0; row < array->rows && st == PTL_OK; row++)
+        if (row_outside(array, row, bound, &value))
+            return ptl_fail(err, PTL_E_DATA, BOUND_TEXT, array->path,
+                            (long long)row + 1, array->field, (long long)value,
+                            (long long)bound);
+    return st;
 }
 
 ptl_status data_check_program(ptl_dataset *data, const ptl_program *program,
