@@ -220,32 +220,69 @@ static ptl_status make_origin(ptl_dataset *d, ptl_error *err)
     return PTL_OK;
 }
 
-/* Moves the good records together. */
-static ptl_status drop_bad(ptl_dataset *d, ptl_error *err)
+/* Moves the rows whose flag is 0 together, and the flags of `bad` with them. */
+static ptl_status compact(ptl_dataset *d, const unsigned char *drop,
+                          ptl_error *err)
 {
-    if (!d->bad)
-        return PTL_OK;
     ptl_status st = make_origin(d, err);
     if (st != PTL_OK)
         return st;
     int64_t kept = 0;
     for (int64_t i = 0; i < d->rows; i++) {
-        if (d->bad[i])
+        if (drop[i])
             continue;
         for (int k = 0; k < d->count && kept != i; k++) {
             size_t size = d->arrays[k].record_bytes;
             memcpy(d->arrays[k].bytes + (size_t)kept * size,
                    d->arrays[k].bytes + (size_t)i * size, size);
         }
+        if (d->bad)
+            d->bad[kept] = d->bad[i];
         d->origin[kept++] = d->origin[i];
     }
-    d->skipped += d->rows - kept;
     d->rows = kept;
     for (int k = 0; k < d->count; k++)
         d->arrays[k].rows = kept;
-    free(d->bad);
+    return PTL_OK;
+}
+
+/* `every` and `except` of a source, counted from its first row. */
+static ptl_status take_every(ptl_dataset *d, const ptl_job_source *source,
+                             ptl_error *err)
+{
+    int64_t k = source->every ? source->every : source->except;
+    if (k == 0)
+        return PTL_OK;
+    if (k < 1 || (source->every && source->except))
+        return ptl_fail(err, PTL_E_PROGRAM,
+                        "\"%s\": every and except take one positive number",
+                        d->arrays[0].path);
+    unsigned char *drop = malloc((size_t)d->rows);
+    if (!drop)
+        return no_memory(err);
+    for (int64_t i = 0; i < d->rows; i++)
+        drop[i] = (i % k == 0) != (source->every != 0);
+    ptl_status st = compact(d, drop, err);
+    free(drop);
+    if (st == PTL_OK && d->rows == 0)
+        st = ptl_fail(err, PTL_E_DATA, "\"%s\": no records are left",
+                      d->arrays[0].path);
+    return st;
+}
+
+static ptl_status drop_bad(ptl_dataset *d, ptl_error *err)
+{
+    if (!d->bad)
+        return PTL_OK;
+    int64_t before = d->rows;
+    unsigned char *bad = d->bad;
     d->bad = NULL;
-    if (kept == 0)
+    ptl_status st = compact(d, bad, err);
+    free(bad);
+    if (st != PTL_OK)
+        return st;
+    d->skipped += before - d->rows;
+    if (d->rows == 0)
         return ptl_fail(err, PTL_E_DATA, "\"%s\": every record is bad",
                         d->arrays[0].path);
     return PTL_OK;
@@ -281,6 +318,8 @@ ptl_status data_open(const ptl_job_source *source, const data_options *options,
         st = read_arrays(d, source, err);
     if (st == PTL_OK)
         st = take_range(d, source, err);
+    if (st == PTL_OK)
+        st = take_every(d, source, err);
     if (st == PTL_OK)
         st = drop_bad(d, err);
     if (st != PTL_OK) {
