@@ -172,6 +172,14 @@ static ptl_status say(train_log *log, ptl_error *err, const char *format, ...)
     return PTL_OK;
 }
 
+ptl_status log_sync(train_log *log, ptl_error *err)
+{
+    if (log->metrics &&
+        (fflush(log->metrics) != 0 || fdatasync(fileno(log->metrics)) != 0))
+        return write_failed(err, "metrics.jsonl");
+    return PTL_OK;
+}
+
 void log_note(train_log *log, const char *format, ...)
 {
     va_list args;

@@ -56,6 +56,10 @@ ptl_status log_event_checkpoint(train_log *log, int64_t step, const char *path,
                                 ptl_error *err);
 ptl_status log_event_end(train_log *log, const log_end *e, ptl_error *err);
 
+/* Puts metrics.jsonl on the disk as far as it is written: before a checkpoint
+ * is, so that whoever resumes from it misses no line. */
+ptl_status log_sync(train_log *log, ptl_error *err);
+
 /* One line for the user: warnings and reports. */
 void log_note(train_log *log, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -48,7 +48,9 @@ ptl_status training_save(training *t, ptl_error *err)
         return ptl_fail(err, PTL_E_NONFINITE,
                         "\"%s\" became non-finite by step %lld", wrong->path,
                         (long long)t->done);
-    ptl_status st = checkpoint_write(t->folder, &info, &t->s.store, path, err);
+    ptl_status st = log_sync(&t->log, err);
+    if (st == PTL_OK)
+        st = checkpoint_write(t->folder, &info, &t->s.store, path, err);
     t->checkpoint_s += clock_seconds() - start;
     if (st != PTL_OK)
         return st;

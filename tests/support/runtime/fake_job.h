@@ -31,7 +31,7 @@ int fake_job_live_programs(void);
 /* A folder of its own under /tmp; its path lives until fake_folder_remove().*/
 const char *fake_folder(void);
 void fake_folder_remove(void);
-/* FOLDER/name, in one of a few rotating buffers. */
+/* FOLDER/name, in one of eight buffers that are used in turn. */
 const char *fake_path(const char *name);
 void fake_write(const char *name, const void *bytes, size_t size);
 

@@ -2,13 +2,13 @@
  * test_held_out.c - `every` and `except` split the records of a source.
  */
 #include "runtime/data.h"
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static char path[] = "/tmp/ptl-held-out-XXXXXX";
 
@@ -34,8 +34,11 @@ static void expect_rows(int64_t every, int64_t except, const float *wanted,
                         int64_t count)
 {
     ptl_job_array array = {"x", path, "columns=0;header=false"};
-    ptl_job_source source = {.reader = "csv", .arrays = &array,
-                             .array_count = 1, .end = -1, .every = every,
+    ptl_job_source source = {.reader = "csv",
+                             .arrays = &array,
+                             .array_count = 1,
+                             .end = -1,
+                             .every = every,
                              .except = except};
     data_options options = {0};
     ptl_dataset *data = NULL;
@@ -65,8 +68,11 @@ static void both_at_once_are_refused(void **state)
 {
     (void)state;
     ptl_job_array array = {"x", path, "columns=0;header=false"};
-    ptl_job_source source = {.reader = "csv", .arrays = &array,
-                             .array_count = 1, .end = -1, .every = 5,
+    ptl_job_source source = {.reader = "csv",
+                             .arrays = &array,
+                             .array_count = 1,
+                             .end = -1,
+                             .every = 5,
                              .except = 5};
     data_options options = {0};
     ptl_dataset *data = NULL;

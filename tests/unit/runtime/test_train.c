@@ -225,7 +225,8 @@ static void steps_say_where_to_end_and_resume_goes_on(void **state)
     f.eval_every = 7;
     char *whole =
         run_lines(&f, (train_options){.threads = 2, .out = fake_path("whole")});
-    const char *folder = fake_path("parts");
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", fake_path("parts"));
     ptl_str parts = {0};
     for (int64_t until = 4; until <= 21; until += until < 16 ? 6 : 5) {
         char *lines =
@@ -282,7 +283,8 @@ static void killed_at_any_time_and_resumed_equals_uninterrupted(void **state)
     f.step_ms = 2;
     char *whole = run_lines(
         &f, (train_options){.threads = 1, .out = fake_path("never-killed")});
-    const char *folder = fake_path("killed");
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", fake_path("killed"));
     bool resume = false;
     for (int i = 0; i < 10; i++) {
         train_and_be_killed(&f, folder, resume, 7 + 5 * i % 23);
