@@ -207,6 +207,8 @@ static int fuzz(corpus *c, double seconds, uint64_t seed)
     long count = 0;
     double end = now() + seconds;
     signal(SIGALRM, hung);
+    printf("fuzz_front: seed %llu\n", (unsigned long long)seed);
+    fflush(stdout);
     for (; now() < end; count++) {
         str_clear(&input);
         make_input(c, &random, &input);
@@ -220,8 +222,7 @@ static int fuzz(corpus *c, double seconds, uint64_t seed)
     str_fini(&input);
     munmap(saved.map, MOST_BYTES);
     remove(saved.path);
-    printf("fuzz_front: %ld inputs, seed %llu, nothing found\n", count,
-           (unsigned long long)seed);
+    printf("fuzz_front: %ld inputs, nothing found\n", count);
     return count > 0 ? 0 : 1;
 }
 
