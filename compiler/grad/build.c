@@ -62,9 +62,21 @@ static ir_expr *term_value(reverse *c, grad_term *t, const ir_node *n)
 {
     if (!t->node && t->comp.reduce == IR_MAP)
         return t->comp.body;
-    if (!t->node)
-        t->node = ir_comprehend(c->g, adjoint_name(c->g, n), &t->comp, n->at);
+    if (!t->node) {
+        const char *part =
+            arena_printf(c->g->arena, "%s_part", adjoint_name(c->g, n));
+        t->node = ir_comprehend(c->g, part, &t->comp, n->at);
+    }
     return ir_read_plain(c->g, t->node, 0);
+}
+
+/* A part that turned out to be the whole takes its name. */
+static ir_node *as_whole(reverse *c, const grad_term *t, const ir_node *n)
+{
+    const char *name = adjoint_name(c->g, n);
+    if (t->own && !ir_find(c->g, name))
+        t->node->name = name;
+    return t->node;
 }
 
 /* The adjoint of `n` as one comprehension, or NULL. */
@@ -75,7 +87,7 @@ static ir_node *add_up(reverse *c, const ir_node *n)
         return NULL;
     grad_term *first = &terms->data[0];
     if (terms->count == 1 && first->node)
-        return first->node;
+        return as_whole(c, first, n);
     if (terms->count == 1)
         return ir_comprehend(c->g, adjoint_name(c->g, n), &first->comp, n->at);
     ir_comp sum = over_shape(c->g, n);

@@ -256,14 +256,26 @@ static ir_expr *winner_implies(const builder *b, ir_expr *guard,
     return ir_op2(b->g, IR_EQ_OP, covered, guard->args[1]);
 }
 
-static ir_expr *limit_condition(ir_graph *g, const limit *w)
+/* lo <= constant + terms < hi, as terms against numbers. */
+static ir_expr *limit_condition(ir_graph *g, limit w)
 {
-    ir_expr *value = ir_affine_value(g, w->value), *guard = NULL;
-    if (w->low_open)
-        guard = ir_op2(g, IR_GE_OP, value, ir_int(g, w->lo));
-    if (w->high_open)
-        guard = grad_and(g, guard,
-                         ir_op2(g, IR_LT_OP, value, ir_int(g, w->hi)));
+    int64_t lo = w.lo - w.value.constant, hi = w.hi - w.value.constant;
+    ir_expr *guard = NULL;
+    w.value.constant = 0;
+    if (w.value.term_count && w.value.terms[0].coef < 0) {
+        w.value = ir_affine_scale(g, w.value, -1);
+        int64_t mirrored = 1 - hi;
+        bool low_open = w.low_open;
+        hi = 1 - lo;
+        lo = mirrored;
+        w.low_open = w.high_open;
+        w.high_open = low_open;
+    }
+    ir_expr *value = ir_affine_value(g, w.value);
+    if (w.low_open)
+        guard = ir_op2(g, IR_GE_OP, value, ir_int(g, lo));
+    if (w.high_open)
+        guard = grad_and(g, guard, ir_op2(g, IR_LT_OP, value, ir_int(g, hi)));
     return guard;
 }
 
@@ -284,7 +296,7 @@ static void apply_windows(const builder *b, grad_adj *adj)
         if (covered)
             adj->guard = covered;
         else if (!tame || !value_implies(b->g, adj->value, &w))
-            adj->guard = grad_and(b->g, adj->guard, limit_condition(b->g, &w));
+            adj->guard = grad_and(b->g, adj->guard, limit_condition(b->g, w));
     }
 }
 
@@ -342,7 +354,7 @@ typedef struct emission {
     ir_graph *g;
     const ir_node *y;
     const grad_read *r;
-    const char *name;
+    const char *part; /* names of new nodes */
     grad_terms *terms;
     int64_t volume;
     bool scattered;
@@ -369,7 +381,7 @@ static ir_piece piece_of(const emission *c, builder *b, bool guarded)
     ir_comp comp = finish(b, guarded);
     ir_node *source = identity_of(&comp);
     if (!source)
-        source = ir_comprehend(c->g, c->name, &comp, c->y->at);
+        source = ir_comprehend(c->g, c->part, &comp, c->y->at);
     const char **names = ARENA_ARRAY(c->g->arena, const char *, b->out_count);
     for (int i = 0; i < b->out_count; i++)
         names[i] = b->vars[i].name;
@@ -382,9 +394,9 @@ static ir_piece piece_of(const emission *c, builder *b, bool guarded)
 static void add_scatter(emission *c, const ir_piece *pieces, int count)
 {
     ir_type type = c->r->read->node->type;
-    ir_node *n = ir_scatter(c->g, c->name, type, pieces, count, c->y->at);
+    ir_node *n = ir_scatter(c->g, c->part, type, pieces, count, c->y->at);
     n->disjoint = ir_scatter_is_disjoint(n);
-    grad_term term = {.node = n};
+    grad_term term = {.node = n, .own = true};
     vec_push(c->g->arena, c->terms, term);
 }
 
@@ -659,7 +671,8 @@ static bool emit_region(emission *c, const grad_region *region)
 bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
                const char *name, grad_terms *terms, ptl_diags *diags)
 {
-    emission c = {.g = g, .y = y, .r = r, .name = name, .terms = terms};
+    emission c = {.g = g, .y = y, .r = r, .terms = terms};
+    c.part = arena_printf(g->arena, "%s_part", name);
     grad_regions regions = {0};
     int first = terms->count;
     bool done = ir_volume(&y->comp) == 0 ||

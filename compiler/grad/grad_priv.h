@@ -149,13 +149,14 @@ void grad_plain_subs(ir_graph *g, const ir_comp *comp, const ir_expr *read,
 typedef struct grad_term {
     ir_comp comp;  /* over the whole tensor, when node is NULL */
     ir_node *node; /* a scatter, or an adjoint passed on as it is */
+    bool own;      /* the node was made for this term */
 } grad_term;
 
 typedef VEC(grad_term) grad_terms;
 
 /*
  * Adds to `terms` what `y`'s read `r` contributes, and a row to the volume
- * report. `name` names new nodes.
+ * report. `name` names new nodes; they are parts of what is called so.
  */
 bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
                const char *name, grad_terms *terms, ptl_diags *diags);

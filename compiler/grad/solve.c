@@ -2,8 +2,9 @@
  * solve.c - inversion: from "who reads X at a(v)" to "what reads X[u]".
  *
  * The equations a(v) = u, one a subscript, are solved for the variables with
- * the largest product of extents; those vanish, the others stay as reductions.
- * (For a convolution's input: the output positions vanish, the window stays.)
+ * the largest product of extents (and strides: see below), which leaves the
+ * fewest points to visit; those vanish, the others stay as reductions. (For a
+ * convolution's input: the output positions vanish, the window stays.)
  *
  *   coefficient +-1   substitute; the variable's range becomes a window
  *   coefficient a     phases: with residue s of the remaining variable
@@ -244,7 +245,7 @@ bool grad_is_injective(const grad_system *s)
 
 typedef struct plan {
     int pivot[IR_MAX_RANK]; /* -1: none */
-    double eliminated;      /* product of extents */
+    double eliminated;      /* product of extents and strides */
     int strided;            /* pivots with a coefficient beyond +-1 */
 } plan;
 
@@ -330,8 +331,10 @@ static void choose(const grad_system *s, int d, plan *now, plan *best)
             continue;
         then.pivot[d] = v;
         then.strided += !unit;
+        /* A stride leaves that part of the axis to each phase. */
         int64_t extent = s->hi[v] - s->lo[v];
         then.eliminated *= extent > 0 ? (double)extent : 1.0;
+        then.eliminated *= (double)magnitude(coef);
         choose(&next, d + 1, &then, best);
     }
 }

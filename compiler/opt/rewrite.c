@@ -147,9 +147,27 @@ static ir_expr *settle_compare(ir_graph *g, ir_expr *e, const ranges *r)
     return known ? ir_bool(g, known > 0) : e;
 }
 
+/* Integer arithmetic that is affine in the variables has one form. */
+static ir_expr *settle_affine(ir_graph *g, ir_expr *e)
+{
+    ir_affine a;
+    ir_expr *rest;
+    ir_split_affine(g, e, &a, &rest);
+    return rest ? e : ir_affine_value(g, a);
+}
+
+static bool is_sum(const ir_expr *e)
+{
+    return e->kind == IR_EXPR_OP && e->type == IR_INT &&
+           (e->op == IR_ADD_OP || e->op == IR_SUB_OP || e->op == IR_MUL_OP ||
+            e->op == IR_NEG_OP);
+}
+
 static ir_expr *settle(ir_graph *g, ir_expr *e, void *ctx)
 {
     const ranges *r = ctx;
+    if (is_sum(e))
+        return settle_affine(g, e);
     if (e->kind == IR_EXPR_READ || e->kind == IR_EXPR_INSIDE)
         return settle_read(g, e, r);
     if (e->kind == IR_EXPR_OP && ir_scalars[e->op].result == 'B' &&

@@ -1,7 +1,8 @@
 /*
  * grad_case.c - see grad_case.h.
  */
-#include "grad_case.h"
+#include "core/grad_case.h"
+#include "base/map.h"
 #include "base/philox.h"
 #include "opt/opt.h"
 #include <math.h>
@@ -227,14 +228,14 @@ void grad_case_volumes(const grad_case *c, const char *operand,
 
 static double random_at(uint64_t key, int64_t i)
 {
-    return philox_uniform(key, 0, (uint64_t)i);
+    return philox_uniform(1, key, 0, (uint64_t)i);
 }
 
 static double complex *numbers_for(const grad_case *c, const ir_node *n)
 {
     int64_t count = ir_element_count(&n->type);
     double complex *x = ARENA_ARRAY(c->arena, double complex, count + 1);
-    uint64_t key = philox_key(1, ptl_hash(n->name, strlen(n->name)));
+    uint64_t key = ptl_hash(n->name, strlen(n->name));
     for (int64_t i = 0; i < count; i++) {
         double u = random_at(key, i);
         if (n->type.kind == IR_REAL)
