@@ -17,7 +17,7 @@ typedef struct micro {
     LLVMTypeRef element, vector;
     unsigned align;
     int lanes, mr, nr, vectors; /* vectors to a row of the block */
-    LLVMValueRef kc, a, b, c, rows, first;
+    LLVMValueRef kc, a, b, c, rows, first, next_c, next_rows;
 } micro;
 
 /* Where the k loop stands: the panels' positions and the sums. */
@@ -53,22 +53,25 @@ static LLVMValueRef step_from(llvm_emitter *e, const micro *m,
                : llvm_gep(e, m->element, base, llvm_i64(e, elements), name);
 }
 
-static LLVMValueRef row_pointer(llvm_emitter *e, const micro *m, int row)
+static LLVMValueRef row_pointer(llvm_emitter *e, const micro *m,
+                                LLVMValueRef c, LLVMValueRef rows, int row)
 {
-    LLVMValueRef at = llvm_gep(e, e->i64, m->rows, llvm_i64(e, row), "");
+    LLVMValueRef at = llvm_gep(e, e->i64, rows, llvm_i64(e, row), "");
     LLVMValueRef offset = LLVMBuildLoad2(e->builder, e->i64, at, "row");
-    return llvm_gep(e, m->element, m->c, offset, "c.row");
+    return llvm_gep(e, m->element, c, offset, "c.row");
 }
 
-/* Asks for the block of C early: it is needed only after the k loop. */
-static void prefetch_c(llvm_emitter *e, const micro *m)
+/* Asks for the next block of C while this one is worked on. It is wanted in the
+ * second cache: rows of C are often a power of two apart, and then they would
+ * all fall in one set of the first. */
+static void prefetch_next(llvm_emitter *e, const micro *m)
 {
     int line = PREFETCH_BYTES / (int)m->align;
-    LLVMValueRef args[4] = {NULL, LLVMConstInt(e->i32, 1, false),
-                            LLVMConstInt(e->i32, 3, false),
+    LLVMValueRef args[4] = {NULL, LLVMConstInt(e->i32, 0, false),
+                            LLVMConstInt(e->i32, 2, false),
                             LLVMConstInt(e->i32, 1, false)};
     for (int i = 0; i < m->mr; i++) {
-        LLVMValueRef row = row_pointer(e, m, i);
+        LLVMValueRef row = row_pointer(e, m, m->next_c, m->next_rows, i);
         for (int j = 0; j < m->nr; j += line) {
             args[0] = step_from(e, m, row, j, "");
             llvm_call_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4, "");
@@ -102,7 +105,7 @@ static void start_sums(llvm_emitter *e, const micro *m, cursor *at)
     LLVMBuildCondBr(e->builder, m->first, start, read);
     LLVMPositionBuilderAtEnd(e->builder, read);
     for (int i = 0; i < m->mr; i++) {
-        LLVMValueRef row = row_pointer(e, m, i);
+        LLVMValueRef row = row_pointer(e, m, m->c, m->rows, i);
         for (int v = 0; v < m->vectors; v++)
             old[i][v] = load_vector(
                 e, m, step_from(e, m, row, v * m->lanes, ""), "c");
@@ -120,7 +123,7 @@ static void start_sums(llvm_emitter *e, const micro *m, cursor *at)
 static void store_sums(llvm_emitter *e, const micro *m, const cursor *at)
 {
     for (int i = 0; i < m->mr; i++) {
-        LLVMValueRef row = row_pointer(e, m, i);
+        LLVMValueRef row = row_pointer(e, m, m->c, m->rows, i);
         for (int v = 0; v < m->vectors; v++) {
             LLVMValueRef to = step_from(e, m, row, v * m->lanes, "");
             LLVMSetAlignment(
@@ -200,9 +203,9 @@ static void k_loop(llvm_emitter *e, const micro *m, cursor *at,
 
 static LLVMValueRef declare(llvm_emitter *e, const char *name)
 {
-    LLVMTypeRef params[] = {e->i64, e->ptr, e->ptr, e->ptr, e->ptr, e->i1};
+    LLVMTypeRef params[] = {e->i64, e->ptr, e->ptr, e->ptr, e->ptr, e->i1, e->ptr, e->ptr};
     LLVMTypeRef type =
-        LLVMFunctionType(LLVMVoidTypeInContext(e->context), params, 6, false);
+        LLVMFunctionType(LLVMVoidTypeInContext(e->context), params, 8, false);
     LLVMValueRef f = LLVMAddFunction(e->module, name, type);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     llvm_function_attributes(e, f);
@@ -211,10 +214,10 @@ static LLVMValueRef declare(llvm_emitter *e, const char *name)
 
 static void take_params(micro *m, LLVMValueRef f)
 {
-    LLVMValueRef *to[] = {&m->kc, &m->a, &m->b, &m->c, &m->rows, &m->first};
-    const char *names[] = {"kc", "a", "b", "c", "rows", "first"};
-    const size_t lengths[] = {2, 1, 1, 1, 4, 5};
-    for (unsigned i = 0; i < 6; i++) {
+    LLVMValueRef *to[] = {&m->kc, &m->a, &m->b, &m->c, &m->rows, &m->first, &m->next_c, &m->next_rows};
+    const char *names[] = {"kc", "a", "b", "c", "rows", "first", "next.c", "next.rows"};
+    const size_t lengths[] = {2, 1, 1, 1, 4, 5, 6, 9};
+    for (unsigned i = 0; i < 8; i++) {
         *to[i] = LLVMGetParam(f, i);
         LLVMSetValueName2(*to[i], names[i], lengths[i]);
     }
@@ -227,7 +230,7 @@ static void emit_micro(llvm_emitter *e, micro *m)
     LLVMValueRef turns = LLVMBuildLShr(e->builder, m->kc, llvm_i64(e, 2), "");
     LLVMValueRef rest =
         LLVMBuildAnd(e->builder, m->kc, llvm_i64(e, UNROLL - 1), "");
-    prefetch_c(e, m);
+    prefetch_next(e, m);
     start_sums(e, m, &at);
     at.a = m->a;
     at.b = m->b;

@@ -96,6 +96,7 @@ static LLVMValueRef scratch_block(llvm_emitter *e, const tile *x)
 /* Where a tile lies and how much of it is part of C. */
 typedef struct place {
     LLVMValueRef row, col;   /* first of each */
+    LLVMValueRef next_row, next_col; /* of the tile after it */
     LLVMValueRef rows, cols; /* how many */
     LLVMValueRef a, b;       /* the panels */
 } place;
@@ -128,11 +129,13 @@ static void copy_scratch(llvm_emitter *e, const tile *x, const place *p,
 /* ---------- one tile ---------- */
 
 static void call_micro(llvm_emitter *e, const tile *x, const place *p,
-                       LLVMValueRef c, LLVMValueRef rows)
+                       LLVMValueRef c, LLVMValueRef rows,
+                       LLVMValueRef next_c, LLVMValueRef next_rows)
 {
-    LLVMValueRef args[] = {x->kc, p->a, p->b, c, rows, x->first};
+    LLVMValueRef args[] = {x->kc,    p->a,   p->b,     c,
+                           rows, x->first, next_c, next_rows};
     LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(x->micro), x->micro,
-                   args, 6, "");
+                   args, 8, "");
 }
 
 static void tile_in_place(llvm_emitter *e, const tile *x, const place *p)
@@ -140,7 +143,10 @@ static void tile_in_place(llvm_emitter *e, const tile *x, const place *p)
     LLVMValueRef c = llvm_gep(e, x->element, x->c, p->col, "c.tile");
     LLVMValueRef rows =
         llvm_gep(e, e->i64, e->buffers[ROW_OFFSET], p->row, "rows");
-    call_micro(e, x, p, c, rows);
+    LLVMValueRef next =
+        llvm_gep(e, e->i64, e->buffers[ROW_OFFSET], p->next_row, "next.rows");
+    LLVMValueRef next_c = llvm_gep(e, x->element, x->c, p->next_col, "next.c");
+    call_micro(e, x, p, c, rows, next_c, next);
 }
 
 static void tile_by_scratch(llvm_emitter *e, const tile *x, const place *p)
@@ -154,7 +160,8 @@ static void tile_by_scratch(llvm_emitter *e, const tile *x, const place *p)
         LLVMBuildBr(e->builder, go);
         LLVMPositionBuilderAtEnd(e->builder, go);
     }
-    call_micro(e, x, p, x->scratch, x->scratch_rows);
+    call_micro(e, x, p, x->scratch, x->scratch_rows, x->scratch,
+               x->scratch_rows);
     copy_scratch(e, x, p, true);
 }
 
@@ -221,6 +228,27 @@ static panel_range range_of(llvm_emitter *e, LLVMValueRef block,
     return (panel_range){lo, least(e, hi, llvm_i64(e, panels), "")};
 }
 
+static LLVMValueRef last_whole(llvm_emitter *e, int64_t size, int width)
+{
+    return llvm_i64(e, (size / width - 1) * width);
+}
+
+/* The tile after panel `index` of the loop over `m`: below this one, or at the
+ * top of the next column of tiles. Only whole tiles are worth a prefetch. */
+static void find_next(llvm_emitter *e, const tile *x, panel_range m,
+                      LLVMValueRef index, place *p)
+{
+    const kern_tile *t = x->t;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef next = LLVMBuildAdd(b, index, llvm_i64(e, 1), "");
+    LLVMValueRef below = LLVMBuildICmp(b, LLVMIntSLT, next, m.hi, "below");
+    LLVMValueRef right = LLVMBuildAdd(b, p->col, llvm_i64(e, t->nr), "");
+    LLVMValueRef row = mul(e, LLVMBuildSelect(b, below, next, m.lo, ""), t->mr);
+    p->next_row = least(e, row, last_whole(e, t->m, t->mr), "next.row");
+    p->next_col = least(e, LLVMBuildSelect(b, below, p->col, right, ""),
+                        last_whole(e, t->n, t->nr), "next.col");
+}
+
 static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
                         panel_range n)
 {
@@ -234,6 +262,7 @@ static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
     llvm_loop i =
         llvm_loop_open(e, m.lo, m.hi, llvm_i64(e, 1), "m.panel");
     p.row = mul(e, i.index, t->mr);
+    find_next(e, x, m, i.index, &p);
     p.rows = extent(e, p.row, t->m, t->mr, "rows");
     p.a = panel(e, x, x->a, i.index, t->mr, "a.panel");
     emit_one_tile(e, x, &p);

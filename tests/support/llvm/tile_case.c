@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static const double marker = -12345.0;
 
@@ -32,10 +33,16 @@ static void put(const tile_case *t, void *to, int64_t i, double x)
         ((float *)to)[i] = (float)x;
 }
 
+/* Large operands lie in huge pages, as the runtime's arena does. */
 static void *aligned(size_t bytes)
 {
-    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    const size_t huge = (size_t)2 << 20;
+    size_t unit = bytes >= huge ? huge : 64;
+    size_t size = (bytes / unit + 1) * unit;
+    void *p = aligned_alloc(unit, size);
     PTL_ASSERT(p);
+    if (unit == huge)
+        madvise(p, size, MADV_HUGEPAGE);
     return p;
 }
 
