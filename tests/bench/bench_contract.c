@@ -1,10 +1,10 @@
 /*
  * bench_contract.c - how near contractions come to the machine's peak.
  *
- * Measures the rate of independent fused multiply-adds on registers in the
- * same run, through the same code generator, then square products of packed
- * operands on one thread, interleaved; prints medians. Times are those of the thread, so a
- * busy machine disturbs less.
+ * Measures the rate of independent fused multiply-adds on registers and square
+ * products of packed operands, through the same code generator, interleaved on
+ * one thread; prints medians. Times are those the thread ran, so a busy machine
+ * disturbs less.
  *
  *     bench_contract [CPU] [SIZE...]
  */
