@@ -1,2 +1,0 @@
-#include "opt/opt_priv.h"
-void opt_split(ir_graph *g) { (void)g; }

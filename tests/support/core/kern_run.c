@@ -1,0 +1,288 @@
+/*
+ * kern_run.c - an interpreter of the kernel form.
+ *
+ * Each value has its own memory, an array of its lanes, found by its id; locals
+ * likewise. An operation is a plain loop over lanes.
+ */
+#include "core/kern_run.h"
+#include "core/kern_run_op.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct machine {
+    const kern_kernel *kernel;
+    void *const *buffers;
+    const int64_t *sizes;
+    void **values; /* by id */
+    void **locals; /* by id */
+    int64_t task;
+} machine;
+
+static size_t type_size(kern_type type)
+{
+    static const size_t sizes[] = {4, 8, 4, 8, 1};
+    return sizes[type];
+}
+
+static void *value_memory(machine *m, const kern_value *v)
+{
+    if (!m->values[v->id])
+        m->values[v->id] = calloc((size_t)v->lanes, 8);
+    PTL_ASSERT(m->values[v->id] != NULL);
+    return m->values[v->id];
+}
+
+static void *local_memory(machine *m, const kern_local *local)
+{
+    if (!m->locals[local->id])
+        m->locals[local->id] = calloc((size_t)local->lanes, 8);
+    PTL_ASSERT(m->locals[local->id] != NULL);
+    return m->locals[local->id];
+}
+
+static int64_t one_integer(machine *m, const kern_value *v)
+{
+    PTL_ASSERT(v->type == KERN_I64 && v->lanes == 1);
+    return *(const int64_t *)value_memory(m, v);
+}
+
+/* ---------- memory ---------- */
+
+/* Element the lane works on, or -1 where its mask is false. */
+static int64_t lane_element(machine *m, const kern_memory *at, int lane)
+{
+    if (at->mask && !((const uint8_t *)value_memory(m, at->mask))[lane])
+        return -1;
+    int64_t element = one_integer(m, at->offset);
+    if (!at->offsets)
+        element += lane * at->stride;
+    else if (at->offsets->type == KERN_I32)
+        element += ((const int32_t *)value_memory(m, at->offsets))[lane];
+    else
+        element += ((const int64_t *)value_memory(m, at->offsets))[lane];
+    bool inside = element >= 0 &&
+                  (!m->sizes || element < m->sizes[at->buffer]);
+    if (!inside)
+        ptl_panic(__FILE__, __LINE__, "kernel \"%s\": element %lld of \"%s\"",
+                  m->kernel->name, (long long)element,
+                  m->kernel->buffers.data[at->buffer].name);
+    return element;
+}
+
+static void load(machine *m, const kern_value *v)
+{
+    const kern_memory *at = &v->memory;
+    ptl_dtype dtype = m->kernel->buffers.data[at->buffer].dtype;
+    size_t file_size = (size_t)dtype_size(dtype), size = type_size(v->type);
+    const char *from = m->buffers[at->buffer];
+    char *out = value_memory(m, v);
+    const char *other = at->other ? value_memory(m, at->other) : NULL;
+    for (int i = 0; i < v->lanes; i++) {
+        int64_t element = lane_element(m, at, i);
+        char *lane = out + (size_t)i * size;
+        if (element < 0 && other)
+            memcpy(lane, other + (size_t)i * size, size);
+        else if (element < 0)
+            memset(lane, 0, size);
+        else if (dtype == PTL_U8)
+            *(int32_t *)(void *)lane = ((const uint8_t *)from)[element];
+        else
+            memcpy(lane, from + (size_t)element * file_size, size);
+    }
+}
+
+static void store(machine *m, const kern_stmt *s)
+{
+    size_t size = type_size(s->value->type);
+    const char *from = value_memory(m, s->value);
+    char *to = m->buffers[s->memory.buffer];
+    for (int i = 0; i < s->value->lanes; i++) {
+        int64_t element = lane_element(m, &s->memory, i);
+        if (element >= 0)
+            memcpy(to + (size_t)element * size, from + (size_t)i * size, size);
+    }
+}
+
+/* ---------- values ---------- */
+
+static void constant(const kern_value *v, void *out)
+{
+    for (int i = 0; i < v->lanes; i++) {
+        if (v->type == KERN_F32)
+            ((float *)out)[i] = (float)v->number;
+        else if (v->type == KERN_F64)
+            ((double *)out)[i] = v->number;
+        else if (v->type == KERN_I32)
+            ((int32_t *)out)[i] = (int32_t)v->integer;
+        else if (v->type == KERN_I64)
+            ((int64_t *)out)[i] = v->integer;
+        else
+            ((uint8_t *)out)[i] = (uint8_t)v->integer;
+    }
+}
+
+static void iota(const kern_value *v, void *out)
+{
+    for (int i = 0; i < v->lanes; i++) {
+        if (v->type == KERN_I32)
+            ((int32_t *)out)[i] = i;
+        else
+            ((int64_t *)out)[i] = i;
+    }
+}
+
+static void splat(const kern_value *v, void *out, const void *from, int lane)
+{
+    size_t size = type_size(v->type);
+    for (int i = 0; i < v->lanes; i++)
+        memcpy((char *)out + (size_t)i * size,
+               (const char *)from + (size_t)lane * size, size);
+}
+
+static void compute(machine *m, const kern_value *v)
+{
+    void *out = value_memory(m, v);
+    const void *args[3] = {0};
+    for (int i = 0; i < kern_op_operands(v->op); i++)
+        args[i] = value_memory(m, v->args[i]);
+    switch (v->op) {
+    case KERN_CONST:
+        constant(v, out);
+        return;
+    case KERN_TASK:
+        *(int64_t *)out = m->task;
+        return;
+    case KERN_GET:
+        memcpy(out, local_memory(m, v->local),
+               (size_t)v->lanes * type_size(v->type));
+        return;
+    case KERN_IOTA:
+        iota(v, out);
+        return;
+    case KERN_SPLAT:
+        splat(v, out, args[0], 0);
+        return;
+    case KERN_LANE:
+        splat(v, out, args[0], (int)v->integer);
+        return;
+    case KERN_LOAD:
+        load(m, v);
+        return;
+    default:
+        kern_run_op(v, out, args[0], args[1], args[2]);
+        return;
+    }
+}
+
+/* ---------- statements ---------- */
+
+static void run_block(machine *m, const kern_block *block);
+
+static void run_loop(machine *m, const kern_stmt *s)
+{
+    int64_t lo = one_integer(m, s->lo), hi = one_integer(m, s->hi);
+    for (int64_t i = lo; i < hi; i += s->step) {
+        *(int64_t *)value_memory(m, s->index) = i;
+        run_block(m, s->body);
+    }
+}
+
+static void run_stmt(machine *m, const kern_stmt *s)
+{
+    switch (s->kind) {
+    case KERN_DO:
+        compute(m, s->value);
+        return;
+    case KERN_SET:
+        memcpy(local_memory(m, s->local), value_memory(m, s->value),
+               (size_t)s->local->lanes * type_size(s->local->type));
+        return;
+    case KERN_STORE:
+        store(m, s);
+        return;
+    case KERN_LOOP:
+        run_loop(m, s);
+        return;
+    case KERN_IF:
+        if (*(const uint8_t *)value_memory(m, s->value))
+            run_block(m, s->body);
+        else if (s->other_body)
+            run_block(m, s->other_body);
+        return;
+    }
+}
+
+static void run_block(machine *m, const kern_block *block)
+{
+    for (int i = 0; i < block->stmts.count; i++)
+        run_stmt(m, block->stmts.data[i]);
+}
+
+/* ---------- the tile step, straight from its definition ---------- */
+
+static void tile_element(machine *m, int64_t batch, int64_t i, int64_t j)
+{
+    const kern_tile *t = &m->kernel->tile;
+    int64_t m_panels = (t->m + t->mr - 1) / t->mr;
+    int64_t n_panels = (t->n + t->nr - 1) / t->nr;
+    const int64_t *batches = m->buffers[3], *rows = m->buffers[4];
+    const int64_t *columns = m->buffers[5];
+    int64_t a = (batch * m_panels + i / t->mr) * t->k * t->mr + i % t->mr;
+    int64_t b = (batch * n_panels + j / t->nr) * t->k * t->nr + j % t->nr;
+    int64_t c = batches[batch] + rows[i] + columns[j];
+    PTL_ASSERT(!m->sizes || (c >= 0 && c < m->sizes[2]));
+    if (t->type == KERN_F32) {
+        const float *x = m->buffers[0], *y = m->buffers[1];
+        float sum = 0;
+        for (int64_t k = 0; k < t->k; k++)
+            sum = fmaf(x[a + k * t->mr], y[b + k * t->nr], sum);
+        ((float *)m->buffers[2])[c] = sum;
+    } else {
+        const double *x = m->buffers[0], *y = m->buffers[1];
+        double sum = 0;
+        for (int64_t k = 0; k < t->k; k++)
+            sum = fma(x[a + k * t->mr], y[b + k * t->nr], sum);
+        ((double *)m->buffers[2])[c] = sum;
+    }
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void run_tile(machine *m)
+{
+    const kern_tile *t = &m->kernel->tile;
+    int64_t m_size = t->m_block * t->mr, n_size = t->n_block * t->nr;
+    int64_t m_blocks = (t->m + m_size - 1) / m_size;
+    int64_t n_blocks = (t->n + n_size - 1) / n_size;
+    int64_t batch = m->task / (m_blocks * n_blocks);
+    int64_t i0 = m->task / n_blocks % m_blocks * m_size;
+    int64_t j0 = m->task % n_blocks * n_size;
+    for (int64_t i = i0; i < smaller(i0 + m_size, t->m); i++)
+        for (int64_t j = j0; j < smaller(j0 + n_size, t->n); j++)
+            tile_element(m, batch, i, j);
+}
+
+void kern_run(const kern_kernel *k, void *const *buffers, const int64_t *sizes,
+              int64_t begin, int64_t end)
+{
+    machine m = {k, buffers, sizes, NULL, NULL, 0};
+    m.values = calloc((size_t)k->value_count + 1, sizeof *m.values);
+    m.locals = calloc((size_t)k->local_count + 1, sizeof *m.locals);
+    PTL_ASSERT(m.values && m.locals);
+    for (m.task = begin; m.task < end; m.task++) {
+        if (k->kind == KERN_TILE)
+            run_tile(&m);
+        else
+            run_block(&m, k->body);
+    }
+    for (int i = 0; i < k->value_count; i++)
+        free(m.values[i]);
+    for (int i = 0; i < k->local_count; i++)
+        free(m.locals[i]);
+    free(m.values);
+    free(m.locals);
+}
