@@ -31,6 +31,9 @@ typedef struct grad_volume {
 
 /* The report of iteration volume; rows live in the graph's arena. */
 int grad_volumes(const ir_graph *g, const grad_volume **rows);
+/* Beyond this a row draws a warning [grad-volume]: 3 times the forward, or 3
+ * times the elements of the operand where those are more. */
+int64_t grad_volume_limit(const grad_volume *row);
 
 /*
  * Prints nodes as PTL source: `dx[n, c, h, w] = sum(o, r, s) ...;`, scatters

@@ -91,19 +91,25 @@ ir_affine ir_affine_substitute(ir_graph *g, ir_affine a, const ir_affine *map)
     return result;
 }
 
+static int64_t saturated(__int128 x)
+{
+    return x > INT64_MAX ? INT64_MAX : x < INT64_MIN ? INT64_MIN : (int64_t)x;
+}
+
 void ir_affine_range(ir_affine a, const ir_var *vars, int64_t *low,
                      int64_t *high)
 {
-    *low = *high = a.constant;
+    __int128 least = a.constant, most = a.constant;
     for (int i = 0; i < a.term_count; i++) {
         const ir_var *v = &vars[a.terms[i].var];
         int64_t last = v->hi > v->lo ? v->hi - 1 : v->lo;
-        int64_t at_first = checked_mul(a.terms[i].coef, v->lo);
-        int64_t at_last = checked_mul(a.terms[i].coef, last);
         bool rising = a.terms[i].coef > 0;
-        *low = checked_add(*low, rising ? at_first : at_last);
-        *high = checked_add(*high, rising ? at_last : at_first);
+        __int128 coef = a.terms[i].coef;
+        least += coef * (rising ? v->lo : last);
+        most += coef * (rising ? last : v->lo);
     }
+    *low = saturated(least);
+    *high = saturated(most);
 }
 
 bool ir_affine_equal(ir_affine a, ir_affine b)

@@ -258,41 +258,74 @@ static bool is_zero(ir_affine a)
     return a.constant == 0 && a.term_count == 0;
 }
 
+/* Coefficients far beyond any size stay in the rest, so that arithmetic on
+ * affine parts cannot overflow. */
+static bool is_moderate(ir_affine a, int64_t factor)
+{
+    const int64_t most = (int64_t)1 << 40;
+    int64_t size = factor < 0 ? -factor : factor;
+    if (size > most)
+        return false;
+    for (int i = 0; i < a.term_count; i++)
+        if (a.terms[i].coef > most / (size + 1) ||
+            a.terms[i].coef < -most / (size + 1))
+            return false;
+    return a.constant <= most / (size + 1) && a.constant >= -most / (size + 1);
+}
+
+static void split_sum(ir_graph *g, ir_expr *e, ir_affine *affine,
+                      ir_expr **rest)
+{
+    ir_affine a, b;
+    ir_expr *rest_a, *rest_b;
+    bool subtract = e->op == IR_SUB_OP;
+    ir_split_affine(g, e->args[0], &a, &rest_a);
+    ir_split_affine(g, e->args[1], &b, &rest_b);
+    if ((is_zero(a) && is_zero(b)) || !is_moderate(a, 1) || !is_moderate(b, 1))
+        return;
+    *affine = ir_affine_add(g, a, ir_affine_scale(g, b, subtract ? -1 : 1));
+    *rest = rest_of_sum(g, subtract, rest_a, rest_b);
+}
+
+/* factor * other, and -other as -1 * other. */
+static void split_product(ir_graph *g, int64_t factor, ir_expr *other,
+                          ir_affine *affine, ir_expr **rest)
+{
+    ir_affine a;
+    ir_expr *rest_a;
+    ir_split_affine(g, other, &a, &rest_a);
+    if (is_zero(a) || !is_moderate(a, factor))
+        return;
+    *affine = ir_affine_scale(g, a, factor);
+    *rest = rest_a;
+    if (rest_a)
+        *rest = factor == -1
+                    ? ir_op1(g, IR_NEG_OP, rest_a)
+                    : ir_op2(g, IR_MUL_OP, ir_int(g, factor), rest_a);
+}
+
 void ir_split_affine(ir_graph *g, ir_expr *e, ir_affine *affine,
                      ir_expr **rest)
 {
-    *affine = ir_affine_const(0);
-    *rest = NULL;
     int64_t factor;
     ir_expr *other;
+    *affine = ir_affine_const(0);
+    *rest = e;
     if (is_const(e)) {
+        if (!is_moderate(ir_affine_const((int64_t)e->number), 1))
+            return;
         *affine = ir_affine_const((int64_t)e->number);
+        *rest = NULL;
     } else if (e->kind == IR_EXPR_VAR) {
         *affine = ir_affine_var(g, e->var);
-    } else if (e->kind == IR_EXPR_OP &&
-               (e->op == IR_ADD_OP || e->op == IR_SUB_OP)) {
-        ir_affine a, b;
-        ir_expr *rest_a, *rest_b;
-        ir_split_affine(g, e->args[0], &a, &rest_a);
-        ir_split_affine(g, e->args[1], &b, &rest_b);
-        bool subtract = e->op == IR_SUB_OP;
-        *affine = ir_affine_add(g, a, ir_affine_scale(g, b, subtract ? -1 : 1));
-        *rest = is_zero(a) && is_zero(b)
-                    ? e
-                    : rest_of_sum(g, subtract, rest_a, rest_b);
-    } else if (e->kind == IR_EXPR_OP && e->op == IR_NEG_OP) {
-        ir_affine a;
-        ir_split_affine(g, e->args[0], &a, rest);
-        *affine = ir_affine_scale(g, a, -1);
-        *rest = *rest ? ir_op1(g, IR_NEG_OP, *rest) : NULL;
+        *rest = NULL;
+    } else if (e->kind != IR_EXPR_OP) {
+        return;
+    } else if (e->op == IR_ADD_OP || e->op == IR_SUB_OP) {
+        split_sum(g, e, affine, rest);
+    } else if (e->op == IR_NEG_OP) {
+        split_product(g, -1, e->args[0], affine, rest);
     } else if (const_factor(e, &factor, &other)) {
-        ir_affine a;
-        ir_split_affine(g, other, &a, rest);
-        *affine = ir_affine_scale(g, a, factor);
-        if (*rest)
-            *rest = is_zero(a) ? e
-                               : ir_op2(g, IR_MUL_OP, ir_int(g, factor), *rest);
-    } else {
-        *rest = e;
+        split_product(g, factor, other, affine, rest);
     }
 }

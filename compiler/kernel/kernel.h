@@ -112,9 +112,9 @@ typedef struct kern_buffer {
  *
  * where m_panels = ceil(m / mr), likewise n. Every product is an fma onto one
  * accumulator per element of C, k ascending from zero: blocking over k keeps
- * that chain (C is read back), so mr, nr, kc never change bits. Tasks: batch x
- * row blocks of `m_block` panels x column blocks of `n_block` panels, the last
- * fastest.
+ * that chain (C is read back), so mr, nr, kc never change bits. A k of 0 writes
+ * zeros. Tasks: batch x row blocks of `m_block` panels x column blocks of
+ * `n_block` panels, the last fastest.
  */
 typedef struct kern_tile {
     kern_type type; /* F32 or F64 */

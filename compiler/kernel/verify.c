@@ -189,7 +189,7 @@ static bool check_tile(verifier *c)
         if (kern_type_of(b->dtype) != want || b->written != (i == 2))
             return fail(c, NULL, "a buffer of a tile step is of wrong kind");
     }
-    if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 1 || t->kc < 1 ||
+    if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 0 || t->kc < 1 ||
         t->mr < 1 || t->nr < 1 || t->m_block < 1 || t->n_block < 1)
         return fail(c, NULL, "a size of a tile step is not positive");
     int64_t m_panels = (t->m + t->mr - 1) / t->mr;

@@ -70,6 +70,7 @@ typedef struct parse_state {
     span previous;      /* the last token the parser took */
     int previous_token; /* its code, 0 at the beginning */
     cure cure;          /* after an error; set by report_unexpected() */
+    bool unclosed;      /* the last text had no closing quote */
     bool quiet;         /* while skipping: report nothing */
     bool fatal;         /* a limit was passed: give up */
 } parse_state;
@@ -94,6 +95,7 @@ int scan_word(const char *text, size_t length, ast_reduction *reduction);
 number scan_integer(parse_state *s, span at);
 number scan_real(parse_state *s, span at);
 const char *scan_string(parse_state *s, span at, bool closed);
+void scan_foreign_comment(parse_state *s, span at);
 void scan_strange(parse_state *s, span at);
 void scan_doc(parse_state *s, const char *text, size_t length);
 void scan_doc_end(parse_state *s, uint32_t owner);

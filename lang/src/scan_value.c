@@ -112,9 +112,11 @@ const char *scan_string(parse_state *s, span at, bool closed)
     uint32_t end = closed ? at.end - 1 : at.end;
     char *out = arena_alloc(s->arena, at.end - at.begin + 1);
     size_t length = 0;
-    if (!closed)
+    if (!closed) {
         parse_error(s, DIAG_SYNTAX, (span){at.begin, at.begin + 1},
                     "this text has no closing `\"` on its line");
+        s->unclosed = true;
+    }
     for (uint32_t i = at.begin + 1; i < end; i++) {
         char c = text[i];
         if (c == '\\' && i + 1 < end) {
@@ -131,13 +133,17 @@ const char *scan_string(parse_state *s, span at, bool closed)
     return out;
 }
 
+void scan_foreign_comment(parse_state *s, span at)
+{
+    parse_error(s, DIAG_SYNTAX, (span){at.begin, at.begin + 1},
+                "comments start with `//` and end with the line");
+}
+
 void scan_strange(parse_state *s, span at)
 {
     static const struct {
         const char *text, *hint;
     } hints[] = {
-        {"/*", "comments start with `//` and end with the line"},
-        {"#", "comments start with `//`"},
         {"@", "a matrix product is written `sum(k) a[i, k] * b[k, j]`"},
         {"&", "and is `&&`"},
         {"|", "or is `||`"},

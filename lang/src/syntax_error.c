@@ -6,6 +6,7 @@
  * mistakes people make, first match wins, and the last one just lists what was
  * expected. Each rule also decides how parse.c gets going again.
  */
+#include "base/nearest.h"
 #include "grammar.h"
 #include "parse_priv.h"
 #include <string.h>
@@ -57,6 +58,15 @@ static const open_bracket *innermost(const parse_state *s, const char *kinds)
     return NULL;
 }
 
+/* Where to point: what is missing at the end is missing after the last token.
+ */
+static span place(const parse_state *s, const unexpected *u)
+{
+    if (is(u, "end of file") && s->previous.end > 0)
+        return (span){s->previous.end, s->previous.end};
+    return u->at;
+}
+
 /* ---------- the rules: true when they reported ---------- */
 
 static bool already_reported(parse_state *s, const unexpected *u)
@@ -73,7 +83,7 @@ static bool missing_brace(parse_state *s, const unexpected *u)
     if (!open || !(at_end || (is_one_of(u, starts) && at_line_start(s, u->at))))
         return false;
     if (at_end)
-        parse_error(s, DIAG_SYNTAX, u->at,
+        parse_error(s, DIAG_SYNTAX, place(s, u),
                     "missing `}` at the end of the file");
     else
         parse_error(s, DIAG_SYNTAX, u->at, "missing `}` before `%s`",
@@ -92,8 +102,10 @@ static bool missing_semicolon(parse_state *s, const unexpected *u)
         "param", "fn",          "layer",  "import", NULL};
     if (!expects(u, "';'") || !(on_new_line(s, u->at) || is_one_of(u, starts)))
         return false;
-    parse_error(s, DIAG_SYNTAX, (span){s->previous.end, s->previous.end},
-                "missing `;`");
+    if (!s->unclosed || s->previous_token != T_STRING)
+        parse_error(s, DIAG_SYNTAX, (span){s->previous.end, s->previous.end},
+                    "missing `;`");
+    s->unclosed = false;
     s->cure = CURE_SEMICOLON;
     return true;
 }
@@ -133,7 +145,11 @@ static bool assignment_for_equality(parse_state *s, const unexpected *u)
 {
     if (!is(u, "'='") || !expects(u, "=="))
         return false;
-    parse_error(s, DIAG_SYNTAX, u->at, "unexpected `=`; `==` compares");
+    if (s->previous_token == T_UNIT) /* batch = 64 epochs = 5; */
+        parse_error(s, DIAG_SYNTAX, s->previous, "missing `;` before `%s`",
+                    text_of(s, s->previous));
+    else
+        parse_error(s, DIAG_SYNTAX, u->at, "unexpected `=`; `==` compares");
     return true;
 }
 
@@ -153,13 +169,19 @@ static bool foreign_word(parse_state *s, const unexpected *u)
     static const struct {
         const char *word, *ours;
     } words[] = {
-        {"and", "&&"},       {"or", "||"}, {"not", "!"},
-        {"elif", "else if"}, {"mod", "%"},
+        {"and", "&&"},
+        {"or", "||"},
+        {"not", "!"},
+        {"elif", "else if"},
     };
-    const char *text = text_of(s, u->at);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (is(u, "name") && strcmp(words[i].word, text) == 0) {
-            parse_error(s, DIAG_SYNTAX, u->at, "`%s` is written `%s`", text,
+    span places[] = {u->at, s->previous};
+    bool names[] = {is(u, "name"), s->previous_token == T_NAME};
+    for (int p = 0; p < 2; p++)
+        for (size_t i = 0; names[p] && i < sizeof words / sizeof *words; i++) {
+            const char *text = text_of(s, places[p]);
+            if (strcmp(words[i].word, text) != 0)
+                continue;
+            parse_error(s, DIAG_SYNTAX, places[p], "`%s` is written `%s`", text,
                         words[i].ours);
             return true;
         }
@@ -168,6 +190,38 @@ static bool foreign_word(parse_state *s, const unexpected *u)
         return true;
     }
     return false;
+}
+
+/* Whether the text at `at` is the first of a statement or declaration. */
+static bool begins_statement(const parse_state *s, span at)
+{
+    const char *text = s->source->text;
+    uint32_t i = at.begin;
+    while (i > 0 && strchr(" \t\r", text[i - 1]))
+        i--;
+    return i == 0 || strchr("\n;{}", text[i - 1]);
+}
+
+/* `layr x()`, `retrun x;`: a word near a keyword where one may stand. */
+static bool misspelt_keyword(parse_state *s, const unexpected *u)
+{
+    static const char *const words[] = {
+#define KEYWORD(text, token) text,
+#define SOFT(text, token) text,
+#include "lang/keywords.def"
+    };
+    bool previous = s->previous_token == T_NAME && !on_new_line(s, u->at);
+    span at = previous ? s->previous : u->at;
+    if ((!previous && !is(u, "name")) || !begins_statement(s, at))
+        return false;
+    const char *text = text_of(s, at);
+    const char *nearest =
+        ptl_nearest(text, words, (int)(sizeof words / sizeof *words));
+    if (!nearest)
+        return false;
+    parse_error(s, DIAG_SYNTAX, at, "unexpected `%s`; did you mean `%s`?", text,
+                nearest);
+    return true;
 }
 
 static bool reduction_without_binders(parse_state *s, const unexpected *u)
@@ -290,8 +344,6 @@ static text_list shorten(const parse_state *s, const unexpected *u)
 
 static const char *found(const parse_state *s, const unexpected *u)
 {
-    if (is(u, "end of file"))
-        return "the end of the file";
     span at = u->at;
     const char *text = s->source->text;
     if (at.end > at.begin + 40)
@@ -307,7 +359,10 @@ static bool anything_else(parse_state *s, const unexpected *u)
     enum { MANY = 5 };
     text_list list = shorten(s, u);
     ptl_str text = {0};
-    str_printf(&text, "unexpected %s", found(s, u));
+    if (is(u, "end of file"))
+        str_add(&text, "the file ends too early");
+    else
+        str_printf(&text, "unexpected %s", found(s, u));
     if (list.count > 0 && list.count <= MANY) {
         str_add(&text, "; expected ");
         for (int i = 0; i < list.count; i++) {
@@ -318,7 +373,7 @@ static bool anything_else(parse_state *s, const unexpected *u)
     } else if (innermost(s, "{")) {
         str_add(&text, "; expected a statement");
     }
-    parse_error(s, DIAG_SYNTAX, u->at, "%s", str_text(&text));
+    parse_error(s, DIAG_SYNTAX, place(s, u), "%s", str_text(&text));
     str_fini(&text);
     return true;
 }
@@ -326,11 +381,22 @@ static bool anything_else(parse_state *s, const unexpected *u)
 void report_unexpected(parse_state *s, const unexpected *u)
 {
     static bool (*const rules[])(parse_state *, const unexpected *) = {
-        already_reported,     missing_brace,   missing_semicolon,
-        product_without_star, less_minus,      assignment_for_equality,
-        chained_comparison,   foreign_word,    reduction_without_binders,
-        reduction_as_call,    keyword_as_name, brace_without_open,
+        /* clang-format off */
+        already_reported,
+        missing_brace,
+        missing_semicolon,
+        foreign_word,
+        product_without_star,
+        less_minus,
+        assignment_for_equality,
+        chained_comparison,
+        reduction_without_binders,
+        reduction_as_call,
+        keyword_as_name,
+        brace_without_open,
+        misspelt_keyword,
         anything_else,
+        /* clang-format on */
     };
     s->cure = CURE_SKIP;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)

@@ -220,32 +220,69 @@ static ptl_status make_origin(ptl_dataset *d, ptl_error *err)
     return PTL_OK;
 }
 
-/* Moves the good records together. */
-static ptl_status drop_bad(ptl_dataset *d, ptl_error *err)
+/* Moves the rows whose flag is 0 together, and the flags of `bad` with them. */
+static ptl_status compact(ptl_dataset *d, const unsigned char *drop,
+                          ptl_error *err)
 {
-    if (!d->bad)
-        return PTL_OK;
     ptl_status st = make_origin(d, err);
     if (st != PTL_OK)
         return st;
     int64_t kept = 0;
     for (int64_t i = 0; i < d->rows; i++) {
-        if (d->bad[i])
+        if (drop[i])
             continue;
         for (int k = 0; k < d->count && kept != i; k++) {
             size_t size = d->arrays[k].record_bytes;
             memcpy(d->arrays[k].bytes + (size_t)kept * size,
                    d->arrays[k].bytes + (size_t)i * size, size);
         }
+        if (d->bad)
+            d->bad[kept] = d->bad[i];
         d->origin[kept++] = d->origin[i];
     }
-    d->skipped += d->rows - kept;
     d->rows = kept;
     for (int k = 0; k < d->count; k++)
         d->arrays[k].rows = kept;
-    free(d->bad);
+    return PTL_OK;
+}
+
+/* `every` and `except` of a source, counted from its first row. */
+static ptl_status take_every(ptl_dataset *d, const ptl_job_source *source,
+                             ptl_error *err)
+{
+    int64_t k = source->every ? source->every : source->except;
+    if (k == 0)
+        return PTL_OK;
+    if (k < 1 || (source->every && source->except))
+        return ptl_fail(err, PTL_E_PROGRAM,
+                        "\"%s\": every and except take one positive number",
+                        d->arrays[0].path);
+    unsigned char *drop = malloc((size_t)d->rows);
+    if (!drop)
+        return no_memory(err);
+    for (int64_t i = 0; i < d->rows; i++)
+        drop[i] = (i % k == 0) != (source->every != 0);
+    ptl_status st = compact(d, drop, err);
+    free(drop);
+    if (st == PTL_OK && d->rows == 0)
+        st = ptl_fail(err, PTL_E_DATA, "\"%s\": no records are left",
+                      d->arrays[0].path);
+    return st;
+}
+
+static ptl_status drop_bad(ptl_dataset *d, ptl_error *err)
+{
+    if (!d->bad)
+        return PTL_OK;
+    int64_t before = d->rows;
+    unsigned char *bad = d->bad;
     d->bad = NULL;
-    if (kept == 0)
+    ptl_status st = compact(d, bad, err);
+    free(bad);
+    if (st != PTL_OK)
+        return st;
+    d->skipped += before - d->rows;
+    if (d->rows == 0)
         return ptl_fail(err, PTL_E_DATA, "\"%s\": every record is bad",
                         d->arrays[0].path);
     return PTL_OK;
@@ -281,6 +318,8 @@ ptl_status data_open(const ptl_job_source *source, const data_options *options,
         st = read_arrays(d, source, err);
     if (st == PTL_OK)
         st = take_range(d, source, err);
+    if (st == PTL_OK)
+        st = take_every(d, source, err);
     if (st == PTL_OK)
         st = drop_bad(d, err);
     if (st != PTL_OK) {
@@ -334,6 +373,8 @@ const data_array *data_array_at(const ptl_dataset *data, int index)
     return &data->arrays[index];
 }
 
+#define BOUND_TEXT "\"%s\", record %lld: %s is %lld, outside of idx(%lld)"
+
 static int64_t value_at(const data_array *a, size_t index)
 {
     if (a->dtype == PTL_I32)
@@ -348,36 +389,62 @@ static ptl_status out_of_bound(ptl_dataset *d, const data_array *a, int64_t row,
                       .array = &(ptl_job_array){.path = a->path},
                       .bad = d->bad};
     int64_t record = d->origin ? d->origin[row] : d->first + row;
-    ptl_status st = bad_record(
-        &r, row, d->rows, err,
-        "\"%s\", record %lld: %s is %lld, outside of idx(%lld)", a->path,
-        (long long)record + 1, a->field, (long long)value, (long long)bound);
+    ptl_status st = bad_record(&r, row, d->rows, err, BOUND_TEXT, a->path,
+                               (long long)record + 1, a->field,
+                               (long long)value, (long long)bound);
     d->bad = r.bad;
     return st;
+}
+
+static ptl_status check_integers(const data_array *a, int64_t bound,
+                                 ptl_error *err)
+{
+    if (a->dtype == PTL_F32 || a->dtype == PTL_F64)
+        return ptl_fail(err, PTL_E_DATA,
+                        "\"%s\": %s is real, idx(%lld) needs integers", a->path,
+                        a->field, (long long)bound);
+    return PTL_OK;
+}
+
+/* The first value of a row outside of [0, bound), false: none is. */
+static bool row_outside(const data_array *a, int64_t row, int64_t bound,
+                        int64_t *value)
+{
+    size_t per_row = a->record_bytes / (size_t)dtype_size(a->dtype);
+    for (size_t k = 0; k < per_row; k++) {
+        *value = value_at(a, (size_t)row * per_row + k);
+        if (*value < 0 || *value >= bound)
+            return true;
+    }
+    return false;
 }
 
 ptl_status data_check_bound(ptl_dataset *data, const char *field, int64_t bound,
                             ptl_error *err)
 {
     int index = data_find(data, field);
+    int64_t value;
     if (index < 0)
         return ptl_fail(err, PTL_E_DATA, "the data has no field \"%s\"", field);
     const data_array *a = &data->arrays[index];
-    if (a->dtype == PTL_F32 || a->dtype == PTL_F64)
-        return ptl_fail(err, PTL_E_DATA,
-                        "\"%s\": %s is real, idx(%lld) needs integers", a->path,
-                        field, (long long)bound);
-    size_t per_row = a->record_bytes / (size_t)dtype_size(a->dtype);
-    for (int64_t row = 0; row < a->rows; row++)
-        for (size_t k = 0; k < per_row; k++) {
-            int64_t value = value_at(a, (size_t)row * per_row + k);
-            if (value >= 0 && value < bound)
-                continue;
-            ptl_status st = out_of_bound(data, a, row, value, bound, err);
-            if (st != PTL_OK)
-                return st;
-        }
-    return drop_bad(data, err);
+    ptl_status st = check_integers(a, bound, err);
+    for (int64_t row = 0; row < a->rows && st == PTL_OK; row++)
+        if (row_outside(a, row, bound, &value))
+            st = out_of_bound(data, a, row, value, bound, err);
+    return st == PTL_OK ? drop_bad(data, err) : st;
+}
+
+ptl_status data_array_check(const data_array *array, int64_t bound,
+                            ptl_error *err)
+{
+    int64_t value;
+    ptl_status st = check_integers(array, bound, err);
+    for (int64_t row = 0; row < array->rows && st == PTL_OK; row++)
+        if (row_outside(array, row, bound, &value))
+            return ptl_fail(err, PTL_E_DATA, BOUND_TEXT, array->path,
+                            (long long)row + 1, array->field, (long long)value,
+                            (long long)bound);
+    return st;
 }
 
 ptl_status data_check_program(ptl_dataset *data, const ptl_program *program,

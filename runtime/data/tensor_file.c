@@ -271,33 +271,34 @@ static void print_header(const tensor_entry *entries, int count, ptl_str *out)
 }
 
 static ptl_status write_piece(file_out *file, const void *bytes, size_t size,
-                              uint32_t *crc, ptl_error *err)
+                              tensor_file_sum *sum, ptl_error *err)
 {
-    *crc = (uint32_t)crc32_z(*crc, bytes, size);
+    if (!size)
+        return PTL_OK;
+    sum->crc = (uint32_t)crc32_z(sum->crc, bytes, size);
+    sum->bytes += size;
     return file_write(file, bytes, size, err);
 }
 
 ptl_status tensor_file_write(const char *path, const tensor_entry *entries,
-                             int count, uint32_t *crc, ptl_error *err)
+                             int count, tensor_file_sum *sum, ptl_error *err)
 {
     file_out *file;
     ptl_str header = {0};
-    uint32_t sum = (uint32_t)crc32_z(0, NULL, 0);
+    tensor_file_sum all = {.crc = (uint32_t)crc32_z(0, NULL, 0)};
     ptl_status st = file_create(path, &file, err);
     if (st != PTL_OK)
         return st;
     print_header(entries, count, &header);
-    st = write_piece(file, header.data, header.length, &sum, err);
+    st = write_piece(file, header.data, header.length, &all, err);
     for (int i = 0; i < count && st == PTL_OK; i++)
-        if (entries[i].size)
-            st =
-                write_piece(file, entries[i].bytes, entries[i].size, &sum, err);
+        st = write_piece(file, entries[i].bytes, entries[i].size, &all, err);
     str_fini(&header);
     if (st != PTL_OK) {
         file_abandon(file);
         return st;
     }
-    if (crc)
-        *crc = sum;
+    if (sum)
+        *sum = all;
     return file_commit(file, err);
 }

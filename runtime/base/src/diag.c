@@ -47,8 +47,7 @@ void diags_free(ptl_diags *diags)
 static void keep(ptl_diags *diags, severity_kind severity, diag_code code,
                  src_range at, const char *format, va_list args)
 {
-    message m = {severity, code, at,
-                 arena_vprintf(diags->arena, format, args)};
+    message m = {severity, code, at, arena_vprintf(diags->arena, format, args)};
     vec_push(diags->arena, &diags->messages, m);
 }
 
@@ -104,35 +103,52 @@ diag_code diags_code_at(const ptl_diags *diags, int index)
     return DIAG_COUNT;
 }
 
-/* The source line of `at`, tabs as blanks, cut where it is very long. */
+static bool continues(char c) /* not the first byte of a character */
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* Moves `count` characters on, or to `end`. */
+static const char *characters_on(const char *p, const char *end, int count)
+{
+    while (p < end && count > 0) {
+        p++;
+        while (p < end && continues(*p))
+            p++;
+        count--;
+    }
+    return p;
+}
+
+/*
+ * The source line of `at` with a caret below, tabs as blanks. Of a long line
+ * only a part around the place is shown.
+ */
 static void print_line(const message *m, int line, int column, ptl_str *out)
 {
-    enum { WIDTH = 160 };
+    enum { WIDTH = 120, BEFORE = 60 };
     const src_file *file = m->at.file;
     const char *begin = file->text + file->line_begin[line - 1];
-    size_t length = strcspn(begin, "\n");
-    if (length > 0 && begin[length - 1] == '\r')
-        length--;
-    if (length > WIDTH && column > WIDTH)
-        return;
-    size_t shown = length;
-    if (shown > WIDTH)
-        for (shown = WIDTH; ((unsigned char)begin[shown] & 0xC0) == 0x80;)
-            shown--;
-    str_printf(out, "%5d | ", line);
-    for (size_t i = 0; i < shown; i++) {
-        unsigned char c = (unsigned char)begin[i];
-        str_addc(out, c < 0x20 || c == 0x7F ? ' ' : (char)c);
-    }
-    str_add(out, shown < length ? "...\n      | " : "\n      | ");
-    for (int i = 1; i < column; i++)
+    const char *end = begin + strcspn(begin, "\n");
+    const char *place = file->text + m->at.begin;
+    int skipped = column > WIDTH ? column - BEFORE : 0;
+    if (end > begin && end[-1] == '\r')
+        end--;
+    const char *from = characters_on(begin, end, skipped);
+    const char *to = characters_on(from, end, WIDTH);
+    /* What follows a broken byte cannot be shown on a terminal. */
+    if (m->code == DIAG_ENCODING)
+        to = place;
+    str_printf(out, "%5d | %s", line, skipped ? "..." : "");
+    for (const char *p = from; p < to; p++)
+        str_addc(out, (unsigned char)*p < 0x20 || *p == 0x7F ? ' ' : *p);
+    str_printf(out, "%s\n      | %s", to < end ? "..." : "",
+               skipped ? "   " : "");
+    for (int i = skipped + 1; i < column; i++)
         str_addc(out, ' ');
     str_addc(out, '^');
-    const char *caret = file->text + m->at.begin;
-    size_t left = (size_t)(begin + length - caret);
-    for (uint32_t i = 1; i < m->at.end - m->at.begin && i < left &&
-                         (int)i + column < WIDTH; i++)
-        if (((unsigned char)caret[i] & 0xC0) != 0x80)
+    for (const char *p = place + 1; p < to && p < file->text + m->at.end; p++)
+        if (!continues(*p))
             str_addc(out, '~');
     str_addc(out, '\n');
 }

@@ -69,6 +69,9 @@ void data_gather(const ptl_dataset *data, int index, const uint32_t *rows,
 ptl_status data_read_npy(const char *path, bool f64, data_array *out,
                          ptl_error *err);
 void data_array_fini(data_array *array);
+/* Every value against [0, bound), as data_check_bound() does. */
+ptl_status data_array_check(const data_array *array, int64_t bound,
+                            ptl_error *err);
 /* Writes an npy (version 1, C order), complete or not at all. */
 ptl_status data_write_npy(const char *path, ptl_dtype dtype, int rank,
                           const int64_t *dims, const void *bytes,

@@ -32,6 +32,8 @@ typedef struct ptl_job_source {
     const ptl_job_array *arrays;
     int array_count;
     int64_t begin, end; /* rows used, half open; end -1: to the last */
+    /* Of those: every k-th from the first, or all but these. 0: all. */
+    int64_t every, except;
 } ptl_job_source;
 
 /* A parameter, state or slot (what a checkpoint holds), or a raw field. */

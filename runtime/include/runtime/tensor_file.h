@@ -41,11 +41,17 @@ const tensor_entry *tensor_file_at(const tensor_file *file, int index);
 /* NULL: none of that name. */
 const tensor_entry *tensor_file_find(const tensor_file *file, const char *name);
 
+/* Of a file that was written. */
+typedef struct tensor_file_sum {
+    uint64_t bytes;
+    uint32_t crc; /* CRC-32 of all of them */
+} tensor_file_sum;
+
 /*
  * Writes entries in the order given; the file appears complete or not at all.
- * `crc` may be NULL; else it takes the CRC-32 of the whole file.
+ * `sum` may be NULL.
  */
 ptl_status tensor_file_write(const char *path, const tensor_entry *entries,
-                             int count, uint32_t *crc, ptl_error *err);
+                             int count, tensor_file_sum *sum, ptl_error *err);
 
 #endif

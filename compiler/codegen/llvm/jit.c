@@ -1,0 +1,218 @@
+/*
+ * jit.c - objects become callable code.
+ *
+ * Each llvm_code has an LLJIT of its own, used as a linker alone: it starts in
+ * a third of a millisecond, and closing it returns every byte, which a shared
+ * one with its pool of names would not. Code links against symbols.def only.
+ */
+#include "codegen/llvm/internal.h"
+#include <llvm-c/LLJIT.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct llvm_code {
+    LLVMOrcLLJITRef lljit;
+    ptl_entry *entries; /* in the module's order */
+    int count;
+    bool from_cache;
+};
+
+/* What goes wrong while linking also comes back from the lookup; the copy that
+ * ORC hands to its reporter goes nowhere. */
+static void drop_error(void *context, LLVMErrorRef error)
+{
+    (void)context;
+    LLVMConsumeError(error);
+}
+
+static ptl_status define_symbols(LLVMOrcLLJITRef lljit, ptl_error *err)
+{
+    LLVMOrcCSymbolMapPair *pairs =
+        calloc((size_t)llvm_symbol_count, sizeof *pairs);
+    PTL_ASSERT(pairs);
+    for (int i = 0; i < llvm_symbol_count; i++) {
+        pairs[i].Name =
+            LLVMOrcLLJITMangleAndIntern(lljit, llvm_symbols[i].name);
+        pairs[i].Sym.Address = llvm_symbols[i].address;
+        pairs[i].Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported |
+                                          LLVMJITSymbolGenericFlagsCallable;
+    }
+    LLVMOrcMaterializationUnitRef unit =
+        LLVMOrcAbsoluteSymbols(pairs, (size_t)llvm_symbol_count);
+    free(pairs); /* the unit owns the names now */
+    LLVMErrorRef error =
+        LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit);
+    if (error)
+        LLVMOrcDisposeMaterializationUnit(unit);
+    return llvm_failed(error, PTL_E_INTERNAL, "could not define symbols", err);
+}
+
+static ptl_status open_linker(llvm_code *code, ptl_error *err)
+{
+    ptl_status st = llvm_failed(LLVMOrcCreateLLJIT(&code->lljit, NULL),
+                                PTL_E_DEVICE, "could not start the JIT", err);
+    if (st != PTL_OK)
+        return st;
+    LLVMOrcExecutionSessionSetErrorReporter(
+        LLVMOrcLLJITGetExecutionSession(code->lljit), drop_error, NULL);
+    return define_symbols(code->lljit, err);
+}
+
+static ptl_status add_objects(llvm_code *code, const llvm_object *objects,
+                              int count, ptl_error *err)
+{
+    LLVMOrcJITDylibRef dylib = LLVMOrcLLJITGetMainJITDylib(code->lljit);
+    for (int i = 0; i < count; i++) {
+        LLVMMemoryBufferRef bytes = LLVMCreateMemoryBufferWithMemoryRangeCopy(
+            objects[i].bytes, objects[i].size, "kernels");
+        /* The JIT owns the buffer now, even after an error. */
+        ptl_status st = llvm_failed(
+            LLVMOrcLLJITAddObjectFile(code->lljit, dylib, bytes),
+            PTL_E_INTERNAL, "could not load code", err);
+        if (st != PTL_OK)
+            return st;
+    }
+    return PTL_OK;
+}
+
+static ptl_status find_entries(llvm_code *code, const kern_module *m,
+                               ptl_error *err)
+{
+    code->count = m->kernels.count;
+    code->entries = calloc((size_t)code->count + 1, sizeof *code->entries);
+    PTL_ASSERT(code->entries);
+    for (int i = 0; i < code->count; i++) {
+        LLVMOrcExecutorAddress address = 0;
+        char *name = llvm_kernel_symbol(m, i);
+        LLVMErrorRef error = LLVMOrcLLJITLookup(code->lljit, &address, name);
+        free(name);
+        ptl_status st =
+            llvm_failed(error, PTL_E_INTERNAL, "could not link code", err);
+        if (st != PTL_OK)
+            return st;
+        code->entries[i] = (ptl_entry)(uintptr_t)address;
+    }
+    return PTL_OK;
+}
+
+static ptl_status link_objects(llvm_code *code, const kern_module *m,
+                               const llvm_object *objects, int count,
+                               ptl_error *err)
+{
+    ptl_status st = open_linker(code, err);
+    if (st == PTL_OK)
+        st = add_objects(code, objects, count, err);
+    if (st == PTL_OK)
+        st = find_entries(code, m, err);
+    return st;
+}
+
+static ptl_status get_objects(const kern_module *m, const llvm_machine *machine,
+                              const char *cache_dir, llvm_object **out,
+                              int *count, bool *from_cache, ptl_error *err)
+{
+    *from_cache = false;
+    if (!cache_dir)
+        return llvm_make_objects(m, machine, out, count, err);
+    llvm_key key = llvm_cache_key(m, machine);
+    *from_cache = llvm_cache_load(cache_dir, &key, out, count);
+    if (*from_cache)
+        return PTL_OK;
+    ptl_status st = llvm_make_objects(m, machine, out, count, err);
+    if (st == PTL_OK)
+        llvm_cache_store(cache_dir, &key, *out, *count);
+    return st;
+}
+
+ptl_status llvm_compile(const kern_module *m, const llvm_options *options,
+                        llvm_code **out, ptl_error *err)
+{
+    llvm_machine machine;
+    llvm_object *objects = NULL;
+    int count = 0;
+    ptl_status st = llvm_machine_init(&machine, options->cpu, err);
+    if (st != PTL_OK)
+        return st;
+    llvm_code *code = calloc(1, sizeof *code);
+    PTL_ASSERT(code);
+    st = get_objects(m, &machine, options->cache_dir, &objects, &count,
+                     &code->from_cache, err);
+    if (st == PTL_OK)
+        st = link_objects(code, m, objects, count, err);
+    llvm_objects_free(objects, count);
+    llvm_machine_fini(&machine);
+    if (st != PTL_OK) {
+        llvm_code_release(code);
+        return st;
+    }
+    *out = code;
+    return PTL_OK;
+}
+
+ptl_entry llvm_entry(const llvm_code *code, int kernel)
+{
+    PTL_ASSERT(kernel >= 0 && kernel < code->count);
+    return code->entries[kernel];
+}
+
+bool llvm_from_cache(const llvm_code *code)
+{
+    return code->from_cache;
+}
+
+void llvm_code_release(llvm_code *code)
+{
+    if (!code)
+        return;
+    if (code->lljit)
+        llvm_failed(LLVMOrcDisposeLLJIT(code->lljit), PTL_E_INTERNAL,
+                    "could not release code", NULL);
+    free(code->entries);
+    free(code);
+}
+
+/* ---------- emit llvm, emit asm ---------- */
+
+static ptl_status text_of(LLVMModuleRef module, LLVMTargetMachineRef tm,
+                          bool assembly, ptl_str *out, ptl_error *err)
+{
+    LLVMMemoryBufferRef code = NULL;
+    ptl_status st = llvm_optimize(module, tm, err);
+    if (st != PTL_OK)
+        return st;
+    if (!assembly) {
+        char *text = LLVMPrintModuleToString(module);
+        str_add(out, text);
+        LLVMDisposeMessage(text);
+        return PTL_OK;
+    }
+    LLVMSetTargetMachineAsmVerbosity(tm, true);
+    st = llvm_generate(module, tm, true, &code, err);
+    if (st != PTL_OK)
+        return st;
+    str_addn(out, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
+    LLVMDisposeMemoryBuffer(code);
+    return PTL_OK;
+}
+
+ptl_status llvm_emit(const kern_module *m, const llvm_options *options,
+                     bool assembly, ptl_str *out, ptl_error *err)
+{
+    llvm_machine machine;
+    LLVMTargetMachineRef tm = NULL;
+    ptl_status st = llvm_machine_init(&machine, options->cpu, err);
+    if (st != PTL_OK)
+        return st;
+    st = llvm_machine_open(&machine, &tm, err);
+    if (st == PTL_OK) {
+        LLVMContextRef context = LLVMContextCreate();
+        LLVMModuleRef module =
+            llvm_emit_module(m, 0, m->kernels.count, &machine, context);
+        st = text_of(module, tm, assembly, out, err);
+        LLVMDisposeModule(module);
+        LLVMContextDispose(context);
+        LLVMDisposeTargetMachine(tm);
+    }
+    llvm_machine_fini(&machine);
+    return st;
+}

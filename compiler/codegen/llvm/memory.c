@@ -1,0 +1,297 @@
+/*
+ * memory.c - loads and stores: contiguous, splat, strided, gathered, masked.
+ *
+ * Alignment is that of one element: offsets are known only at run time, and an
+ * aligned address costs nothing to access with an unaligned instruction.
+ * Addresses are not marked inbounds: a masked lane may lie anywhere.
+ */
+#include "codegen/llvm/internal.h"
+
+enum { MAX_LANES = 64 };
+
+/* One access, with everything the cases below need. */
+typedef struct access {
+    LLVMTypeRef element; /* as it lies in memory */
+    LLVMTypeRef type;    /* lanes of it */
+    unsigned align;
+    int lanes;
+    LLVMValueRef at;      /* pointer to lane 0 */
+    LLVMValueRef offsets; /* per lane, or NULL */
+    LLVMValueRef mask;    /* or NULL */
+    int64_t stride;
+} access;
+
+static LLVMTypeRef element_type(const llvm_emitter *e, ptl_dtype dtype)
+{
+    switch (dtype) {
+    case PTL_F32: return e->f32;
+    case PTL_F64: return e->f64;
+    case PTL_I32: return e->i32;
+    case PTL_I64: return e->i64;
+    case PTL_U8:
+    case PTL_BOOL: return e->i8;
+    default: break;
+    }
+    ptl_panic(__FILE__, __LINE__, "no kernel element type for dtype %d", dtype);
+}
+
+static LLVMTypeRef vector_of(LLVMTypeRef element, int lanes)
+{
+    return LLVMVectorType(element, (unsigned)lanes);
+}
+
+static access access_of(llvm_emitter *e, const kern_memory *at, int lanes)
+{
+    ptl_dtype dtype = e->kernel->buffers.data[at->buffer].dtype;
+    LLVMTypeRef element = element_type(e, dtype);
+    return (access){
+        .element = element,
+        .type = lanes == 1 ? element : vector_of(element, lanes),
+        .align = (unsigned)dtype_size(dtype),
+        .lanes = lanes,
+        .at = llvm_gep(e, element, e->buffers[at->buffer],
+                       llvm_use(e, at->offset), ""),
+        .offsets = at->offsets ? llvm_use(e, at->offsets) : NULL,
+        .mask = at->mask ? llvm_use(e, at->mask) : NULL,
+        .stride = at->stride,
+    };
+}
+
+/* ---------- between memory types and values ---------- */
+
+static LLVMValueRef from_memory(llvm_emitter *e, LLVMValueRef x,
+                                const kern_value *v, const char *name)
+{
+    LLVMTypeRef type = llvm_value_type(e, v->type, v->lanes);
+    if (LLVMTypeOf(x) == type)
+        return x;
+    if (v->type == KERN_BOOL)
+        return LLVMBuildICmp(e->builder, LLVMIntNE, x,
+                             LLVMConstNull(LLVMTypeOf(x)), name);
+    return LLVMBuildZExt(e->builder, x, type, name); /* U8 as I32 */
+}
+
+static LLVMValueRef to_memory(llvm_emitter *e, LLVMValueRef x,
+                              const kern_value *v, LLVMTypeRef type)
+{
+    if (LLVMTypeOf(x) == type)
+        return x;
+    if (v->type == KERN_BOOL)
+        return LLVMBuildZExt(e->builder, x, type, "");
+    return LLVMBuildTrunc(e->builder, x, type, "");
+}
+
+/* ---------- shapes of an access ---------- */
+
+static LLVMValueRef all_lanes(llvm_emitter *e, int lanes)
+{
+    return LLVMConstAllOnes(vector_of(e->i1, lanes));
+}
+
+static LLVMValueRef mask_or_all(llvm_emitter *e, const access *a)
+{
+    return a->mask ? a->mask : all_lanes(e, a->lanes);
+}
+
+/* Pointers to every lane. */
+static LLVMValueRef lane_pointers(llvm_emitter *e, const access *a)
+{
+    LLVMValueRef steps[MAX_LANES];
+    if (a->offsets)
+        return llvm_gep(e, a->element, a->at, a->offsets, "");
+    for (int i = 0; i < a->lanes; i++)
+        steps[i] = llvm_i64(e, a->stride * i);
+    return llvm_gep(e, a->element, a->at,
+                    LLVMConstVector(steps, (unsigned)a->lanes), "");
+}
+
+static LLVMValueRef reverse_lanes(llvm_emitter *e, LLVMValueRef x, int lanes)
+{
+    LLVMValueRef order[MAX_LANES];
+    for (int i = 0; i < lanes; i++)
+        order[i] = LLVMConstInt(e->i32, (unsigned)(lanes - 1 - i), false);
+    return LLVMBuildShuffleVector(e->builder, x, LLVMGetPoison(LLVMTypeOf(x)),
+                                  LLVMConstVector(order, (unsigned)lanes), "");
+}
+
+/* Lanes run downwards: the same elements upwards, from the last lane. */
+static access forwards(llvm_emitter *e, const access *a)
+{
+    access up = *a;
+    up.at = llvm_gep(e, a->element, a->at, llvm_i64(e, 1 - a->lanes), "");
+    up.stride = 1;
+    if (a->mask)
+        up.mask = reverse_lanes(e, a->mask, a->lanes);
+    return up;
+}
+
+/* ---------- loads ---------- */
+
+static LLVMValueRef load_plain(llvm_emitter *e, const access *a,
+                               const char *name)
+{
+    LLVMValueRef x = LLVMBuildLoad2(e->builder, a->type, a->at, name);
+    LLVMSetAlignment(x, a->align);
+    return x;
+}
+
+static LLVMValueRef load_contiguous(llvm_emitter *e, const access *a,
+                                    LLVMValueRef other, const char *name)
+{
+    if (!a->mask)
+        return load_plain(e, a, name);
+    LLVMTypeRef types[] = {a->type, e->ptr};
+    LLVMValueRef args[] = {a->at, LLVMConstInt(e->i32, a->align, false),
+                           a->mask, other};
+    return llvm_call_intrinsic(e, "llvm.masked.load", types, 2, args, 4, name);
+}
+
+/* One element under a one-lane mask: a branch, as no address may be touched. */
+static LLVMValueRef load_one(llvm_emitter *e, const access *a,
+                             LLVMValueRef other, const char *name)
+{
+    if (!a->mask)
+        return load_plain(e, a, name);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->builder);
+    LLVMBasicBlockRef read = llvm_block(e, "read");
+    LLVMBasicBlockRef after = llvm_block(e, "read.done");
+    LLVMBuildCondBr(e->builder, a->mask, read, after);
+    LLVMPositionBuilderAtEnd(e->builder, read);
+    LLVMValueRef x = load_plain(e, a, "");
+    LLVMBuildBr(e->builder, after);
+    LLVMPositionBuilderAtEnd(e->builder, after);
+    LLVMValueRef phi = LLVMBuildPhi(e->builder, a->type, name);
+    LLVMAddIncoming(phi, &x, &read, 1);
+    LLVMAddIncoming(phi, &other, &from, 1);
+    return phi;
+}
+
+/* One element for all lanes: read where any lane wants it. */
+static LLVMValueRef load_splat(llvm_emitter *e, const access *a,
+                               LLVMValueRef other, const char *name)
+{
+    access one = *a;
+    one.lanes = 1;
+    one.type = a->element;
+    if (!a->mask)
+        return llvm_splat(e, load_plain(e, &one, ""), a->lanes, name);
+    LLVMTypeRef mask_type = LLVMTypeOf(a->mask);
+    one.mask = llvm_call_intrinsic(e, "llvm.vector.reduce.or", &mask_type, 1,
+                                   &(LLVMValueRef){a->mask}, 1, "");
+    LLVMValueRef x = load_one(e, &one, LLVMConstNull(a->element), "");
+    return LLVMBuildSelect(e->builder, a->mask,
+                           llvm_splat(e, x, a->lanes, ""), other, name);
+}
+
+static LLVMValueRef load_gather(llvm_emitter *e, const access *a,
+                                LLVMValueRef other, const char *name)
+{
+    LLVMValueRef at = lane_pointers(e, a);
+    LLVMTypeRef types[] = {a->type, LLVMTypeOf(at)};
+    LLVMValueRef args[] = {at, LLVMConstInt(e->i32, a->align, false),
+                           mask_or_all(e, a), other};
+    return llvm_call_intrinsic(e, "llvm.masked.gather", types, 2, args, 4,
+                               name);
+}
+
+static LLVMValueRef load_reversed(llvm_emitter *e, const access *a,
+                                  LLVMValueRef other)
+{
+    access up = forwards(e, a);
+    LLVMValueRef x =
+        load_contiguous(e, &up, reverse_lanes(e, other, a->lanes), "");
+    return reverse_lanes(e, x, a->lanes);
+}
+
+static LLVMValueRef load_access(llvm_emitter *e, access *a, LLVMValueRef other,
+                                const char *name)
+{
+    if (a->lanes == 1) {
+        if (a->offsets)
+            a->at = llvm_gep(e, a->element, a->at, a->offsets, "");
+        return load_one(e, a, other, name);
+    }
+    if (a->offsets)
+        return load_gather(e, a, other, name);
+    switch (a->stride) {
+    case 0: return load_splat(e, a, other, name);
+    case 1: return load_contiguous(e, a, other, name);
+    case -1: return load_reversed(e, a, other);
+    default: return load_gather(e, a, other, name);
+    }
+}
+
+LLVMValueRef llvm_emit_load(llvm_emitter *e, const kern_value *v)
+{
+    const char *name = v->name ? v->name : "";
+    access a = access_of(e, &v->memory, v->lanes);
+    PTL_ASSERT(a.lanes <= MAX_LANES);
+    LLVMValueRef other = LLVMConstNull(a.type);
+    if (v->memory.other)
+        other = to_memory(e, llvm_use(e, v->memory.other), v, a.type);
+    return from_memory(e, load_access(e, &a, other, name), v, name);
+}
+
+/* ---------- stores ---------- */
+
+static void store_plain(llvm_emitter *e, const access *a, LLVMValueRef x)
+{
+    LLVMSetAlignment(LLVMBuildStore(e->builder, x, a->at), a->align);
+}
+
+static void store_contiguous(llvm_emitter *e, const access *a, LLVMValueRef x)
+{
+    if (!a->mask) {
+        store_plain(e, a, x);
+        return;
+    }
+    LLVMTypeRef types[] = {a->type, e->ptr};
+    LLVMValueRef args[] = {x, a->at, LLVMConstInt(e->i32, a->align, false),
+                           a->mask};
+    llvm_call_intrinsic(e, "llvm.masked.store", types, 2, args, 4, "");
+}
+
+static void store_one(llvm_emitter *e, const access *a, LLVMValueRef x)
+{
+    if (!a->mask) {
+        store_plain(e, a, x);
+        return;
+    }
+    LLVMBasicBlockRef write = llvm_block(e, "write");
+    LLVMBasicBlockRef after = llvm_block(e, "write.done");
+    LLVMBuildCondBr(e->builder, a->mask, write, after);
+    LLVMPositionBuilderAtEnd(e->builder, write);
+    store_plain(e, a, x);
+    LLVMBuildBr(e->builder, after);
+    LLVMPositionBuilderAtEnd(e->builder, after);
+}
+
+/* Where two lanes meet the later one stands, as the intrinsic promises. */
+static void store_scatter(llvm_emitter *e, const access *a, LLVMValueRef x)
+{
+    LLVMValueRef at = lane_pointers(e, a);
+    LLVMTypeRef types[] = {a->type, LLVMTypeOf(at)};
+    LLVMValueRef args[] = {x, at, LLVMConstInt(e->i32, a->align, false),
+                           mask_or_all(e, a)};
+    llvm_call_intrinsic(e, "llvm.masked.scatter", types, 2, args, 4, "");
+}
+
+void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
+                     const kern_value *value)
+{
+    access a = access_of(e, at, value->lanes);
+    PTL_ASSERT(a.lanes <= MAX_LANES);
+    LLVMValueRef x = to_memory(e, llvm_use(e, value), value, a.type);
+    if (a.lanes == 1) {
+        if (a.offsets)
+            a.at = llvm_gep(e, a.element, a.at, a.offsets, "");
+        store_one(e, &a, x);
+    } else if (!a.offsets && a.stride == 1) {
+        store_contiguous(e, &a, x);
+    } else if (!a.offsets && a.stride == -1) {
+        access up = forwards(e, &a);
+        store_contiguous(e, &up, reverse_lanes(e, x, a.lanes));
+    } else {
+        store_scatter(e, &a, x);
+    }
+}

@@ -1,0 +1,319 @@
+/*
+ * tile.c - a contraction over packed panels: the loops around the micro-kernel.
+ *
+ * One task is a block of panels of A times a block of panels of B. Inside it,
+ * blocks of k come outermost, so that a panel of B (kc * nr) stays in the first
+ * cache while the block's panels of A (m_block * mr * kc) pass from the second.
+ * A block of C that is whole and has neighbouring columns is written in place;
+ * any other goes through a scratch block on the stack.
+ */
+#include "codegen/llvm/internal.h"
+#include <stdio.h>
+
+enum { BUFFER_A, BUFFER_B, BUFFER_C, BATCH_OFFSET, ROW_OFFSET, COL_OFFSET };
+
+typedef struct tile {
+    const kern_tile *t;
+    LLVMTypeRef element;
+    LLVMValueRef micro;   /* the function */
+    LLVMValueRef scratch; /* NULL where no block needs it */
+    LLVMValueRef scratch_rows;
+    LLVMValueRef a, b, c; /* this batch entry's */
+    LLVMValueRef first, pc, kc;
+} tile;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t at_least_one(int64_t x)
+{
+    return x > 1 ? x : 1;
+}
+
+static LLVMValueRef mul(llvm_emitter *e, LLVMValueRef x, int64_t by)
+{
+    return LLVMBuildMul(e->builder, x, llvm_i64(e, by), "");
+}
+
+static LLVMValueRef least(llvm_emitter *e, LLVMValueRef x, LLVMValueRef y,
+                          const char *name)
+{
+    LLVMValueRef args[] = {x, y};
+    return llvm_call_intrinsic(e, "llvm.smin", &e->i64, 1, args, 2, name);
+}
+
+static LLVMValueRef table_entry(llvm_emitter *e, int buffer, LLVMValueRef i)
+{
+    LLVMValueRef at = llvm_gep(e, e->i64, e->buffers[buffer], i, "");
+    return LLVMBuildLoad2(e->builder, e->i64, at, "");
+}
+
+/* ---------- the scratch block ---------- */
+
+static bool needs_scratch(const kern_tile *t)
+{
+    return !t->unit_columns || t->m % t->mr != 0 || t->n % t->nr != 0;
+}
+
+/* Row offsets of the scratch block: a constant table 0, nr, 2 nr, ... */
+static LLVMValueRef scratch_table(llvm_emitter *e, const kern_tile *t)
+{
+    char name[48];
+    LLVMValueRef rows[64];
+    LLVMTypeRef type = LLVMArrayType2(e->i64, (uint64_t)t->mr);
+    snprintf(name, sizeof name, "scratch.rows.%dx%d", t->mr, t->nr);
+    LLVMValueRef table = LLVMGetNamedGlobal(e->module, name);
+    if (table)
+        return table;
+    PTL_ASSERT(t->mr <= 64);
+    for (int i = 0; i < t->mr; i++)
+        rows[i] = llvm_i64(e, (int64_t)i * t->nr);
+    table = LLVMAddGlobal(e->module, type, name);
+    LLVMSetInitializer(table,
+                       LLVMConstArray2(e->i64, rows, (uint64_t)t->mr));
+    LLVMSetGlobalConstant(table, true);
+    LLVMSetLinkage(table, LLVMPrivateLinkage);
+    return table;
+}
+
+/* The stack slot stands in the entry block, or every tile would grow the
+ * stack. */
+static LLVMValueRef scratch_block(llvm_emitter *e, const tile *x)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->builder);
+    LLVMBasicBlockRef entry = LLVMGetEntryBasicBlock(e->function);
+    LLVMTypeRef type = LLVMArrayType2(
+        x->element, (uint64_t)x->t->mr * (uint64_t)x->t->nr);
+    LLVMPositionBuilderBefore(e->builder, LLVMGetFirstInstruction(entry));
+    LLVMValueRef slot = LLVMBuildAlloca(e->builder, type, "scratch");
+    LLVMSetAlignment(slot, 64);
+    LLVMPositionBuilderAtEnd(e->builder, here);
+    return slot;
+}
+
+/* Where a tile lies and how much of it is part of C. */
+typedef struct place {
+    LLVMValueRef row, col;   /* first of each */
+    LLVMValueRef next_row, next_col; /* of the tile after it */
+    LLVMValueRef rows, cols; /* how many */
+    LLVMValueRef a, b;       /* the panels */
+} place;
+
+/* Copies the tile's part of C to the scratch block or back, by the tables. */
+static void copy_scratch(llvm_emitter *e, const tile *x, const place *p,
+                         bool to_c)
+{
+    llvm_loop i = llvm_loop_open(e, llvm_i64(e, 0), p->rows, llvm_i64(e, 1),
+                                 to_c ? "put.row" : "get.row");
+    LLVMValueRef row = table_entry(
+        e, ROW_OFFSET, LLVMBuildAdd(e->builder, p->row, i.index, ""));
+    LLVMValueRef c_row = llvm_gep(e, x->element, x->c, row, "c.row");
+    LLVMValueRef s_row = llvm_gep(e, x->element, x->scratch,
+                                  mul(e, i.index, x->t->nr), "s.row");
+    llvm_loop j = llvm_loop_open(e, llvm_i64(e, 0), p->cols, llvm_i64(e, 1),
+                                 to_c ? "put" : "get");
+    LLVMValueRef col = LLVMBuildAdd(e->builder, p->col, j.index, "");
+    if (!x->t->unit_columns)
+        col = table_entry(e, COL_OFFSET, col);
+    LLVMValueRef c = llvm_gep(e, x->element, c_row, col, "");
+    LLVMValueRef s = llvm_gep(e, x->element, s_row, j.index, "");
+    LLVMValueRef value =
+        LLVMBuildLoad2(e->builder, x->element, to_c ? s : c, "");
+    LLVMBuildStore(e->builder, value, to_c ? c : s);
+    llvm_loop_close(e, &j, 0);
+    llvm_loop_close(e, &i, 0);
+}
+
+/* ---------- one tile ---------- */
+
+static void call_micro(llvm_emitter *e, const tile *x, const place *p,
+                       LLVMValueRef c, LLVMValueRef rows,
+                       LLVMValueRef next_c, LLVMValueRef next_rows)
+{
+    LLVMValueRef args[] = {x->kc,    p->a,   p->b,     c,
+                           rows, x->first, next_c, next_rows};
+    LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(x->micro), x->micro,
+                   args, 8, "");
+}
+
+static void tile_in_place(llvm_emitter *e, const tile *x, const place *p)
+{
+    LLVMValueRef c = llvm_gep(e, x->element, x->c, p->col, "c.tile");
+    LLVMValueRef rows =
+        llvm_gep(e, e->i64, e->buffers[ROW_OFFSET], p->row, "rows");
+    LLVMValueRef next =
+        llvm_gep(e, e->i64, e->buffers[ROW_OFFSET], p->next_row, "next.rows");
+    LLVMValueRef next_c = llvm_gep(e, x->element, x->c, p->next_col, "next.c");
+    call_micro(e, x, p, c, rows, next_c, next);
+}
+
+static void tile_by_scratch(llvm_emitter *e, const tile *x, const place *p)
+{
+    if (x->t->k > x->t->kc) {
+        LLVMBasicBlockRef read = llvm_block(e, "get.c");
+        LLVMBasicBlockRef go = llvm_block(e, "multiply");
+        LLVMBuildCondBr(e->builder, x->first, go, read);
+        LLVMPositionBuilderAtEnd(e->builder, read);
+        copy_scratch(e, x, p, false);
+        LLVMBuildBr(e->builder, go);
+        LLVMPositionBuilderAtEnd(e->builder, go);
+    }
+    call_micro(e, x, p, x->scratch, x->scratch_rows, x->scratch,
+               x->scratch_rows);
+    copy_scratch(e, x, p, true);
+}
+
+static LLVMValueRef is_whole(llvm_emitter *e, const tile *x, const place *p)
+{
+    LLVMValueRef rows = LLVMBuildICmp(e->builder, LLVMIntEQ, p->rows,
+                                      llvm_i64(e, x->t->mr), "");
+    LLVMValueRef cols = LLVMBuildICmp(e->builder, LLVMIntEQ, p->cols,
+                                      llvm_i64(e, x->t->nr), "");
+    return LLVMBuildAnd(e->builder, rows, cols, "whole");
+}
+
+static void emit_one_tile(llvm_emitter *e, const tile *x, const place *p)
+{
+    if (!x->scratch) {
+        tile_in_place(e, x, p);
+        return;
+    }
+    if (!x->t->unit_columns) {
+        tile_by_scratch(e, x, p);
+        return;
+    }
+    LLVMBasicBlockRef whole = llvm_block(e, "whole");
+    LLVMBasicBlockRef partial = llvm_block(e, "partial");
+    LLVMBasicBlockRef after = llvm_block(e, "tile.done");
+    LLVMBuildCondBr(e->builder, is_whole(e, x, p), whole, partial);
+    LLVMPositionBuilderAtEnd(e->builder, whole);
+    tile_in_place(e, x, p);
+    LLVMBuildBr(e->builder, after);
+    LLVMPositionBuilderAtEnd(e->builder, partial);
+    tile_by_scratch(e, x, p);
+    LLVMBuildBr(e->builder, after);
+    LLVMPositionBuilderAtEnd(e->builder, after);
+}
+
+/* ---------- loops over panels ---------- */
+
+/* The panel's rows of k from pc on: base + (panel * k + pc) * width. */
+static LLVMValueRef panel(llvm_emitter *e, const tile *x, LLVMValueRef base,
+                          LLVMValueRef index, int width, const char *name)
+{
+    LLVMValueRef at =
+        LLVMBuildAdd(e->builder, mul(e, index, x->t->k), x->pc, "");
+    return llvm_gep(e, x->element, base, mul(e, at, width), name);
+}
+
+static LLVMValueRef extent(llvm_emitter *e, LLVMValueRef from, int64_t size,
+                           int most, const char *name)
+{
+    LLVMValueRef left = LLVMBuildSub(e->builder, llvm_i64(e, size), from, "");
+    return least(e, left, llvm_i64(e, most), name);
+}
+
+typedef struct panel_range {
+    LLVMValueRef lo, hi;
+} panel_range;
+
+static panel_range range_of(llvm_emitter *e, LLVMValueRef block,
+                            int64_t block_panels, int64_t panels)
+{
+    LLVMValueRef lo = mul(e, block, block_panels);
+    LLVMValueRef hi =
+        LLVMBuildAdd(e->builder, lo, llvm_i64(e, block_panels), "");
+    return (panel_range){lo, least(e, hi, llvm_i64(e, panels), "")};
+}
+
+static LLVMValueRef last_whole(llvm_emitter *e, int64_t size, int width)
+{
+    return llvm_i64(e, (size / width - 1) * width);
+}
+
+/* The tile after panel `index` of the loop over `m`: below this one, or at the
+ * top of the next column of tiles. Only whole tiles are worth a prefetch. */
+static void find_next(llvm_emitter *e, const tile *x, panel_range m,
+                      LLVMValueRef index, place *p)
+{
+    const kern_tile *t = x->t;
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef next = LLVMBuildAdd(b, index, llvm_i64(e, 1), "");
+    LLVMValueRef below = LLVMBuildICmp(b, LLVMIntSLT, next, m.hi, "below");
+    LLVMValueRef right = LLVMBuildAdd(b, p->col, llvm_i64(e, t->nr), "");
+    LLVMValueRef row = mul(e, LLVMBuildSelect(b, below, next, m.lo, ""), t->mr);
+    p->next_row = least(e, row, last_whole(e, t->m, t->mr), "next.row");
+    p->next_col = least(e, LLVMBuildSelect(b, below, p->col, right, ""),
+                        last_whole(e, t->n, t->nr), "next.col");
+}
+
+static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
+                        panel_range n)
+{
+    const kern_tile *t = x->t;
+    place p;
+    llvm_loop j =
+        llvm_loop_open(e, n.lo, n.hi, llvm_i64(e, 1), "n.panel");
+    p.col = mul(e, j.index, t->nr);
+    p.cols = extent(e, p.col, t->n, t->nr, "cols");
+    p.b = panel(e, x, x->b, j.index, t->nr, "b.panel");
+    llvm_loop i =
+        llvm_loop_open(e, m.lo, m.hi, llvm_i64(e, 1), "m.panel");
+    p.row = mul(e, i.index, t->mr);
+    find_next(e, x, m, i.index, &p);
+    p.rows = extent(e, p.row, t->m, t->mr, "rows");
+    p.a = panel(e, x, x->a, i.index, t->mr, "a.panel");
+    emit_one_tile(e, x, &p);
+    llvm_loop_close(e, &i, 0);
+    llvm_loop_close(e, &j, 0);
+}
+
+/* Positions A, B and C at batch entry `index`. */
+static void enter_batch(llvm_emitter *e, tile *x, LLVMValueRef index)
+{
+    const kern_tile *t = x->t;
+    int64_t a_size = ceil_div(t->m, t->mr) * t->k * t->mr;
+    int64_t b_size = ceil_div(t->n, t->nr) * t->k * t->nr;
+    x->a = llvm_gep(e, x->element, e->buffers[BUFFER_A],
+                    mul(e, index, a_size), "a.batch");
+    x->b = llvm_gep(e, x->element, e->buffers[BUFFER_B],
+                    mul(e, index, b_size), "b.batch");
+    x->c = llvm_gep(e, x->element, e->buffers[BUFFER_C],
+                    table_entry(e, BATCH_OFFSET, index), "c.batch");
+}
+
+void llvm_emit_tile(llvm_emitter *e)
+{
+    const kern_tile *t = &e->kernel->tile;
+    int64_t m_panels = ceil_div(t->m, t->mr);
+    int64_t n_panels = ceil_div(t->n, t->nr);
+    LLVMValueRef m_blocks = 
+        llvm_i64(e, at_least_one(ceil_div(m_panels, t->m_block)));
+    LLVMValueRef n_blocks = 
+        llvm_i64(e, at_least_one(ceil_div(n_panels, t->n_block)));
+    LLVMBuilderRef b = e->builder;
+    tile x = {.t = t, .element = llvm_scalar_type(e, t->type)};
+    x.micro = llvm_micro_kernel(e, t);
+    if (needs_scratch(t)) {
+        x.scratch = scratch_block(e, &x);
+        x.scratch_rows = scratch_table(e, t);
+    }
+    LLVMValueRef n_block = LLVMBuildURem(b, e->task, n_blocks, "n.block");
+    LLVMValueRef rest = LLVMBuildUDiv(b, e->task, n_blocks, "");
+    LLVMValueRef m_block = LLVMBuildURem(b, rest, m_blocks, "m.block");
+    enter_batch(e, &x, LLVMBuildUDiv(b, rest, m_blocks, "batch"));
+    panel_range m = range_of(e, m_block, t->m_block, m_panels);
+    panel_range n = range_of(e, n_block, t->n_block, n_panels);
+    /* A k of zero still has one block, which writes the zeros. */
+    llvm_loop k = llvm_loop_open(e, llvm_i64(e, 0),
+                                 llvm_i64(e, at_least_one(t->k)),
+                                 llvm_i64(e, t->kc), "pc");
+    x.pc = k.index;
+    x.kc = extent(e, x.pc, t->k, (int)t->kc, "kc");
+    x.first =
+        LLVMBuildICmp(b, LLVMIntEQ, x.pc, llvm_i64(e, 0), "first");
+    emit_panels(e, &x, m, n);
+    llvm_loop_close(e, &k, 0);
+}

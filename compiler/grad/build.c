@@ -1,0 +1,197 @@
+/*
+ * build.c - reverse mode over the graph.
+ *
+ * Nodes are walked from the loss back. When a node's turn comes, all who read
+ * it have added their terms; their sum is its adjoint, one comprehension. No
+ * term is ever left out: what one read contributes never replaces what another
+ * read of the same tensor does.
+ *
+ * Needs:    a verified graph; a REAL loss of rank 0.
+ * Provides: a node of the same shape for each node asked for.
+ * Keeps:    all nodes there were.
+ */
+#include "grad/grad_priv.h"
+#include <string.h>
+
+typedef struct reverse {
+    ir_graph *g;
+    ptl_diags *diags;
+    int count;          /* nodes there were */
+    bool *active;       /* depends on what is differentiated for */
+    grad_terms *terms;  /* per node */
+    ir_node **adjoints; /* per node, once its turn came */
+} reverse;
+
+static void mark_active(reverse *c, ir_node *const *wrt, int wrt_count)
+{
+    for (int i = 0; i < wrt_count; i++)
+        c->active[wrt[i]->id] = true;
+    for (int i = 0; i < c->count; i++) {
+        ir_node *n = c->g->nodes.data[i], **operands;
+        int count = ir_operands(c->g, n, &operands);
+        bool carries = n->type.kind == IR_REAL || n->kind == IR_SCAN;
+        for (int k = 0; k < count && carries; k++)
+            c->active[i] = c->active[i] || c->active[operands[k]->id];
+    }
+}
+
+static const char *adjoint_name(ir_graph *g, const ir_node *n)
+{
+    const char *last = strrchr(n->name, '.');
+    if (!last)
+        return arena_printf(g->arena, "d%s", n->name);
+    return arena_printf(g->arena, "%.*sd%s", (int)(last + 1 - n->name),
+                        n->name, last + 1);
+}
+
+/* ---------- adding terms up ---------- */
+
+static ir_comp over_shape(ir_graph *g, const ir_node *n)
+{
+    static const char *const names[] = {"i", "j", "k", "l", "m", "n", "p", "q"};
+    ir_var *vars = ARENA_ARRAY(g->arena, ir_var, n->type.rank);
+    for (int d = 0; d < n->type.rank; d++) {
+        const char *name = n->kind == IR_COMP ? n->comp.vars[d].name : names[d];
+        vars[d] = (ir_var){name, 0, n->type.dims[d]};
+    }
+    return (ir_comp){.out_count = n->type.rank, .var_count = n->type.rank,
+                     .vars = vars};
+}
+
+static ir_expr *term_value(reverse *c, grad_term *t, const ir_node *n)
+{
+    if (!t->node && t->comp.reduce == IR_MAP)
+        return t->comp.body;
+    if (!t->node) {
+        const char *part =
+            arena_printf(c->g->arena, "%s_part", adjoint_name(c->g, n));
+        t->node = ir_comprehend(c->g, part, &t->comp, n->at);
+    }
+    return ir_read_plain(c->g, t->node, 0);
+}
+
+/* A part that turned out to be the whole takes its name. */
+static ir_node *as_whole(reverse *c, const grad_term *t, const ir_node *n)
+{
+    const char *name = adjoint_name(c->g, n);
+    if (t->own && !ir_find(c->g, name))
+        t->node->name = name;
+    return t->node;
+}
+
+/* The adjoint of `n` as one comprehension, or NULL. */
+static ir_node *add_up(reverse *c, const ir_node *n)
+{
+    grad_terms *terms = &c->terms[n->id];
+    if (terms->count == 0)
+        return NULL;
+    grad_term *first = &terms->data[0];
+    if (terms->count == 1 && first->node)
+        return as_whole(c, first, n);
+    if (terms->count == 1)
+        return ir_comprehend(c->g, adjoint_name(c->g, n), &first->comp, n->at);
+    ir_comp sum = over_shape(c->g, n);
+    for (int i = 0; i < terms->count; i++) {
+        grad_term *t = &terms->data[i];
+        ir_expr *value = term_value(c, t, n);
+        sum.body = sum.body ? ir_op2(c->g, IR_ADD_OP, sum.body, value) : value;
+        if (i == 0 && !t->node)
+            sum.vars = t->comp.vars;
+    }
+    return ir_comprehend(c->g, adjoint_name(c->g, n), &sum, n->at);
+}
+
+/* ---------- one node ---------- */
+
+static ir_expr *adjoint_value(reverse *c, ir_node *adjoint)
+{
+    const ir_comp *comp = &adjoint->comp;
+    if (adjoint->kind == IR_COMP && comp->reduce == IR_MAP &&
+        comp->body->kind == IR_EXPR_CONST)
+        return comp->body;
+    return ir_read_plain(c->g, adjoint, 0);
+}
+
+static bool reverse_comp(reverse *c, ir_node *n, ir_node *adjoint)
+{
+    grad_reads reads = {0};
+    grad_adj seed = grad_seed(c->g, n, adjoint_value(c, adjoint));
+    bool ok = true;
+    if (!seed.value)
+        return true;
+    grad_body(c->g, c->active, n->comp.body, seed, &reads);
+    for (int i = 0; i < reads.count; i++) {
+        ir_node *x = reads.data[i].read->node;
+        ok = grad_emit(c->g, n, &reads.data[i], adjoint_name(c->g, x),
+                       &c->terms[x->id], c->diags) &&
+             ok;
+    }
+    return ok;
+}
+
+/* The derivative of a scatter is the gather: dsource[v] = dy[subs(v)]. */
+static void reverse_scatter(reverse *c, ir_node *n, ir_node *adjoint)
+{
+    for (int i = 0; i < n->piece_count; i++) {
+        const ir_piece *p = &n->pieces[i];
+        if (!c->active[p->source->id])
+            continue;
+        grad_term term = {.comp = over_shape(c->g, p->source)};
+        term.comp.body = ir_read(c->g, adjoint, p->subs, n->type.rank, NULL);
+        vec_push(c->g->arena, &c->terms[p->source->id], term);
+    }
+}
+
+static bool reverse_node(reverse *c, ir_node *n)
+{
+    ir_node *adjoint = add_up(c, n);
+    c->adjoints[n->id] = adjoint;
+    if (!adjoint || !c->active[n->id])
+        return true;
+    switch (n->kind) {
+    case IR_COMP:
+        return reverse_comp(c, n, adjoint);
+    case IR_SCATTER:
+        reverse_scatter(c, n, adjoint);
+        return true;
+    case IR_SCAN:
+    case IR_SCAN_OUT:
+        diag_error(c->diags, DIAG_GRAD_SCAN, n->at,
+                   "the derivative of a scan is not available: \"%s\"",
+                   n->name);
+        return false;
+    case IR_INPUT:
+    case IR_LITERAL:
+        break;
+    }
+    return true;
+}
+
+static ir_node *zero_like(reverse *c, const ir_node *n)
+{
+    ir_comp zero = over_shape(c->g, n);
+    zero.body = ir_real(c->g, 0.0);
+    return ir_comprehend(c->g, adjoint_name(c->g, n), &zero, n->at);
+}
+
+bool grad_build(ir_graph *g, ir_node *loss, ir_node *const *wrt, int wrt_count,
+                ir_node **grads, ptl_diags *diags)
+{
+    reverse c = {.g = g, .diags = diags, .count = g->nodes.count};
+    PTL_ASSERT(loss->type.kind == IR_REAL && loss->type.rank == 0);
+    c.active = ARENA_ARRAY(g->arena, bool, c.count);
+    c.terms = ARENA_ARRAY(g->arena, grad_terms, c.count);
+    c.adjoints = ARENA_ARRAY(g->arena, ir_node *, c.count);
+    mark_active(&c, wrt, wrt_count);
+    grad_term one = {.comp = over_shape(g, loss)};
+    one.comp.body = ir_real(g, 1.0);
+    vec_push(g->arena, &c.terms[loss->id], one);
+    bool ok = true;
+    for (int id = loss->id; id >= 0; id--)
+        ok = reverse_node(&c, g->nodes.data[id]) && ok;
+    for (int i = 0; i < wrt_count; i++) {
+        ir_node *found = c.adjoints[wrt[i]->id];
+        grads[i] = found ? found : zero_like(&c, wrt[i]);
+    }
+    return ok;
+}

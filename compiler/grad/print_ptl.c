@@ -1,0 +1,509 @@
+/*
+ * print_ptl.c - nodes as PTL source, to be read and to be parsed again.
+ *
+ * An index needs no range where the language infers one: where it stands bare
+ * in a subscript (`x[.., i, ..]`) of an axis of just that size. Other reduction
+ * indices carry `in lo..hi`, other results a type. A scatter is a declaration
+ * and one `+=` for each piece; what a piece adds is written in place where
+ * every index keeps its range that way.
+ */
+#include "base/map.h"
+#include "grad/grad.h"
+#include "ir/memo.h"
+#include "ir/text.h"
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct printer {
+    ptl_arena *scratch;
+    ptl_str *out;
+    const ir_graph *g;
+    const char **names; /* per node */
+    int *uses;          /* per node: readers within the graph */
+    bool *wanted;       /* per node */
+    bool *inlined;      /* per node: written inside a += */
+    ptl_map *taken;     /* names of nodes */
+    const char *vars[IR_MAX_VARS];
+} printer;
+
+/* Levels of the language: what may stand where without parentheses. */
+enum {
+    P_EXPR = 1, P_OR, P_AND, P_COMPARE, P_ADD, P_MUL, P_UNARY, P_POW, P_PRIMARY
+};
+
+static void print_expr(printer *p, const ir_expr *e, int level);
+
+/* ---------- names ---------- */
+
+static bool is_keyword(const char *word)
+{
+    static const char *const words[] = {
+        "ptl",    "import", "as",      "fn",      "layer",  "model",  "use",
+        "param",  "state",  "slot",    "hyper",   "return", "assert", "if",
+        "else",   "for",    "in",      "scan",    "from",   "grad",   "expect",
+        "true",   "false",  "metric",  "data",    "train",  "cluster",
+        "optimizer", "schedule", "test", "sync",  "per",    "set",    "freeze",
+        "on",     "then",   "sum",     "prod",    "max",    "min",    "argmax",
+        "argmin", "lse",    "mean",    "any",     "all",    "inf",    "nan",
+        "inside", "clamp",  "wrap",    "reflect", "real",   "int",    "bool",
+        "idx",    "stop"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i], word) == 0)
+            return true;
+    return false;
+}
+
+static char *as_word(printer *p, const char *name)
+{
+    char *word = arena_strdup(p->scratch, *name ? name : "t");
+    for (char *c = word; *c; c++)
+        if (!isalnum((unsigned char)*c))
+            *c = '_';
+    if (isdigit((unsigned char)word[0]))
+        word[0] = '_';
+    return word;
+}
+
+static const char *unique_word(printer *p, const char *name)
+{
+    char *word = as_word(p, name);
+    const char *tried = word;
+    for (int i = 2; map_get(p->taken, tried) || is_keyword(tried); i++)
+        tried = arena_printf(p->scratch, "%s_%d", word, i);
+    return tried;
+}
+
+static bool is_var_taken(const printer *p, const char *word, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(p->vars[i], word) == 0)
+            return true;
+    return map_get(p->taken, word) || is_keyword(word);
+}
+
+static void name_var(printer *p, int at, const char *name)
+{
+    char *word = as_word(p, name && *name ? name : "i");
+    const char *tried = word;
+    for (int i = 2; is_var_taken(p, tried, at); i++)
+        tried = arena_printf(p->scratch, "%s%d", word, i);
+    p->vars[at] = tried;
+}
+
+/* ---------- subscripts ---------- */
+
+static bool print_terms(printer *p, const ir_affine *a, bool negative,
+                        bool started)
+{
+    for (int i = 0; i < a->term_count; i++) {
+        int64_t coef = a->terms[i].coef;
+        if ((coef < 0) != negative)
+            continue;
+        if (started)
+            str_add(p->out, coef < 0 ? " - " : " + ");
+        else if (coef < 0)
+            str_add(p->out, "-");
+        if (llabs(coef) != 1)
+            str_printf(p->out, "%lld*", llabs(coef));
+        str_add(p->out, p->vars[a->terms[i].var]);
+        started = true;
+    }
+    return started;
+}
+
+static void print_sub(printer *p, const ir_sub *sub)
+{
+    const ir_affine *a = &sub->affine;
+    if (sub->mode != IR_PLAIN)
+        str_printf(p->out, "%s(", ir_mode_words[sub->mode]);
+    bool started = print_terms(p, a, false, false);
+    if (sub->gather) {
+        if (started)
+            str_add(p->out, " + ");
+        print_expr(p, sub->gather, started ? P_MUL : P_ADD);
+        started = true;
+    }
+    started = print_terms(p, a, true, started);
+    if (!started)
+        str_printf(p->out, "%lld", (long long)a->constant);
+    else if (a->constant != 0)
+        str_printf(p->out, " %c %lld", a->constant < 0 ? '-' : '+',
+                   llabs(a->constant));
+    if (sub->mode != IR_PLAIN)
+        str_addc(p->out, ')');
+}
+
+static void print_at(printer *p, const ir_node *n, const ir_sub *subs,
+                     int count, const ir_expr *outside)
+{
+    str_add(p->out, p->names[n->id]);
+    if (count == 0)
+        return;
+    for (int i = 0; i < count; i++) {
+        str_add(p->out, i ? ", " : "[");
+        print_sub(p, &subs[i]);
+    }
+    if (outside) {
+        str_add(p->out, " else ");
+        print_expr(p, outside, P_EXPR);
+    }
+    str_addc(p->out, ']');
+}
+
+/* ---------- expressions ---------- */
+
+static int level_of(const ir_expr *e)
+{
+    static const int levels[] = {
+        [IR_PREC_SELECT] = P_EXPR,    [IR_PREC_OR] = P_OR,
+        [IR_PREC_AND] = P_AND,        [IR_PREC_COMPARE] = P_COMPARE,
+        [IR_PREC_ADD] = P_ADD,        [IR_PREC_MUL] = P_MUL,
+        [IR_PREC_UNARY] = P_UNARY,    [IR_PREC_POW] = P_POW,
+        [IR_PREC_PRIMARY] = P_PRIMARY};
+    if (e->kind == IR_EXPR_CONST)
+        return signbit(e->number) ? P_UNARY : P_PRIMARY;
+    if (e->kind != IR_EXPR_OP)
+        return P_PRIMARY;
+    return e->op == IR_FMA_OP ? P_ADD : levels[ir_precedence(e->op)];
+}
+
+static void print_const(printer *p, const ir_expr *e)
+{
+    char text[40];
+    if (e->type == IR_BOOL) {
+        str_add(p->out, e->number != 0.0 ? "true" : "false");
+        return;
+    }
+    ir_number_text(e->number, e->type == IR_REAL, text);
+    str_add(p->out, text);
+}
+
+static void print_binary(printer *p, const ir_expr *e, int level)
+{
+    /* Chains of && and || lean left as + and * do; == and ^ do not lean. */
+    bool leans = level != P_COMPARE && level != P_POW;
+    int right = level == P_POW ? P_UNARY : level + 1;
+    print_expr(p, e->args[0], leans ? level : level + 1);
+    str_printf(p->out, level == P_POW ? "%s" : " %s ", ir_scalars[e->op].text);
+    print_expr(p, e->args[1], right);
+}
+
+static void print_call(printer *p, const char *name, ir_expr *const *args,
+                       int count)
+{
+    str_printf(p->out, "%s(", name);
+    for (int i = 0; i < count; i++) {
+        if (i)
+            str_add(p->out, ", ");
+        print_expr(p, args[i], P_EXPR);
+    }
+    str_addc(p->out, ')');
+}
+
+static void print_op(printer *p, const ir_expr *e)
+{
+    int level = level_of(e);
+    if (e->op == IR_FMA_OP) {
+        print_expr(p, e->args[0], P_MUL);
+        str_add(p->out, " * ");
+        print_expr(p, e->args[1], P_UNARY);
+        str_add(p->out, " + ");
+        print_expr(p, e->args[2], P_MUL);
+    } else if (ir_is_call(e->op)) {
+        print_call(p, ir_scalars[e->op].text, e->args, e->arg_count);
+    } else if (e->op == IR_SELECT_OP) {
+        print_expr(p, e->args[0], P_OR);
+        str_add(p->out, " ? ");
+        print_expr(p, e->args[1], P_OR);
+        str_add(p->out, " : ");
+        print_expr(p, e->args[2], P_EXPR);
+    } else if (e->arg_count == 1) {
+        str_add(p->out, ir_scalars[e->op].text);
+        print_expr(p, e->args[0], P_POW);
+    } else {
+        print_binary(p, e, level);
+    }
+}
+
+static void print_random(printer *p, const ir_expr *e)
+{
+    ir_expr *args[] = {e->element, e->step, e->seed};
+    print_call(p, e->random == IR_UNIFORM ? "uniform" : "normal", args, 3);
+}
+
+static void print_expr(printer *p, const ir_expr *e, int level)
+{
+    bool parens = level_of(e) < level;
+    if (parens)
+        str_addc(p->out, '(');
+    switch (e->kind) {
+    case IR_EXPR_CONST:
+        print_const(p, e);
+        break;
+    case IR_EXPR_VAR:
+        str_add(p->out, p->vars[e->var]);
+        break;
+    case IR_EXPR_READ:
+        print_at(p, e->node, e->subs, e->sub_count, e->outside);
+        break;
+    case IR_EXPR_INSIDE:
+        str_add(p->out, "inside(");
+        print_at(p, e->node, e->subs, e->sub_count, NULL);
+        str_addc(p->out, ')');
+        break;
+    case IR_EXPR_OP:
+        print_op(p, e);
+        break;
+    case IR_EXPR_RANDOM:
+        print_random(p, e);
+        break;
+    }
+    if (parens)
+        str_addc(p->out, ')');
+}
+
+/* ---------- ranges the language infers ---------- */
+
+typedef struct bare_ctx {
+    const ir_comp *comp;
+    bool found[IR_MAX_VARS], differs[IR_MAX_VARS];
+} bare_ctx;
+
+static void note_bare(ir_expr *read, void *ctx)
+{
+    bare_ctx *c = ctx;
+    for (int d = 0; d < read->sub_count; d++) {
+        const ir_sub *s = &read->subs[d];
+        if (s->mode != IR_PLAIN || s->gather || s->affine.constant != 0 ||
+            s->affine.term_count != 1 || s->affine.terms[0].coef != 1)
+            continue;
+        int v = s->affine.terms[0].var;
+        bool fits = c->comp->vars[v].lo == 0 &&
+                    c->comp->vars[v].hi == read->node->type.dims[d];
+        c->differs[v] = c->differs[v] || !fits;
+        c->found[v] = c->found[v] || (fits && !read->outside);
+    }
+}
+
+static bool is_inferred(const bare_ctx *c, int var)
+{
+    return c->found[var] && !c->differs[var];
+}
+
+static bare_ctx find_bare(const ir_comp *c)
+{
+    bare_ctx bare = {.comp = c};
+    ir_visit_reads(c->body, note_bare, &bare);
+    if (c->filter)
+        ir_visit_reads(c->filter, note_bare, &bare);
+    return bare;
+}
+
+static bool outputs_inferred(const ir_comp *c)
+{
+    bare_ctx bare = find_bare(c);
+    for (int v = 0; v < c->out_count; v++)
+        if (!is_inferred(&bare, v))
+            return false;
+    return true;
+}
+
+/* ---------- statements ---------- */
+
+static void print_type(printer *p, const ir_type *t)
+{
+    if (t->kind == IR_INT && t->bound)
+        str_printf(p->out, "idx(%lld)", (long long)t->bound);
+    else
+        str_add(p->out, ir_kind_words[t->kind]);
+    for (int i = 0; i < t->rank; i++)
+        str_printf(p->out, "%s%lld", i ? ", " : "[", (long long)t->dims[i]);
+    if (t->rank)
+        str_addc(p->out, ']');
+}
+
+static void print_right_side(printer *p, const ir_comp *c)
+{
+    bare_ctx bare = find_bare(c);
+    if (c->reduce == IR_MAP) {
+        print_expr(p, c->body, P_EXPR);
+        return;
+    }
+    str_printf(p->out, "%s(", ir_reduce_words[c->reduce]);
+    for (int v = c->out_count; v < c->var_count; v++) {
+        if (v > c->out_count)
+            str_add(p->out, ", ");
+        str_add(p->out, p->vars[v]);
+        if (!is_inferred(&bare, v))
+            str_printf(p->out, " in %lld..%lld", (long long)c->vars[v].lo,
+                       (long long)c->vars[v].hi);
+    }
+    if (c->filter) {
+        str_add(p->out, " if ");
+        print_expr(p, c->filter, P_EXPR);
+    }
+    str_add(p->out, ") ");
+    print_expr(p, c->body, P_MUL);
+}
+
+static void print_comp(printer *p, const ir_node *n)
+{
+    const ir_comp *c = &n->comp;
+    for (int v = 0; v < c->var_count; v++)
+        name_var(p, v, c->vars[v].name);
+    str_add(p->out, p->names[n->id]);
+    for (int v = 0; v < c->out_count; v++)
+        str_printf(p->out, "%s%s", v ? ", " : "[", p->vars[v]);
+    if (c->out_count)
+        str_addc(p->out, ']');
+    if (!outputs_inferred(c)) {
+        str_add(p->out, ": ");
+        print_type(p, &n->type);
+    }
+    str_add(p->out, " = ");
+    print_right_side(p, c);
+    str_add(p->out, ";\n");
+}
+
+/* Can a += say what `source` is, instead of naming it? */
+static bool may_inline(const printer *p, const ir_node *source)
+{
+    return source->kind == IR_COMP && p->uses[source->id] == 1 &&
+           p->wanted[source->id] && outputs_inferred(&source->comp);
+}
+
+static void print_piece(printer *p, const ir_node *n, const ir_piece *piece)
+{
+    const ir_node *source = piece->source;
+    int rank = source->type.rank;
+    bool inlined = p->inlined[source->id];
+    int count = inlined ? source->comp.var_count : rank;
+    for (int v = 0; v < count; v++)
+        name_var(p, v, v < rank ? piece->names[v] : source->comp.vars[v].name);
+    print_at(p, n, piece->subs, n->type.rank, NULL);
+    str_add(p->out, " += ");
+    if (inlined) {
+        print_right_side(p, &source->comp);
+    } else {
+        str_add(p->out, p->names[source->id]);
+        for (int v = 0; v < rank; v++)
+            str_printf(p->out, "%s%s", v ? ", " : "[", p->vars[v]);
+        if (rank)
+            str_addc(p->out, ']');
+    }
+    str_add(p->out, ";\n");
+}
+
+static void print_scatter(printer *p, const ir_node *n)
+{
+    str_printf(p->out, "%s: ", p->names[n->id]);
+    print_type(p, &n->type);
+    str_add(p->out, ";\n");
+    for (int i = 0; i < n->piece_count; i++)
+        print_piece(p, n, &n->pieces[i]);
+}
+
+static const double *print_list(printer *p, const ir_type *t, int axis,
+                                const double *at)
+{
+    char text[40];
+    if (axis == t->rank) {
+        ir_number_text(*at, t->kind == IR_REAL, text);
+        str_add(p->out, t->kind != IR_BOOL ? text : *at != 0.0 ? "true"
+                                                               : "false");
+        return at + 1;
+    }
+    str_addc(p->out, '[');
+    for (int64_t i = 0; i < t->dims[axis]; i++) {
+        if (i)
+            str_add(p->out, ", ");
+        at = print_list(p, t, axis + 1, at);
+    }
+    str_addc(p->out, ']');
+    return at;
+}
+
+static void print_node(printer *p, const ir_node *n)
+{
+    switch (n->kind) {
+    case IR_INPUT:
+        break;
+    case IR_LITERAL:
+        str_printf(p->out, "%s = ", p->names[n->id]);
+        print_list(p, &n->type, 0, n->values);
+        str_add(p->out, ";\n");
+        break;
+    case IR_COMP:
+        print_comp(p, n);
+        break;
+    case IR_SCATTER:
+        print_scatter(p, n);
+        break;
+    case IR_SCAN:
+        str_printf(p->out, "// %s: a scan of %lld steps\n", p->names[n->id],
+                   (long long)n->scan->trips);
+        break;
+    case IR_SCAN_OUT:
+        str_printf(p->out, "// %s: a result of %s\n", p->names[n->id],
+                   p->names[n->of->id]);
+        break;
+    }
+}
+
+/* ---------- the whole ---------- */
+
+static void count_uses(printer *p, ir_graph *g)
+{
+    for (int i = 0; i < g->nodes.count; i++) {
+        ir_node *n = g->nodes.data[i], **operands;
+        int count = ir_operands(g, n, &operands);
+        for (int k = 0; k < count; k++)
+            p->uses[operands[k]->id]++;
+        /* The same source twice is two uses. */
+        for (int k = 0; k < n->piece_count; k++)
+            for (int j = 0; j < k; j++)
+                p->uses[n->pieces[k].source->id] +=
+                    n->pieces[k].source == n->pieces[j].source;
+    }
+    for (int i = 0; i < g->outputs.count; i++)
+        p->uses[g->outputs.data[i].node->id] += 2;
+}
+
+static void find_inlined(printer *p, const ir_node *n)
+{
+    for (int i = 0; i < n->piece_count; i++) {
+        ir_node *source = n->pieces[i].source;
+        if (p->wanted[n->id] && may_inline(p, source))
+            p->inlined[source->id] = true;
+    }
+}
+
+void grad_print_ptl(const ir_graph *g, ir_node *const *from, int count,
+                    ptl_str *out)
+{
+    int nodes = g->nodes.count;
+    printer p = {.scratch = arena_new(), .out = out, .g = g};
+    p.names = ARENA_ARRAY(p.scratch, const char *, nodes);
+    p.uses = ARENA_ARRAY(p.scratch, int, nodes);
+    p.wanted = ARENA_ARRAY(p.scratch, bool, nodes);
+    p.inlined = ARENA_ARRAY(p.scratch, bool, nodes);
+    p.taken = map_new(p.scratch);
+    for (int i = 0; i < nodes; i++) {
+        p.wanted[i] = !from;
+        p.names[i] = unique_word(&p, g->nodes.data[i]->name);
+        map_put(p.taken, p.names[i], g->nodes.data[i]);
+    }
+    for (int i = 0; i < count; i++)
+        if (from && from[i]->id >= 0)
+            p.wanted[from[i]->id] = true;
+    /* ir_operands() keeps its answer in the graph's arena; that is all. */
+    count_uses(&p, (ir_graph *)(uintptr_t)g);
+    for (int i = 0; i < nodes; i++)
+        find_inlined(&p, g->nodes.data[i]);
+    for (int i = 0; i < nodes; i++)
+        if (p.wanted[i] && !p.inlined[i])
+            print_node(&p, g->nodes.data[i]);
+    arena_free(p.scratch);
+}

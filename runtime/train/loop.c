@@ -1,0 +1,171 @@
+/*
+ * loop.c - the training loop: batch, step, line; evaluation and checkpoints
+ * when they are due.
+ *
+ * At one step, evaluation comes before the checkpoint: whoever resumes from it
+ * has all lines up to its step behind them, so lines are neither missing nor
+ * double. A step without evaluation and checkpoint allocates nothing.
+ */
+#include "base/clock.h"
+#include "train/stop.h"
+#include "train/training.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool due(const training *t, int64_t every)
+{
+    return t->done % every == 0 || t->done == t->last;
+}
+
+static int64_t epoch_of_done(const training *t)
+{
+    return (t->done - 1) / t->steps_per_epoch;
+}
+
+static ptl_status evaluate(training *t, ptl_error *err)
+{
+    session *s = &t->s;
+    if (!s->eval)
+        return PTL_OK;
+    double start = clock_seconds();
+    ptl_status st = evaluation_run(&t->evaluation, s, s->eval, t->done,
+                                   epoch_of_done(t), t->total_steps, err);
+    t->eval_s += clock_seconds() - start;
+    if (st != PTL_OK)
+        return st;
+    return log_event_eval(&t->log, t->done, epoch_of_done(t), s->job->metrics,
+                          t->evaluation.values, t->evaluation.count, err);
+}
+
+static ptl_status log_step_of(training *t, const data_batch *batch,
+                              const session_program *p, double loss,
+                              ptl_error *err)
+{
+    log_step e = {.step = t->done,
+                  .epoch = batch->epoch,
+                  .loss = loss,
+                  .lr = session_scalar(p, p->lr)};
+    double now = clock_seconds();
+    t->logged_records += batch->rows;
+    e.examples_per_s = (double)t->logged_records / (now - t->logged_at);
+    ptl_status st = log_event_step(&t->log, &e, err);
+    if (t->done % t->log.log_every == 0) {
+        t->logged_at = now;
+        t->logged_records = 0;
+    }
+    return st;
+}
+
+/* One update; on return the step counts as completed. */
+static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
+{
+    session_program *p =
+        t->full && batch->rows == t->full->rows ? t->full : t->tail;
+    double start = clock_seconds();
+    session_bind_fields(p, batch->fields);
+    session_set_scalars(&t->s, p, t->done, batch->epoch, t->total_steps);
+    if (t->backup)
+        memcpy(t->backup, t->s.store.block, t->s.store.block_bytes);
+    ptl_status st = run_execute(p->run, err);
+    if (st != PTL_OK)
+        return st;
+    double loss = session_scalar(p, p->loss), spent = clock_seconds() - start;
+    t->done++;
+    t->times[t->timed++ % STEP_TIMES] = spent;
+    t->step_s += spent;
+    bool skips = t->s.options->on_nan == TRAIN_NAN_SKIP;
+    if (!isfinite(loss) || (skips && store_nonfinite(&t->s.store)))
+        return training_nonfinite(t, batch, loss, err);
+    t->skipped = 0;
+    return log_step_of(t, batch, p, loss, err);
+}
+
+static ptl_status end_by_signal(training *t, int signal_number, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    if (t->checkpoint_step != t->done && t->timed)
+        st = training_save(t, err);
+    if (st != PTL_OK)
+        return st;
+    bool interrupted = signal_number == SIGINT;
+    return ptl_fail(err, interrupted ? PTL_E_INTERRUPTED : PTL_E_TERMINATED,
+                    "ended by %s after step %lld; go on with --resume %s",
+                    interrupted ? "SIGINT" : "SIGTERM", (long long)t->done,
+                    t->folder);
+}
+
+/* What is due after a step. */
+static ptl_status after_step(training *t, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    if (due(t, t->eval_every))
+        st = evaluate(t, err);
+    if (st == PTL_OK && due(t, t->checkpoint_every))
+        st = training_save(t, err);
+    return st;
+}
+
+static ptl_status log_end_of(training *t, ptl_error *err)
+{
+    log_end e = {.steps = t->done,
+                 .wall_s = clock_seconds() - t->began,
+                 .compile_s = t->s.compile_s,
+                 .step_ms_median = training_median_ms(t)};
+    e.peak_bytes = session_bytes(&t->s) + (int64_t)prefetch_bytes(t->batches) +
+                   (int64_t)t->evaluation.memory_bytes +
+                   (t->backup ? (int64_t)t->s.store.block_bytes : 0);
+    return log_event_end(&t->log, &e, err);
+}
+
+/* The status of a run that ended is kept, whatever its last line does. */
+static ptl_status finish(training *t, ptl_status ended, ptl_error *err)
+{
+    ptl_error later = {0};
+    ptl_status st = log_end_of(t, &later);
+    training_report_times(t);
+    if (ended == PTL_OK && st != PTL_OK) {
+        *err = later;
+        return st;
+    }
+    return ended;
+}
+
+ptl_status training_loop(training *t, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    t->logged_at = clock_seconds();
+    for (;;) {
+        const data_batch *batch;
+        int signal_number = stop_signal();
+        if (signal_number)
+            return finish(t, end_by_signal(t, signal_number, err), err);
+        double start = clock_seconds();
+        st = prefetch_next(t->batches, &batch, err);
+        t->wait_s += clock_seconds() - start;
+        if (st != PTL_OK)
+            return st;
+        if (!batch)
+            return finish(t, PTL_OK, err);
+        st = step(t, batch, err);
+        if (st == PTL_OK)
+            st = after_step(t, err);
+        if (st != PTL_OK)
+            return training_name_last_good(t, err);
+    }
+}
+
+ptl_status train_run(ptl_job *job, const train_options *options, ptl_error *err)
+{
+    ptl_error own;
+    training t;
+    stop_guard guard;
+    err = err ? err : &own;
+    stop_watch(&guard);
+    ptl_status st = training_open(&t, job, options, err);
+    if (st == PTL_OK)
+        st = training_loop(&t, err);
+    training_close(&t);
+    stop_unwatch(&guard);
+    return st;
+}

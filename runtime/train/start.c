@@ -1,0 +1,306 @@
+/*
+ * start.c - everything a run needs before its first step.
+ *
+ * The run folder is made last: damaged data, a wrong program or a damaged
+ * checkpoint leave nothing behind.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "runtime/order.h"
+#include "train/training.h"
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Reads the data and checks it against what the programs were promised. */
+static ptl_status open_data(training *t, ptl_error *err)
+{
+    session *s = &t->s;
+    session_program *p;
+    ptl_status st = session_data(s, &s->job->train, &s->train, err);
+    if (st == PTL_OK)
+        st = session_build_for(s, PTL_PROGRAM_TRAIN,
+                               smaller(s->job->batch, data_rows(s->train)),
+                               s->train, &p, err);
+    if (st == PTL_OK)
+        st = data_check_program(s->train, p->program, err);
+    if (st != PTL_OK || s->job->eval.array_count == 0)
+        return st;
+    st = session_data(s, &s->job->eval, &s->eval, err);
+    if (st == PTL_OK)
+        st = session_build_for(s, PTL_PROGRAM_EVAL,
+                               smaller(s->job->batch, data_rows(s->eval)),
+                               s->eval, &p, err);
+    if (st == PTL_OK)
+        st = data_check_program(s->eval, p->program, err);
+    return st;
+}
+
+static void report_skipped(training *t, const ptl_dataset *data,
+                           const char *what)
+{
+    if (data && data_skipped(data))
+        log_note(&t->log, "warning: %lld bad %s record%s left out",
+                 (long long)data_skipped(data), what,
+                 data_skipped(data) == 1 ? " was" : "s were");
+}
+
+static ptl_status plan_steps(training *t, ptl_error *err)
+{
+    const ptl_job *job = t->s.job;
+    const train_options *o = t->s.options;
+    t->rows = data_rows(t->s.train);
+    t->steps_per_epoch = order_steps(t->rows, job->batch);
+    t->total_steps =
+        job->steps > 0 ? job->steps : job->epochs * t->steps_per_epoch;
+    t->last = o->steps > 0    ? o->steps
+              : o->epochs > 0 ? o->epochs * t->steps_per_epoch
+                              : t->total_steps;
+    t->eval_every = job->eval_every > 0 ? job->eval_every
+                                        : job->eval_epochs * t->steps_per_epoch;
+    t->checkpoint_every = job->checkpoint_every > 0
+                              ? job->checkpoint_every
+                              : job->checkpoint_epochs * t->steps_per_epoch;
+    if (t->eval_every <= 0)
+        t->eval_every = t->steps_per_epoch;
+    if (t->checkpoint_every <= 0)
+        t->checkpoint_every = t->steps_per_epoch;
+    if (t->last < 1 || job->batch < 1)
+        return ptl_fail(err, PTL_E_PROGRAM, "the job has no steps");
+    t->log.last_step = t->last;
+    return PTL_OK;
+}
+
+/* Memory for all tensors any program asks for, bound to those that are. */
+static ptl_status open_store(training *t, ptl_error *err)
+{
+    session *s = &t->s;
+    ptl_status st = PTL_OK;
+    for (int i = 0; i < s->program_count && st == PTL_OK; i++)
+        st = store_add(&s->store, s->programs[i]->program, err);
+    if (st == PTL_OK)
+        st = store_allocate(&s->store, err);
+    for (int i = 0; i < s->program_count && st == PTL_OK; i++)
+        st = store_bind(&s->store, s->programs[i]->run, err);
+    return st;
+}
+
+static ptl_status initialise(training *t, session_program *init, ptl_error *err)
+{
+    double start = clock_seconds();
+    session_set_scalars(&t->s, init, 0, 0, t->total_steps);
+    ptl_status st = run_execute(init->run, err);
+    t->init_s += clock_seconds() - start;
+    return st;
+}
+
+/* A run goes on only as what it was: order and data are functions of these. */
+static ptl_status check_same_run(training *t, const checkpoint_info *was,
+                                 ptl_error *err)
+{
+    const ptl_job *job = t->s.job;
+    const char *path = t->checkpoint;
+    if (was->seed != job->seed)
+        return ptl_fail(err, PTL_E_CHECKPOINT,
+                        "\"%s\" was made with seed %llu, this run has %llu",
+                        path, (unsigned long long)was->seed,
+                        (unsigned long long)job->seed);
+    if (was->batch != job->batch || was->rows != t->rows)
+        return ptl_fail(err, PTL_E_CHECKPOINT,
+                        "\"%s\" was made with batches of %lld of %lld records, "
+                        "this run has batches of %lld of %lld",
+                        path, (long long)was->batch, (long long)was->rows,
+                        (long long)job->batch, (long long)t->rows);
+    if (was->f64 != job->f64)
+        return ptl_fail(err, PTL_E_CHECKPOINT, "\"%s\" was made with real = %s",
+                        path, was->f64 ? "f64" : "f32");
+    if (job->source_hash && strcmp(was->hash_found, job->source_hash) != 0)
+        log_note(&t->log,
+                 "warning: \"%s\" was made by other sources or settings", path);
+    return PTL_OK;
+}
+
+static ptl_status resume(training *t, ptl_error *err)
+{
+    checkpoint_info info;
+    ptl_status st = checkpoint_read_info(t->checkpoint, &info, err);
+    if (st == PTL_OK)
+        st = check_same_run(t, &info, err);
+    if (st == PTL_OK)
+        st = checkpoint_load(t->checkpoint, &t->s.store, true, err);
+    t->done = t->checkpoint_step = info.step;
+    return st;
+}
+
+/* The folder above a checkpoint. */
+static void parent_of(const char *path, char *out, size_t size)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    if (length == 0)
+        snprintf(out, size, ".");
+    else
+        snprintf(out, size, "%.*s", (int)length, path);
+}
+
+static ptl_status name_folder(training *t, ptl_error *err)
+{
+    const train_options *o = t->s.options;
+    char stamp[32];
+    clock_stamp(stamp, sizeof stamp);
+    int length = 0;
+    if (o->out)
+        length = snprintf(t->folder, sizeof t->folder, "%s", o->out);
+    else if (o->resume)
+        parent_of(t->checkpoint, t->folder, sizeof t->folder);
+    else
+        length = snprintf(t->folder, sizeof t->folder, "runs/%s-%s",
+                          t->s.job->model, stamp);
+    if (length >= (int)sizeof t->folder)
+        return ptl_fail(err, PTL_E_IO, "\"%s\": the path is too long", o->out);
+    return PTL_OK;
+}
+
+static ptl_status open_folder(training *t, ptl_error *err)
+{
+    char path[CHECKPOINT_PATH];
+    const char *config = t->s.job->config_json;
+    ptl_status st = folder_make(t->folder, err);
+    if (st != PTL_OK)
+        return st;
+    checkpoint_sweep(t->folder);
+    if (!t->s.options->resume && checkpoint_any(t->folder)) {
+        t->replaces_old = true;
+        log_note(&t->log,
+                 "warning: \"%s\" holds another run; its checkpoints go when "
+                 "this one's first is written",
+                 t->folder);
+    }
+    snprintf(path, sizeof path, "%s/config.json", t->folder);
+    st = file_write_whole(path, config, strlen(config), err);
+    if (st != PTL_OK)
+        return st;
+    snprintf(path, sizeof path, "%s/metrics.jsonl", t->folder);
+    return log_metrics_file(&t->log, path, t->s.options->resume ? t->done : -1,
+                            err);
+}
+
+/* The programs of a full batch and, if a step will need it, of an epoch's
+ * last, smaller one. */
+static ptl_status pick_programs(training *t, ptl_error *err)
+{
+    int64_t batch = t->s.job->batch, left = t->rows % batch;
+    int64_t tail_step = t->done - t->done % t->steps_per_epoch +
+                        t->steps_per_epoch; /* the next that is one */
+    ptl_status st = PTL_OK;
+    if (t->rows >= batch)
+        st = session_build_for(&t->s, PTL_PROGRAM_TRAIN, batch, t->s.train,
+                               &t->full, err);
+    if (st == PTL_OK && left && tail_step <= t->last)
+        st = session_build_for(&t->s, PTL_PROGRAM_TRAIN, left, t->s.train,
+                               &t->tail, err);
+    session_program *one = t->full ? t->full : t->tail;
+    if (st == PTL_OK && one && one->loss < 0)
+        st = ptl_fail(err, PTL_E_INTERNAL, "the training step gives no loss");
+    return st;
+}
+
+static ptl_status take_memory(training *t, ptl_error *err)
+{
+    t->times = calloc(STEP_TIMES, sizeof *t->times);
+    if (t->s.options->on_nan != TRAIN_NAN_STOP)
+        t->backup = memory_map(t->s.store.block_bytes);
+    if (!t->times || (t->s.options->on_nan != TRAIN_NAN_STOP && !t->backup))
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for training");
+    return PTL_OK;
+}
+
+static ptl_status open_batches(training *t, ptl_error *err)
+{
+    prefetch_desc desc = {.data = t->s.train,
+                          .seed = t->s.job->seed,
+                          .batch = smaller(t->s.job->batch, t->rows),
+                          .begin = t->done,
+                          .end = t->last > t->done ? t->last : t->done};
+    return prefetch_open(&desc, &t->batches, err);
+}
+
+static ptl_status log_start_of(training *t, ptl_error *err)
+{
+    const ptl_job *job = t->s.job;
+    log_start e = {.model = job->model,
+                   .config_json = job->config_json,
+                   .parameters = job->parameter_count,
+                   .steps = t->last,
+                   .records = t->rows,
+                   .threads = pool_threads(t->s.pool)};
+    return log_event_start(&t->log, &e, err);
+}
+
+/* Tensors: initialised, or from the checkpoint. */
+static ptl_status open_tensors(training *t, ptl_error *err)
+{
+    session_program *init;
+    const char *from = t->s.options->resume;
+    ptl_status st = session_build_for(&t->s, PTL_PROGRAM_INIT,
+                                      smaller(t->s.job->batch, t->rows),
+                                      t->s.train, &init, err);
+    if (st == PTL_OK)
+        st = open_store(t, err);
+    if (st != PTL_OK)
+        return st;
+    st = from ? resume(t, err) : initialise(t, init, err);
+    session_forget(&t->s, PTL_PROGRAM_INIT);
+    return st;
+}
+
+ptl_status training_open(training *t, ptl_job *job,
+                         const train_options *options, ptl_error *err)
+{
+    *t = (training){.began = clock_seconds(), .checkpoint_step = -1};
+    log_open(&t->log, options, job->f64);
+    ptl_status st = session_open(&t->s, job, options, err);
+    /* Before the long work: is there anything to resume from? */
+    if (st == PTL_OK && options->resume)
+        st = checkpoint_find(options->resume, t->checkpoint, err);
+    if (st == PTL_OK)
+        st = open_data(t, err);
+    if (st == PTL_OK)
+        st = plan_steps(t, err);
+    if (st == PTL_OK)
+        st = open_tensors(t, err);
+    if (st == PTL_OK)
+        st = pick_programs(t, err);
+    if (st == PTL_OK && t->s.eval)
+        st = evaluation_open(&t->evaluation, &t->s, t->s.eval, err);
+    if (st == PTL_OK)
+        st = take_memory(t, err);
+    if (st == PTL_OK)
+        st = name_folder(t, err);
+    if (st == PTL_OK)
+        st = open_folder(t, err);
+    report_skipped(t, t->s.train, "training");
+    report_skipped(t, t->s.eval, "evaluation");
+    if (st == PTL_OK)
+        st = log_start_of(t, err);
+    return st == PTL_OK ? open_batches(t, err) : st;
+}
+
+void training_close(training *t)
+{
+    prefetch_close(t->batches);
+    evaluation_close(&t->evaluation);
+    memory_unmap(t->backup, t->s.store.block_bytes);
+    free(t->times);
+    log_close(&t->log);
+    session_close(&t->s);
+}

@@ -1,0 +1,258 @@
+/*
+ * fuzz_front.c - wrong programs by the thousand: none may crash the front end.
+ *
+ *   fuzz_front [--seconds N] [--seed N] [--save FILE] FILE-OR-FOLDER...
+ *
+ * Inputs are made from the .ptl files given (bytes changed, words changed,
+ * lines of two files mixed) and by a generator that follows the grammar. Each
+ * input is scanned and parsed. What parses must print to a text that parses to
+ * the same print; everything reported must have a place inside its file.
+ *
+ * The input at work lies in FILE (default fuzz_front.input) from before it is
+ * tried, so after a crash, a sanitizer report or a hang it is there to be tried
+ * again: `fuzz_front --try FILE`.
+ */
+#include "generate.h"
+#include "lang/module.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_BYTES = 64 << 10, LONGEST_SECONDS = 20 };
+
+/* ---------- the input at work, in a mapped file ---------- */
+
+typedef struct saved_input {
+    const char *path;
+    char *map;
+} saved_input;
+
+static saved_input save_open(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    if (fd < 0 || ftruncate(fd, MOST_BYTES) != 0) {
+        perror(path);
+        exit(2);
+    }
+    char *map =
+        mmap(NULL, MOST_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (map == MAP_FAILED) {
+        perror(path);
+        exit(2);
+    }
+    return (saved_input){path, map};
+}
+
+/* The rest of the file stays NUL, which --try cuts off. */
+static void save(saved_input *s, const ptl_str *input)
+{
+    memset(s->map, 0, MOST_BYTES);
+    if (input->length)
+        memcpy(s->map, input->data, input->length);
+}
+
+/* ---------- one input ---------- */
+
+static void complain(const char *what, const ptl_str *first,
+                     const ptl_str *second)
+{
+    fprintf(stderr, "fuzz_front: %s\n--- first\n%s\n--- second\n%s\n", what,
+            str_text(first), second ? str_text(second) : "");
+    abort();
+}
+
+static void check_printing(const ast_file *file)
+{
+    ptl_arena *arena = arena_new();
+    ptl_diags *diags = diags_new(0);
+    ptl_str first = {0}, second = {0};
+    ast_print(file, &first);
+    src_file *source =
+        src_file_new(arena, "printed", str_text(&first), first.length);
+    const ast_file *again = ptl_parse(arena, source, diags);
+    if (!again || diags_error_count(diags) > 0) {
+        diags_print(diags, &second, false);
+        complain("what was printed does not parse", &first, &second);
+    }
+    ast_print(again, &second);
+    if (strcmp(str_text(&first), str_text(&second)) != 0)
+        complain("what was printed reads differently", &first, &second);
+    str_fini(&first);
+    str_fini(&second);
+    diags_free(diags);
+    arena_free(arena);
+}
+
+/* A parsed file prints deeper than it was written, so only shallow ones. */
+static bool is_shallow(const ptl_str *input)
+{
+    int depth = 0, deepest = 0;
+    for (size_t i = 0; i < input->length; i++) {
+        char c = input->data[i];
+        depth += (strchr("([{", c) && c) - (strchr(")]}", c) && c);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest < 50 && input->length < 8000;
+}
+
+static void try_input(const ptl_str *input)
+{
+    ptl_arena *arena = arena_new();
+    ptl_diags *diags = diags_new(0);
+    ptl_str out = {0};
+    lang_sources sources = {NULL, NULL, 0};
+    src_file *source =
+        src_file_new(arena, "fuzz.ptl", str_text(input), input->length);
+    lang_modules *all = lang_load_source(arena, source, &sources, diags);
+    const lang_module *main = all->modules[0];
+    if (main->file_count > 0 && diags_error_count(diags) == 0 &&
+        is_shallow(input))
+        check_printing(main->files[0]);
+    diags_print(diags, &out, true);
+    ast_print_tokens(source, diags, &out);
+    str_fini(&out);
+    diags_free(diags);
+    arena_free(arena);
+}
+
+/* ---------- the corpus ---------- */
+
+static void read_corpus_file(corpus *c, const char *path)
+{
+    FILE *in = fopen(path, "rb");
+    if (!in)
+        return;
+    ptl_str text = {0};
+    char piece[4096];
+    size_t got;
+    while ((got = fread(piece, 1, sizeof piece, in)) > 0)
+        str_addn(&text, piece, got);
+    fclose(in);
+    if (text.length < MOST_BYTES / 4)
+        corpus_add(c, str_text(&text), text.length);
+    str_fini(&text);
+}
+
+static void read_corpus(corpus *c, const char *path)
+{
+    DIR *folder = opendir(path);
+    size_t length = strlen(path);
+    if (!folder) {
+        if (length > 4 && strcmp(path + length - 4, ".ptl") == 0)
+            read_corpus_file(c, path);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(folder));) {
+        if (e->d_name[0] == '.')
+            continue;
+        char *below = arena_printf(c->arena, "%s/%s", path, e->d_name);
+        read_corpus(c, below);
+    }
+    closedir(folder);
+}
+
+/* ---------- the loop ---------- */
+
+static const char *current_save;
+
+static void hung(int number)
+{
+    static const char text[] = "fuzz_front: an input takes too long; it is in "
+                               "the saved file\n";
+    (void)number;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(4);
+    _exit(3);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int try_file(const char *path)
+{
+    corpus c = {.arena = arena_new()};
+    read_corpus_file(&c, path);
+    if (c.texts.count == 0) {
+        fprintf(stderr, "fuzz_front: cannot read \"%s\"\n", path);
+        return 2;
+    }
+    ptl_str input = {0};
+    size_t size = c.texts.data[0].size;
+    while (size > 0 && c.texts.data[0].bytes[size - 1] == 0)
+        size--;
+    str_addn(&input, c.texts.data[0].bytes, size);
+    try_input(&input);
+    str_fini(&input);
+    arena_free(c.arena);
+    return 0;
+}
+
+static int fuzz(corpus *c, double seconds, uint64_t seed)
+{
+    saved_input saved = save_open(current_save);
+    random_state random = {seed};
+    ptl_str input = {0};
+    long count = 0;
+    double end = now() + seconds;
+    signal(SIGALRM, hung);
+    printf("fuzz_front: seed %llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    for (; now() < end; count++) {
+        str_clear(&input);
+        make_input(c, &random, &input);
+        if (input.length >= MOST_BYTES)
+            continue;
+        save(&saved, &input);
+        alarm(LONGEST_SECONDS);
+        try_input(&input);
+    }
+    alarm(0);
+    str_fini(&input);
+    munmap(saved.map, MOST_BYTES);
+    remove(saved.path);
+    printf("fuzz_front: %ld inputs, nothing found\n", count);
+    return count > 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    double seconds = 5;
+    uint64_t seed = (uint64_t)time(NULL);
+    corpus c = {.arena = arena_new()};
+    current_save = "fuzz_front.input";
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--try") == 0)
+            return try_file(value);
+        if (argv[i][0] != '-') {
+            read_corpus(&c, argv[i]);
+            continue;
+        }
+        if (strcmp(argv[i], "--seconds") == 0)
+            seconds = strtod(value, NULL);
+        else if (strcmp(argv[i], "--seed") == 0)
+            seed = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--save") == 0)
+            current_save = value;
+        i++;
+    }
+    if (c.texts.count == 0) {
+        fprintf(stderr, "fuzz_front: no .ptl files given\n");
+        return 2;
+    }
+    int status = fuzz(&c, seconds, seed);
+    arena_free(c.arena);
+    return status;
+}
