@@ -4,7 +4,6 @@
  */
 #include "base/file.h"
 #include "base/json.h"
-#include "base/version.h"
 #include "runtime/tensor_file.h"
 #include "train/checkpoint.h"
 #include <inttypes.h>
