@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct loader {
     ptl_arena *arena;
@@ -52,12 +53,11 @@ src_file *lang_read(ptl_arena *arena, const char *path, ptl_error *err)
     return file;
 }
 
+/* Devices and pipes are no files to import: reading them may never end. */
 static bool is_file(const char *path)
 {
-    FILE *in = fopen(path, "rb");
-    if (in)
-        fclose(in);
-    return in != NULL;
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISREG(found.st_mode);
 }
 
 /* `folder`/`name`; the folder of `file` where `folder` is NULL. */

@@ -169,10 +169,8 @@ static bool foreign_word(parse_state *s, const unexpected *u)
     static const struct {
         const char *word, *ours;
     } words[] = {
-        {"and", "&&"},
-        {"or", "||"},
-        {"not", "!"},
-        {"elif", "else if"},
+        {"and", "&&"}, {"or", "||"},   {"not", "!"},       {"elif", "else if"},
+        {"def", "fn"}, {"func", "fn"}, {"function", "fn"}, {"class", "layer"},
     };
     span places[] = {u->at, s->previous};
     bool names[] = {is(u, "name"), s->previous_token == T_NAME};
@@ -215,6 +213,8 @@ static bool misspelt_keyword(parse_state *s, const unexpected *u)
     if ((!previous && !is(u, "name")) || !begins_statement(s, at))
         return false;
     const char *text = text_of(s, at);
+    if (strlen(text) < 4) /* most short words are near one another */
+        return false;
     const char *nearest =
         ptl_nearest(text, words, (int)(sizeof words / sizeof *words));
     if (!nearest)
@@ -370,8 +370,9 @@ static bool anything_else(parse_state *s, const unexpected *u)
                 str_add(&text, i + 1 < list.count ? ", " : " or ");
             str_add(&text, list.data[i]);
         }
-    } else if (innermost(s, "{")) {
-        str_add(&text, "; expected a statement");
+    } else if (list.count > 0) {
+        str_printf(&text, "; expected a %s",
+                   innermost(s, "{") ? "statement" : "declaration");
     }
     parse_error(s, DIAG_SYNTAX, place(s, u), "%s", str_text(&text));
     str_fini(&text);
