@@ -238,7 +238,7 @@ static cell operand(const op_case *c, int which, int i)
         (x == 0 || x == -1))
         x = 3;
     if (c->type == KERN_I64 && c->op != KERN_CONVERT)
-        x *= which == 0 ? 4294967311 : 1;
+        x *= which == 0 ? 1000000007 : 1;
     return int_cell(c->type, x);
 }
 
