@@ -1,0 +1,245 @@
+/*
+ * compile.c - a graph becomes a program: schedule, kernel form, machine code.
+ *
+ * The program owns its code and one block with names, tables and literals; the
+ * schedule and the kernel form end here.
+ */
+#include "codegen/compile.h"
+#include "codegen/llvm/llvm_jit.h"
+#include "kernel/build.h"
+#include "sched/sched.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* What a program owns. */
+typedef struct program_owner {
+    ptl_program program;
+    ptl_arena *arena;
+    void *constants; /* one aligned block */
+    llvm_code *code;
+} program_owner;
+
+typedef struct stages {
+    sched_schedule *schedule;
+    kern_module *module;
+    kern_bound *bound;
+} stages;
+
+static llvm_options llvm_options_of(const compile_options *options)
+{
+    return (llvm_options){options->cpu ? options->cpu : "native",
+                          options->cache_dir};
+}
+
+static void stages_free(stages *st)
+{
+    sched_free(st->schedule);
+    kern_module_free(st->module);
+}
+
+static ptl_status make_schedule(const ir_graph *g,
+                                const compile_options *options, stages *out,
+                                ptl_error *err)
+{
+    sched_options how = {.f64 = options->f64, .no_fuse = options->no_fuse};
+    ptl_status st = llvm_target(llvm_options_of(options).cpu, &how.target, err);
+    if (st == PTL_OK)
+        st = sched_new(g, &how, &out->schedule, err);
+    if (st == PTL_OK && options->verify && !sched_verify(out->schedule, err))
+        return PTL_E_INTERNAL;
+    return st;
+}
+
+static ptl_status make_kernels(const compile_options *options, stages *out,
+                               ptl_error *err)
+{
+    out->module = kern_build(out->schedule, &out->bound);
+    if (options->verify && !kern_verify(out->module, err))
+        return PTL_E_INTERNAL;
+    return PTL_OK;
+}
+
+/* ---------- the program ---------- */
+
+static void release(ptl_program *program)
+{
+    program_owner *owner = program->owner;
+    llvm_code_release(owner->code);
+    free(owner->constants);
+    arena_free(owner->arena);
+    free(owner);
+}
+
+static size_t aligned(int64_t size)
+{
+    const size_t align = PTL_BUFFER_ALIGN;
+    return ((size_t)size + align - 1) / align * align;
+}
+
+/* Buffers may be read up to the next multiple of the alignment. */
+static bool copy_constants(program_owner *owner, const sched_schedule *s,
+                           const void **at)
+{
+    size_t total = PTL_BUFFER_ALIGN;
+    for (int i = 0; i < s->buffers.count; i++)
+        if (s->buffers.data[i].constant)
+            total += aligned(s->buffers.data[i].size_bytes);
+    owner->constants = aligned_alloc(PTL_BUFFER_ALIGN, total);
+    if (!owner->constants)
+        return false;
+    memset(owner->constants, 0, total);
+    char *next = owner->constants;
+    for (int i = 0; i < s->buffers.count; i++) {
+        const sched_buffer *b = &s->buffers.data[i];
+        if (!b->constant)
+            continue;
+        memcpy(next, b->constant, (size_t)b->size_bytes);
+        at[i] = next;
+        next += aligned(b->size_bytes);
+    }
+    return true;
+}
+
+/* Values that live in another buffer's memory have none of their own, unless
+ * someone may ask for them by name. */
+static bool is_wanted(const sched_schedule *s, int index)
+{
+    const sched_buffer *b = &s->buffers.data[index];
+    return b->role != PTL_ROLE_TRANSIENT || b->home == index;
+}
+
+static void copy_buffers(program_owner *owner, const sched_schedule *s,
+                         const void **constants, int *number)
+{
+    ptl_buffer *out =
+        ARENA_ARRAY(owner->arena, ptl_buffer, s->buffers.count + 1);
+    int count = 0;
+    for (int i = 0; i < s->buffers.count; i++) {
+        const sched_buffer *b = &s->buffers.data[i];
+        if (!is_wanted(s, i))
+            continue;
+        ptl_buffer *to = &out[count];
+        *to = (ptl_buffer){.role = b->role,
+                           .dtype = b->dtype,
+                           .rank = b->rank,
+                           .size_bytes = b->size_bytes,
+                           .arena_offset = b->offset,
+                           .constant = constants[i],
+                           .updated = b->updated,
+                           .idx_bound = b->idx_bound};
+        to->name = arena_strdup(owner->arena, b->name);
+        memcpy(to->dims, b->dims, sizeof b->dims);
+        number[i] = count++;
+    }
+    owner->program.buffers = out;
+    owner->program.buffer_count = count;
+    owner->program.arena_bytes = s->arena_bytes;
+}
+
+static void copy_steps(program_owner *owner, const stages *from,
+                       const int *number)
+{
+    const sched_schedule *s = from->schedule;
+    ptl_step *out = ARENA_ARRAY(owner->arena, ptl_step, s->steps.count + 1);
+    for (int i = 0; i < s->steps.count; i++) {
+        const kern_kernel *k = from->module->kernels.data[i];
+        const kern_bound *bound = &from->bound[i];
+        int *args = ARENA_ARRAY(owner->arena, int, bound->buffers.count + 1);
+        for (int j = 0; j < bound->buffers.count; j++)
+            args[j] = number[bound->buffers.data[j]];
+        out[i] = (ptl_step){.entry = llvm_entry(owner->code, i),
+                            .args = args,
+                            .arg_count = bound->buffers.count,
+                            .task_count = k->task_count,
+                            .flops = k->flops,
+                            .bytes = k->bytes};
+        out[i].name = arena_strdup(owner->arena, k->name);
+    }
+    owner->program.steps = out;
+    owner->program.step_count = s->steps.count;
+}
+
+static ptl_status make_program(const stages *from, const char *name,
+                               llvm_code *code, ptl_program **out,
+                               ptl_error *err)
+{
+    program_owner *owner = calloc(1, sizeof *owner);
+    if (!owner)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for the program \"%s\"",
+                        name);
+    owner->arena = arena_new();
+    owner->code = code;
+    const void **constants = ARENA_ARRAY(owner->arena, const void *,
+                                         from->schedule->buffers.count + 1);
+    if (!copy_constants(owner, from->schedule, constants)) {
+        arena_free(owner->arena);
+        free(owner);
+        return ptl_fail(err, PTL_E_MEMORY,
+                        "no memory for the constants of \"%s\"", name);
+    }
+    int *number =
+        ARENA_ARRAY(owner->arena, int, from->schedule->buffers.count + 1);
+    copy_buffers(owner, from->schedule, constants, number);
+    copy_steps(owner, from, number);
+    owner->program.name = arena_strdup(owner->arena, name);
+    owner->program.release = release;
+    owner->program.owner = owner;
+    *out = &owner->program;
+    return PTL_OK;
+}
+
+ptl_status compile_graph(const ir_graph *g, const char *name,
+                         const compile_options *options, ptl_program **out,
+                         ptl_error *err)
+{
+    stages made = {0};
+    llvm_code *code = NULL;
+    llvm_options how = llvm_options_of(options);
+    ptl_status st = make_schedule(g, options, &made, err);
+    if (st == PTL_OK)
+        st = make_kernels(options, &made, err);
+    if (st == PTL_OK)
+        st = llvm_compile(made.module, &how, &code, err);
+    if (st == PTL_OK) {
+        st = make_program(&made, name, code, out, err);
+        if (st != PTL_OK)
+            llvm_code_release(code);
+    }
+    stages_free(&made);
+    return st;
+}
+
+/* ---------- texts ---------- */
+
+static ptl_status emit_stage(const stages *made, const char *stage,
+                             const compile_options *options, ptl_str *out,
+                             ptl_error *err)
+{
+    llvm_options how = llvm_options_of(options);
+    if (strcmp(stage, "kernels") == 0) {
+        kern_print(made->module, out);
+        return PTL_OK;
+    }
+    if (strcmp(stage, "llvm") == 0)
+        return llvm_emit(made->module, &how, false, out, err);
+    if (strcmp(stage, "asm") == 0)
+        return llvm_emit(made->module, &how, true, out, err);
+    return ptl_fail(err, PTL_E_USAGE, "no stage is called \"%s\"", stage);
+}
+
+ptl_status compile_emit(const ir_graph *g, const char *stage,
+                        const compile_options *options, ptl_str *out,
+                        ptl_error *err)
+{
+    stages made = {0};
+    ptl_status st = make_schedule(g, options, &made, err);
+    if (st == PTL_OK && strcmp(stage, "schedule") == 0) {
+        sched_print(made.schedule, out);
+    } else if (st == PTL_OK) {
+        st = make_kernels(options, &made, err);
+        if (st == PTL_OK)
+            st = emit_stage(&made, stage, options, out, err);
+    }
+    stages_free(&made);
+    return st;
+}

@@ -1,0 +1,138 @@
+/*
+ * build.h - kernel form from a schedule.
+ *
+ * One kernel per step, in the order of the steps. Private parts are shared
+ * between the build_*.c files: `build` is one kernel being made, `emit`
+ * evaluates IR expressions in it, `nest` runs loops.
+ */
+#ifndef PTL_KERNEL_BUILD_H
+#define PTL_KERNEL_BUILD_H
+
+#include "kernel/kernel.h"
+#include "sched/sched.h"
+
+/* Which of the schedule's buffers a kernel's buffers are. */
+typedef struct kern_bound {
+    kern_kernel *kernel;
+    VEC(int) buffers;
+} kern_bound;
+
+/* Kernels of all steps; `bound` gets one entry per step, in the module's
+ * arena. */
+kern_module *kern_build(const sched_schedule *s, kern_bound **bound);
+
+/* ---------- one kernel ---------- */
+
+typedef struct build {
+    const sched_schedule *s;
+    const sched_step *step;
+    kern_module *module;
+    kern_kernel *kernel;
+    kern_bound *bound;
+    kern_builder b;
+    kern_type real;
+    int lanes;          /* of a full vector */
+    ptl_arena *scratch; /* ends with the kernel */
+} build;
+
+#define SCHED_STEP(name, text, builder) void builder(build *k);
+#include "sched/step.def"
+#undef SCHED_STEP
+
+/* The kernel's number for a buffer of the schedule (its home). */
+int build_buffer(build *k, int buffer, bool written);
+
+/* ---------- expressions ---------- */
+
+/*
+ * Evaluates expressions over variables whose current values are known. Along
+ * `lane_var` the lanes hold consecutive values, `var[lane_var]` that of lane 0.
+ * What does not depend on that variable has one lane. Values are remembered
+ * until emit_rewind().
+ */
+typedef struct emit {
+    build *k;
+    kern_builder *b;
+    int lanes, lane_var; /* lane_var -1: one lane everywhere */
+    kern_value *var[IR_MAX_VARS];
+    const ir_var *range;  /* what the variables run over */
+    kern_value *mask;     /* lanes in use, NULL: all */
+    kern_value **memo;    /* by expression id */
+    VEC(int) log;         /* what is in it, in order */
+    kern_value **forward; /* by node id: values still in registers */
+    /* Reads in another way; NULL: emit_read() does it. */
+    kern_value *(*read)(struct emit *e, const ir_expr *read, void *ctx);
+    void *ctx;
+} emit;
+
+void emit_init(emit *e, build *k, const ir_var *range, int range_count);
+kern_value *emit_expr(emit *e, ir_expr *x);
+int emit_mark(const emit *e);
+void emit_rewind(emit *e, int mark);
+/* Computes now what in `x` depends on none of the variables in `unbound`. */
+void emit_hoist(emit *e, ir_expr *x, uint32_t unbound);
+kern_value *emit_affine(emit *e, const ir_affine *a);
+/* The constant and the guards of element accesses. */
+kern_value *emit_read(emit *e, const ir_expr *read);
+
+/* Where subscripts lead: element offset + lane * stride, or + offsets. */
+typedef struct emit_place {
+    kern_value *offset;
+    int64_t stride;
+    kern_value *offsets; /* NULL: by stride */
+    kern_value *guard;   /* inside?, one or all lanes; NULL: always */
+} emit_place;
+void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
+                     int count, bool guarded, emit_place *out);
+/* The element of `type` at variables 0, 1, ... */
+void emit_own_place(emit *e, const ir_type *type, emit_place *out);
+/* Stores `x` (converted to the buffer's type) at `place`, under e->mask. */
+void emit_store(emit *e, int buffer, const emit_place *place, kern_value *x);
+/* The memory at `place` in kernel form, masked as e->mask says. */
+kern_memory emit_memory(emit *e, int buffer, const emit_place *place,
+                        int lanes);
+
+/* ---------- loops ---------- */
+
+/* Which part of the leading loops one task runs: all loops before `lead` are
+ * fixed, loop `lead` is cut into chunks. */
+typedef struct nest_cut {
+    int lead;
+    int64_t chunk, chunks, tasks;
+} nest_cut;
+
+typedef struct nest {
+    emit *e;
+    sched_loop loops[IR_MAX_VARS]; /* the lane loop last */
+    int count;
+    bool has_lanes;
+    int jam; /* vectors side by side in the main loop */
+    kern_value *lo[IR_MAX_VARS], *hi[IR_MAX_VARS]; /* NULL: 0 and extent */
+    uint32_t unbound;  /* variables that get values only inside the body */
+    ir_expr **hoisted; /* what to evaluate as early as possible */
+    int hoisted_count;
+    /* Called at the innermost place for `copies` vectors: copy c has the lane
+     * variable c * lanes further (see nest_copy()). */
+    void (*body)(struct nest *n, int copies, void *ctx);
+    void *ctx;
+} nest;
+
+/* Loops in the order given, the one of `lane_var` moved to the end. */
+void nest_init(nest *n, emit *e, const sched_loop *loops, int count,
+               int lane_var);
+/* Tasks of about the same work, by sizes alone. `limit`: only so many leading
+ * loops may be cut. */
+nest_cut nest_plan(const nest *n, double work, int limit);
+/* Fixes what the cut fixes, given the number of the task. */
+void nest_enter(nest *n, const nest_cut *cut, kern_value *task);
+void nest_run(nest *n, int first);
+/* Moves the lane variable to copy `copy`; undone by nest_uncopy(). */
+kern_value *nest_copy(nest *n, int copy);
+void nest_uncopy(nest *n, kern_value *saved);
+
+/* Work (elements times operations) one task should have at least. */
+enum { BUILD_TASK_WORK = 1 << 15 };
+/* Operations of an expression, counted once each. */
+double build_cost(ir_expr *x);
+
+#endif

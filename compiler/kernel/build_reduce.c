@@ -1,0 +1,574 @@
+/*
+ * build_reduce.c - reductions: accumulators, their tree, partial results.
+ *
+ * Either the lanes are neighbouring outputs and each lane reduces in order, or
+ * the lanes (and several vectors side by side) split one reduction; then the
+ * vectors are combined pairwise and the lanes by halving. All of it follows
+ * from sched_reduction, so the tree is the same on every target.
+ */
+#include "kernel/build.h"
+#include "kernel/math.h"
+#include <math.h>
+
+enum { JAM = 4 }; /* vectors side by side: hides the latency of an add */
+
+typedef struct accumulator {
+    kern_local *value;
+    kern_local *index; /* of argmax and argmin */
+} accumulator;
+
+typedef struct reducer {
+    build *k;
+    emit *e;
+    const ir_node *n;
+    const sched_reduction *plan;
+    ir_reduce op; /* LSE runs as MAX, then as SUM of exponentials */
+    kern_type type;
+    int lanes; /* of an accumulator */
+    bool exponentials;
+    kern_value *shift[JAM]; /* LSE: what is subtracted, by copy */
+    int vectors;      /* side by side where the lanes split the reduction */
+    kern_value *part; /* which chunk, NULL: not cut */
+    accumulator acc[JAM];
+    int out; /* the kernel's buffer */
+} reducer;
+
+/* ---------- one step of a tree ---------- */
+
+static kern_value *neutral(reducer *r)
+{
+    bool real = kern_is_real(r->type);
+    double infinite = 0;
+    int64_t whole = 0;
+    switch (r->op) {
+    case IR_PROD:
+    case IR_ALL:
+        infinite = 1;
+        whole = 1;
+        break;
+    case IR_MAX:
+    case IR_ARGMAX:
+        infinite = -INFINITY;
+        whole = INT32_MIN;
+        break;
+    case IR_MIN:
+    case IR_ARGMIN:
+        infinite = INFINITY;
+        whole = INT32_MAX;
+        break;
+    default:
+        break;
+    }
+    if (r->type == KERN_BOOL)
+        whole = r->op == IR_ALL || r->op == IR_PROD || r->op == IR_MIN;
+    return real ? kern_real(&r->k->b, r->type, r->lanes, infinite)
+                : kern_int(&r->k->b, r->type, r->lanes, whole);
+}
+
+static bool wants_larger(ir_reduce op)
+{
+    return op == IR_MAX || op == IR_ARGMAX;
+}
+
+/* Does y replace x, which came first? NaN wins and stays. */
+static kern_value *beats(reducer *r, kern_value *y, kern_value *x)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *better =
+        kern_op2(b, wants_larger(r->op) ? KERN_GT : KERN_LT, y, x);
+    if (!kern_is_real(y->type))
+        return better;
+    kern_value *nan = kern_op2(b, KERN_NE, y, y);
+    kern_value *first = kern_op2(b, KERN_EQ, x, x);
+    return kern_op2(b, KERN_OR, better, kern_op2(b, KERN_AND, nan, first));
+}
+
+static kern_value *combined(reducer *r, kern_value *x, kern_value *y)
+{
+    kern_builder *b = &r->k->b;
+    switch (r->op) {
+    case IR_SUM:
+        return kern_op2(b, KERN_ADD, x, y);
+    case IR_PROD:
+        return kern_op2(b, KERN_MUL, x, y);
+    case IR_ANY:
+        return kern_op2(b, KERN_OR, x, y);
+    case IR_ALL:
+        return kern_op2(b, KERN_AND, x, y);
+    default:
+        break;
+    }
+    if (!kern_is_real(x->type) && x->type != KERN_BOOL)
+        return kern_op2(b, r->op == IR_MAX ? KERN_MAX : KERN_MIN, x, y);
+    return kern_select(b, beats(r, y, x), y, x);
+}
+
+static bool has_index(const reducer *r)
+{
+    return r->op == IR_ARGMAX || r->op == IR_ARGMIN;
+}
+
+/* Equal, both NaN counted as equal. */
+static kern_value *ties(reducer *r, kern_value *x, kern_value *y)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *equal = kern_op2(b, KERN_EQ, x, y);
+    if (!kern_is_real(x->type))
+        return equal;
+    kern_value *nans = kern_op2(b, KERN_AND, kern_op2(b, KERN_NE, x, x),
+                                kern_op2(b, KERN_NE, y, y));
+    return kern_op2(b, KERN_OR, equal, nans);
+}
+
+/* An index of -1 says that nothing was seen yet. */
+static void combine_indexed(reducer *r, kern_value **x, kern_value **x_index,
+                            kern_value *y, kern_value *y_index)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *zero = kern_int(b, KERN_I32, 1, 0);
+    kern_value *seen = kern_op2(b, KERN_GE, y_index, zero);
+    kern_value *empty = kern_op2(b, KERN_LT, *x_index, zero);
+    kern_value *earlier = kern_op2(b, KERN_AND, ties(r, *x, y),
+                                   kern_op2(b, KERN_LT, y_index, *x_index));
+    kern_value *wins = kern_op2(b, KERN_OR, beats(r, y, *x), earlier);
+    wins = kern_op2(b, KERN_AND, seen, kern_op2(b, KERN_OR, empty, wins));
+    *x = kern_select(b, wins, y, *x);
+    *x_index = kern_select(b, wins, y_index, *x_index);
+}
+
+/* ---------- accumulating ---------- */
+
+static void acc_init(reducer *r, accumulator *a)
+{
+    kern_builder *b = &r->k->b;
+    a->value = kern_local_new(b, r->type, r->lanes, "acc");
+    kern_set(b, a->value, neutral(r));
+    if (!has_index(r))
+        return;
+    a->index = kern_local_new(b, KERN_I32, r->lanes, "at");
+    kern_set(b, a->index, kern_int(b, KERN_I32, r->lanes, -1));
+}
+
+/* Position of the current element within the box of reduced ranges. */
+static kern_value *position(reducer *r)
+{
+    const ir_comp *comp = &r->n->comp;
+    emit *e = r->e;
+    kern_value *at = kern_int(e->b, KERN_I64, 1, 0);
+    int64_t stride = 1, lane_stride = 0;
+    for (int v = comp->var_count - 1; v >= comp->out_count; v--) {
+        kern_value *lo = kern_int(e->b, KERN_I64, 1, comp->vars[v].lo);
+        kern_value *steps = kern_op2(e->b, KERN_SUB, e->var[v], lo);
+        kern_value *by = kern_int(e->b, KERN_I64, 1, stride);
+        at = kern_op2(e->b, KERN_ADD, at, kern_op2(e->b, KERN_MUL, steps, by));
+        if (v == e->lane_var)
+            lane_stride = stride;
+        stride *= comp->vars[v].hi - comp->vars[v].lo;
+    }
+    at = kern_convert(e->b, at, KERN_I32);
+    if (lane_stride == 0)
+        return at;
+    kern_value *lane =
+        kern_op2(e->b, KERN_MUL, kern_iota(e->b, KERN_I32, r->lanes),
+                 kern_int(e->b, KERN_I32, 1, lane_stride));
+    return kern_op2(e->b, KERN_ADD, at, lane);
+}
+
+/* Which lanes take part; NULL: all. */
+static kern_value *taking_part(reducer *r)
+{
+    const ir_comp *comp = &r->n->comp;
+    kern_value *cond = r->plan->lanes_reduce ? r->e->mask : NULL;
+    if (!comp->filter)
+        return cond;
+    kern_value *filter = emit_expr(r->e, comp->filter);
+    return cond ? kern_op2(r->e->b, KERN_AND, cond, filter) : filter;
+}
+
+static kern_value *as_type(reducer *r, kern_value *x)
+{
+    return kern_convert(&r->k->b, x, r->type);
+}
+
+static bool is_product(const ir_expr *x)
+{
+    return x->kind == IR_EXPR_OP && x->op == IR_MUL_OP && x->type == IR_REAL;
+}
+
+/* A product under a sum is one fma. */
+static kern_value *next_value(reducer *r, int copy, kern_value *old)
+{
+    emit *e = r->e;
+    ir_expr *body = r->n->comp.body;
+    if (r->op == IR_SUM && !r->exponentials && is_product(body)) {
+        kern_value *x = emit_expr(e, body->args[0]);
+        return kern_fma(e->b, x, emit_expr(e, body->args[1]), old);
+    }
+    kern_value *x = as_type(r, emit_expr(e, body));
+    if (r->exponentials) {
+        kern_value *d = kern_op2(e->b, KERN_SUB, x, r->shift[copy]);
+        x = kern_exp(e->b, d);
+    }
+    return combined(r, old, kern_splat(e->b, x, r->lanes));
+}
+
+static void accumulate_indexed(reducer *r, accumulator *a, kern_value *cond)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *x = kern_get(b, a->value), *at = kern_get(b, a->index);
+    kern_value *y =
+        kern_splat(b, as_type(r, emit_expr(r->e, r->n->comp.body)), r->lanes);
+    kern_value *y_at = kern_splat(b, position(r), r->lanes);
+    kern_value *empty = kern_op2(b, KERN_LT, at, kern_int(b, KERN_I32, 1, 0));
+    kern_value *wins = kern_op2(b, KERN_OR, beats(r, y, x), empty);
+    if (cond)
+        wins = kern_op2(b, KERN_AND, wins, cond);
+    kern_set(b, a->value, kern_select(b, wins, y, x));
+    kern_set(b, a->index, kern_select(b, wins, y_at, at));
+}
+
+static void accumulate(reducer *r, int copy)
+{
+    kern_builder *b = &r->k->b;
+    accumulator *a = &r->acc[copy];
+    kern_value *cond = taking_part(r);
+    if (has_index(r)) {
+        accumulate_indexed(r, a, cond);
+        return;
+    }
+    kern_value *old = kern_get(b, a->value);
+    kern_value *next = kern_splat(b, next_value(r, copy, old), r->lanes);
+    kern_set(b, a->value, cond ? kern_select(b, cond, next, old) : next);
+}
+
+/* Lanes split the reduction: the copies are of the reduced lane loop. */
+static void split_body(nest *n, int copies, void *ctx)
+{
+    reducer *r = ctx;
+    for (int c = 0; c < copies; c++) {
+        int mark = emit_mark(r->e);
+        kern_value *saved = nest_copy(n, c);
+        accumulate(r, c);
+        nest_uncopy(n, saved);
+        emit_rewind(r->e, mark);
+    }
+}
+
+typedef struct outputs_ctx {
+    reducer *r;
+    nest *outer;
+    int copies;
+} outputs_ctx;
+
+/* Lanes are outputs: the copies are of the loop over outputs. */
+static void outputs_body(nest *n, int copies, void *ctx)
+{
+    outputs_ctx *c = ctx;
+    (void)n;
+    (void)copies;
+    for (int i = 0; i < c->copies; i++) {
+        int mark = emit_mark(c->r->e);
+        kern_value *saved = nest_copy(c->outer, i);
+        accumulate(c->r, i);
+        nest_uncopy(c->outer, saved);
+        emit_rewind(c->r->e, mark);
+    }
+}
+
+/* ---------- from accumulators to a result ---------- */
+
+static kern_value *across_lanes(reducer *r, kern_value *x)
+{
+    kern_builder *b = &r->k->b;
+    if (x->lanes == 1)
+        return x;
+    if (r->op == IR_SUM)
+        return kern_hsum(b, x);
+    kern_value *lane[64];
+    for (int i = 0; i < x->lanes; i++)
+        lane[i] = kern_lane(b, x, i);
+    for (int half = x->lanes / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] = combined(r, lane[i], lane[i + half]);
+    return lane[0];
+}
+
+static kern_value *index_across_lanes(reducer *r, kern_value *x, kern_value *at)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *best = kern_lane(b, x, 0), *best_at = kern_lane(b, at, 0);
+    for (int i = 1; i < x->lanes; i++)
+        combine_indexed(r, &best, &best_at, kern_lane(b, x, i),
+                        kern_lane(b, at, i));
+    return best_at;
+}
+
+static kern_value *finish_indexed(reducer *r, int copies)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *x = kern_get(b, r->acc[0].value);
+    kern_value *at = kern_get(b, r->acc[0].index);
+    for (int c = 1; c < copies; c++)
+        combine_indexed(r, &x, &at, kern_get(b, r->acc[c].value),
+                        kern_get(b, r->acc[c].index));
+    if (r->plan->lanes_reduce)
+        at = index_across_lanes(r, x, at);
+    return kern_op2(b, KERN_MAX, at, kern_int(b, KERN_I32, 1, 0));
+}
+
+/* The vectors pairwise, then the lanes by halving. */
+static kern_value *finish_split(reducer *r, int copies)
+{
+    if (has_index(r))
+        return finish_indexed(r, copies);
+    kern_value *x[JAM];
+    for (int c = 0; c < copies; c++)
+        x[c] = kern_get(&r->k->b, r->acc[c].value);
+    for (int half = copies / 2; half; half /= 2)
+        for (int c = 0; c < half; c++)
+            x[c] = combined(r, x[c], x[c + half]);
+    return across_lanes(r, x[0]);
+}
+
+static kern_value *finish_output(reducer *r, int copy)
+{
+    kern_builder *b = &r->k->b;
+    if (!has_index(r))
+        return kern_get(b, r->acc[copy].value);
+    kern_value *at = kern_get(b, r->acc[copy].index);
+    return kern_op2(b, KERN_MAX, at, kern_int(b, KERN_I32, 1, 0));
+}
+
+/* ---------- passes over the reduced box ---------- */
+
+static void inner_nest(reducer *r, nest *n)
+{
+    const sched_space *space = &r->k->step->space;
+    const ir_comp *comp = &r->n->comp;
+    int lane_var = r->plan->lanes_reduce ? r->plan->lane_var : -1;
+    nest_init(n, r->e, space->loops + space->out_count,
+              space->count - space->out_count, lane_var);
+    n->jam = r->plan->lanes_reduce ? r->vectors : 1;
+    ir_expr **roots = ARENA_ARRAY(r->k->scratch, ir_expr *, 2);
+    roots[0] = comp->body;
+    roots[1] = comp->filter;
+    n->hoisted = roots;
+    n->hoisted_count = ir_volume(comp) == 0 ? 0 : comp->filter ? 2 : 1;
+}
+
+static void limit_chunk(reducer *r, nest *n)
+{
+    kern_builder *b = &r->k->b;
+    for (int i = 0; r->part && i < n->count; i++) {
+        if (n->loops[i].var != r->plan->chunk_var)
+            continue;
+        kern_value *size = kern_int(b, KERN_I64, 1, r->plan->chunk);
+        kern_value *end = kern_int(b, KERN_I64, 1, n->loops[i].extent);
+        n->lo[i] = kern_op2(b, KERN_MUL, r->part, size);
+        n->hi[i] =
+            kern_op2(b, KERN_MIN, kern_op2(b, KERN_ADD, n->lo[i], size), end);
+    }
+}
+
+/* Runs the box once; the accumulators hold what came of it. */
+static void run_pass(reducer *r, nest *outer, int copies)
+{
+    nest n;
+    outputs_ctx c = {r, outer, copies};
+    inner_nest(r, &n);
+    limit_chunk(r, &n);
+    if (!r->plan->lanes_reduce && copies > 1)
+        n.unbound = (uint32_t)1 << r->plan->lane_var;
+    int accumulators = r->plan->lanes_reduce ? r->vectors : copies;
+    for (int i = 0; i < accumulators; i++)
+        acc_init(r, &r->acc[i]);
+    n.body = r->plan->lanes_reduce ? split_body : outputs_body;
+    n.ctx = r->plan->lanes_reduce ? (void *)r : (void *)&c;
+    int mark = emit_mark(r->e);
+    nest_run(&n, 0);
+    emit_rewind(r->e, mark);
+}
+
+static kern_value *finite_shift(reducer *r, kern_value *m)
+{
+    kern_builder *b = &r->k->b;
+    kern_value *zero = kern_real(b, r->type, 1, 0);
+    kern_value *finite = kern_op2(b, KERN_LT, kern_op1(b, KERN_ABS, m),
+                                  kern_real(b, r->type, 1, INFINITY));
+    return kern_select(b, finite, m, zero);
+}
+
+static void store_result(reducer *r, kern_value *x, emit_place *place)
+{
+    emit *e = r->e;
+    if (r->part) {
+        int64_t size = ir_element_count(&r->n->type);
+        kern_value *by = kern_int(e->b, KERN_I64, 1, size);
+        place->offset = kern_op2(e->b, KERN_ADD, place->offset,
+                                 kern_op2(e->b, KERN_MUL, r->part, by));
+    }
+    emit_store(e, r->out, place, x);
+}
+
+/* Reduces for `copies` vectors of outputs (or one output), and stores. */
+static void reduce_outputs(nest *outer, int copies, void *ctx)
+{
+    reducer *r = ctx;
+    bool split = r->plan->lanes_reduce, lse = r->n->comp.reduce == IR_LSE;
+    int lane_var = r->e->lane_var;
+    kern_value *result[JAM];
+    r->op = lse ? IR_MAX : r->n->comp.reduce;
+    r->exponentials = false;
+    run_pass(r, outer, copies);
+    for (int c = 0; c < copies; c++)
+        result[c] = split ? finish_split(r, r->vectors) : finish_output(r, c);
+    if (lse) {
+        for (int c = 0; c < copies; c++)
+            r->shift[c] = finite_shift(r, result[c]);
+        for (int c = 1; split && c < JAM; c++)
+            r->shift[c] = r->shift[0];
+        r->op = IR_SUM;
+        r->exponentials = true;
+        run_pass(r, outer, copies);
+        for (int c = 0; c < copies; c++) {
+            kern_value *sum =
+                split ? finish_split(r, r->vectors) : finish_output(r, c);
+            result[c] = kern_op2(r->e->b, KERN_ADD, r->shift[c],
+                                 kern_log(r->e->b, sum));
+        }
+    }
+    r->e->lane_var = lane_var;
+    for (int c = 0; c < copies; c++) {
+        emit_place place;
+        kern_value *saved = nest_copy(outer, c);
+        emit_own_place(r->e, &r->n->type, &place);
+        store_result(r, result[c], &place);
+        nest_uncopy(outer, saved);
+    }
+}
+
+/* Short reductions need no more than one vector. */
+static int vectors_of(const build *k)
+{
+    const sched_space *space = &k->step->space;
+    for (int i = space->out_count; i < space->count; i++)
+        if (space->loops[i].var == k->step->reduction.lane_var &&
+            space->loops[i].extent >= (int64_t)k->lanes * JAM)
+            return JAM;
+    return 1;
+}
+
+static kern_type acc_type(const build *k, const ir_node *n)
+{
+    switch (n->comp.body->type) {
+    case IR_REAL:
+        return k->real;
+    case IR_BOOL:
+        return KERN_BOOL;
+    case IR_INT:
+        break;
+    }
+    return KERN_I32;
+}
+
+void build_reduce(build *k)
+{
+    const sched_step *step = k->step;
+    ir_node *n = step->nodes[0];
+    const sched_reduction *plan = &step->reduction;
+    double work = (double)ir_volume(&n->comp) * build_cost(n->comp.body);
+    k->kernel->flops = (int64_t)work;
+    if (ir_element_count(&n->type) == 0)
+        return;
+    emit e;
+    emit_init(&e, k, n->comp.vars, n->comp.var_count);
+    bool out_lanes = plan->lane_var >= 0 && !plan->lanes_reduce;
+    reducer r = {.k = k, .e = &e, .n = n, .plan = plan, .type = acc_type(k, n)};
+    r.lanes = plan->lane_var >= 0 ? k->lanes : 1;
+    r.vectors = vectors_of(k);
+    r.out = build_buffer(k, step->targets[0], true);
+    nest outer;
+    nest_init(&outer, &e, step->space.loops, step->space.out_count,
+              out_lanes ? plan->lane_var : -1);
+    outer.jam = out_lanes ? JAM : 1;
+    outer.body = reduce_outputs;
+    outer.ctx = &r;
+    nest_cut cut = nest_plan(&outer, work / (double)plan->chunks, outer.count);
+    kern_value *task = kern_task(&k->b);
+    if (plan->chunks > 1) {
+        kern_value *tasks = kern_int(&k->b, KERN_I64, 1, cut.tasks);
+        r.part = kern_op2(&k->b, KERN_DIV, task, tasks);
+        task = kern_op2(&k->b, KERN_REM, task, tasks);
+    }
+    k->kernel->task_count = cut.tasks * plan->chunks;
+    nest_enter(&outer, &cut, task);
+    nest_run(&outer, cut.lead < 0 ? 0 : cut.lead);
+}
+
+/* ---------- partial results ---------- */
+
+typedef struct combine_ctx {
+    reducer r;
+    int partial;
+    int64_t size;
+} combine_ctx;
+
+static kern_value *load_part(combine_ctx *c, kern_value *part)
+{
+    emit *e = c->r.e;
+    kern_value *by = kern_int(e->b, KERN_I64, 1, c->size);
+    kern_value *row = kern_op2(e->b, KERN_MUL, part, by);
+    emit_place place = {.stride = e->lane_var >= 0 ? 1 : 0};
+    place.offset = kern_op2(e->b, KERN_ADD, row, e->var[0]);
+    return kern_load(e->b, emit_memory(e, c->partial, &place, c->r.lanes),
+                     c->r.lanes);
+}
+
+static void combine_body(nest *n, int copies, void *ctx)
+{
+    combine_ctx *c = ctx;
+    emit *e = c->r.e;
+    (void)n;
+    (void)copies;
+    kern_local *acc = kern_local_new(e->b, c->r.type, c->r.lanes, "acc");
+    kern_set(e->b, acc, load_part(c, kern_int(e->b, KERN_I64, 1, 0)));
+    kern_value *parts = kern_int(e->b, KERN_I64, 1, c->r.plan->chunks);
+    kern_value *part =
+        kern_loop(e->b, kern_int(e->b, KERN_I64, 1, 1), parts, 1, 0);
+    kern_value *sum = kern_get(e->b, acc);
+    kern_set(e->b, acc, combined(&c->r, sum, load_part(c, part)));
+    kern_end(e->b);
+    emit_place place = {.offset = e->var[0],
+                        .stride = e->lane_var >= 0 ? 1 : 0};
+    emit_store(e, c->r.out, &place, kern_get(e->b, acc));
+}
+
+void build_combine(build *k)
+{
+    const sched_step *step = k->step;
+    ir_node *n = step->nodes[0];
+    combine_ctx c = {.size = ir_element_count(&n->type)};
+    const ir_var flat = {"o", 0, c.size};
+    emit e;
+    emit_init(&e, k, &flat, 1);
+    c.r = (reducer){.k = k,
+                    .e = &e,
+                    .n = n,
+                    .plan = &step->reduction,
+                    .op = n->comp.reduce,
+                    .type = acc_type(k, n)};
+    c.partial = build_buffer(k, step->partial, false);
+    c.r.out = build_buffer(k, step->targets[0], true);
+    const sched_loop loop = {0, 0, c.size, false};
+    nest outer;
+    nest_init(&outer, &e, &loop, 1, c.size >= 4 ? 0 : -1);
+    c.r.lanes = outer.has_lanes ? k->lanes : 1;
+    outer.body = combine_body;
+    outer.ctx = &c;
+    double work = (double)c.size * (double)step->reduction.chunks;
+    k->kernel->flops = (int64_t)work;
+    nest_cut cut = nest_plan(&outer, work, 1);
+    k->kernel->task_count = cut.tasks;
+    nest_enter(&outer, &cut, kern_task(&k->b));
+    nest_run(&outer, 0);
+}

@@ -1,0 +1,173 @@
+/*
+ * build_scatter.c - zeros, and pieces added onto them.
+ *
+ * Where no element is hit twice a piece is stored in any order. Elsewhere each
+ * element takes its sources in the order of definition: axes of the source that
+ * stand alone in a subscript lead to different elements, so they may be tasks
+ * and lanes; all others run in order inside.
+ */
+#include "kernel/build.h"
+
+/* ---------- zeros ---------- */
+
+typedef struct fill_ctx {
+    build *k;
+    emit *e;
+    int out;
+} fill_ctx;
+
+static void fill_body(nest *n, int copies, void *ctx)
+{
+    fill_ctx *c = ctx;
+    (void)n;
+    (void)copies;
+    emit_place place = {.offset = c->e->var[0], .stride = 1};
+    kern_type type = kern_type_of(c->k->kernel->buffers.data[c->out].dtype);
+    kern_value *zero = kern_is_real(type) ? kern_real(c->e->b, type, 1, 0)
+                                          : kern_int(c->e->b, type, 1, 0);
+    emit_store(c->e, c->out, &place, zero);
+}
+
+void build_fill(build *k)
+{
+    int64_t count = ir_element_count(&k->step->nodes[0]->type);
+    const ir_var flat = {"o", 0, count};
+    const sched_loop loop = {0, 0, count, false};
+    emit e;
+    emit_init(&e, k, &flat, 1);
+    fill_ctx c = {k, &e, build_buffer(k, k->step->targets[0], true)};
+    if (count == 0)
+        return;
+    nest n;
+    nest_init(&n, &e, &loop, 1, 0);
+    n.body = fill_body;
+    n.ctx = &c;
+    nest_cut cut = nest_plan(&n, (double)count, 1);
+    k->kernel->task_count = cut.tasks;
+    nest_enter(&n, &cut, kern_task(&k->b));
+    nest_run(&n, 0);
+}
+
+/* ---------- pieces ---------- */
+
+typedef struct scatterer {
+    build *k;
+    emit *e;
+    const ir_node *n;
+    const ir_piece *piece;
+    int source, out;
+} scatterer;
+
+static void add_element(nest *n, int copies, void *ctx)
+{
+    scatterer *s = ctx;
+    emit *e = s->e;
+    (void)n;
+    (void)copies;
+    int lanes = e->lane_var >= 0 ? e->lanes : 1;
+    emit_place from, to;
+    emit_own_place(e, &s->piece->source->type, &from);
+    kern_value *x =
+        kern_load(e->b, emit_memory(e, s->source, &from, lanes), lanes);
+    emit_subscripts(e, &s->n->type, s->piece->subs, s->n->type.rank, false,
+                    &to);
+    if (!s->n->disjoint) {
+        kern_value *old =
+            kern_load(e->b, emit_memory(e, s->out, &to, lanes), lanes);
+        x = kern_op2(e->b, KERN_ADD, old, x);
+    }
+    emit_store(e, s->out, &to, x);
+}
+
+typedef struct mention {
+    int var, count;
+} mention;
+
+static void count_mentions(ir_expr *x, void *ctx)
+{
+    mention *m = ctx;
+    if (x->kind == IR_EXPR_VAR && x->var == m->var)
+        m->count += 2;
+    for (int i = 0; i < x->sub_count; i++)
+        if (ir_affine_coef(x->subs[i].affine, m->var))
+            m->count += 2;
+}
+
+/* Do different values of `var` lead to different elements, whatever the other
+ * axes are? Yes where it stands alone in one subscript and in no other. */
+static bool stands_alone(const scatterer *s, int var)
+{
+    mention m = {var, 0};
+    for (int i = 0; i < s->n->type.rank; i++) {
+        const ir_sub *sub = &s->piece->subs[i];
+        if (sub->gather)
+            ir_visit(sub->gather, count_mentions, &m);
+        if (ir_affine_coef(sub->affine, var))
+            m.count += sub->affine.term_count == 1 && !sub->gather ? 1 : 2;
+    }
+    return m.count == 1;
+}
+
+static int64_t own_stride(const scatterer *s, int var)
+{
+    int64_t stride = 0;
+    for (int i = 0; i < s->n->type.rank; i++)
+        stride += ir_affine_coef(s->piece->subs[i].affine, var) *
+                  sched_stride(&s->n->type, i);
+    return stride;
+}
+
+/* The lanes: an axis that may be, best one that steps by 1 on both sides. */
+static int lane_axis(const scatterer *s, const bool *parallel)
+{
+    const ir_type *type = &s->piece->source->type;
+    int best = -1, best_score = -1;
+    for (int v = 0; v < type->rank; v++) {
+        if (!parallel[v] || type->dims[v] < 4)
+            continue;
+        int score = (sched_stride(type, v) == 1) + (own_stride(s, v) == 1);
+        if (score >= best_score) {
+            best_score = score;
+            best = v;
+        }
+    }
+    return best;
+}
+
+void build_scatter(build *k)
+{
+    const ir_node *node = k->step->nodes[0];
+    const ir_piece *piece = &node->pieces[k->step->piece];
+    const ir_type *type = &piece->source->type;
+    ir_var range[IR_MAX_RANK];
+    bool parallel[IR_MAX_RANK];
+    emit e;
+    scatterer s = {.k = k, .e = &e, .n = node, .piece = piece};
+    for (int v = 0; v < type->rank; v++) {
+        range[v] = (ir_var){"v", 0, type->dims[v]};
+        parallel[v] = node->disjoint || stands_alone(&s, v);
+    }
+    emit_init(&e, k, range, type->rank);
+    s.source = build_buffer(k, k->s->node_buffer[piece->source->id], false);
+    s.out = build_buffer(k, k->step->targets[0], true);
+    int64_t count = ir_element_count(type);
+    k->kernel->flops = node->disjoint ? 0 : count;
+    if (count == 0)
+        return;
+    int lane = lane_axis(&s, parallel), cuttable = 0, loop_count = 0;
+    sched_loop loops[IR_MAX_RANK];
+    for (int pass = 0; pass < 2; pass++)
+        for (int v = 0; v < type->rank; v++)
+            if (parallel[v] == (pass == 0)) {
+                loops[loop_count++] = (sched_loop){v, 0, type->dims[v], false};
+                cuttable += pass == 0 && v != lane;
+            }
+    nest n;
+    nest_init(&n, &e, loops, loop_count, lane);
+    n.body = add_element;
+    n.ctx = &s;
+    nest_cut cut = nest_plan(&n, (double)count * 8, cuttable);
+    k->kernel->task_count = cut.tasks;
+    nest_enter(&n, &cut, kern_task(&k->b));
+    nest_run(&n, cut.lead < 0 ? 0 : cut.lead);
+}

@@ -1,0 +1,143 @@
+/*
+ * contraction.c - recognises products under a sum, forward and backward alike.
+ *
+ * A sum over a product of two factors is a contraction by where its variables
+ * occur: in both factors and the result: batch; in the left (right) factor and
+ * the result: M (N); reduced: K. The variables of an axis are one fused,
+ * row-major index. Convolutions, their gradients and batched products all are
+ * this form; what is odd about their addresses is the packing's business.
+ *
+ * Needs:    a comprehension after fusion.
+ * Provides: axes and factors, or the reason why not.
+ * Keeps:    K in order of definition. The choice looks at sizes alone, so it
+ *           is the same for every target.
+ */
+#include "sched/sched.h"
+
+enum { LEAST_WORK = 1 << 15, LEAST_EXTENT = 4 };
+
+static void check_packable(ir_expr *e, void *ctx)
+{
+    bool *ok = ctx;
+    switch (e->kind) {
+    case IR_EXPR_CONST:
+    case IR_EXPR_OP:
+        return;
+    case IR_EXPR_READ:
+        for (int i = 0; i < e->sub_count; i++)
+            *ok = *ok && sched_is_direct(&e->subs[i]);
+        *ok = *ok && (!e->outside || e->outside->kind == IR_EXPR_CONST);
+        return;
+    default:
+        *ok = false;
+    }
+}
+
+bool sched_is_packable(ir_expr *e)
+{
+    bool ok = true;
+    ir_visit(e, check_packable, &ok);
+    return ok;
+}
+
+static void add_vars(ir_expr *e, void *ctx)
+{
+    uint32_t *mask = ctx;
+    if (e->kind == IR_EXPR_VAR)
+        *mask |= (uint32_t)1 << e->var;
+    for (int i = 0; i < e->sub_count; i++)
+        for (int k = 0; k < e->subs[i].affine.term_count; k++)
+            *mask |= (uint32_t)1 << e->subs[i].affine.terms[k].var;
+}
+
+static uint32_t vars_of(ir_expr *e)
+{
+    uint32_t mask = 0;
+    ir_visit(e, add_vars, &mask);
+    return mask;
+}
+
+static void axis_add(sched_axis *axis, const ir_comp *comp, int var)
+{
+    axis->vars[axis->count++] = var;
+    axis->extent *= comp->vars[var].hi - comp->vars[var].lo;
+}
+
+static void split_axes(const ir_comp *comp, sched_contraction *c)
+{
+    const sched_axis none = {.extent = 1};
+    uint32_t left = vars_of(c->left), right = vars_of(c->right);
+    c->batch = c->m = c->n = c->k = none;
+    for (int v = 0; v < comp->var_count; v++) {
+        bool in_left = left >> v & 1, in_right = right >> v & 1;
+        if (v >= comp->out_count)
+            axis_add(&c->k, comp, v);
+        else if (in_left && in_right)
+            axis_add(&c->batch, comp, v);
+        else if (in_right)
+            axis_add(&c->n, comp, v);
+        else
+            axis_add(&c->m, comp, v);
+    }
+}
+
+/* The innermost axis of the result that has an extent; -1: none. */
+static int innermost(const ir_comp *comp)
+{
+    for (int v = comp->out_count - 1; v >= 0; v--)
+        if (comp->vars[v].hi > 1)
+            return v;
+    return -1;
+}
+
+static bool has_var(const sched_axis *axis, int var)
+{
+    for (int i = 0; i < axis->count; i++)
+        if (axis->vars[i] == var)
+            return true;
+    return false;
+}
+
+const char *sched_find_contraction(ir_node *n, const sched_options *options,
+                                   sched_contraction *out)
+{
+    const ir_comp *comp = &n->comp;
+    if (comp->reduce != IR_SUM || n->type.kind != IR_REAL)
+        return "not a sum of reals";
+    ir_expr *body = comp->body;
+    if (body->kind != IR_EXPR_OP || body->op != IR_MUL_OP)
+        return "not a product";
+    if (comp->filter)
+        return "filtered";
+    *out = (sched_contraction){
+        .node = n, .left = body->args[0], .right = body->args[1]};
+    split_axes(comp, out);
+    if (has_var(&out->m, innermost(comp))) {
+        out->left = body->args[1];
+        out->right = body->args[0];
+        split_axes(comp, out);
+    }
+    if (!sched_is_packable(out->left) || !sched_is_packable(out->right))
+        return "a factor is more than operations on affine reads";
+    if (out->m.extent < LEAST_EXTENT || out->n.extent < LEAST_EXTENT ||
+        out->k.extent < LEAST_EXTENT)
+        return "an axis is short";
+    if (ir_volume(comp) < LEAST_WORK)
+        return "small";
+    out->splits = 1;
+    out->k_split = out->k.extent;
+    out->mr = options->f64 ? options->target.mr_f64 : options->target.mr_f32;
+    out->nr = options->f64 ? options->target.nr_f64 : options->target.nr_f32;
+    return NULL;
+}
+
+void sched_axis_at(const sched_axis *axis, const ir_var *vars, int64_t at,
+                   int64_t *values)
+{
+    for (int i = axis->count - 1; i >= 0; i--) {
+        const ir_var *var = &vars[axis->vars[i]];
+        int64_t extent = var->hi - var->lo;
+        values[axis->vars[i]] = var->lo + at % extent;
+        at /= extent;
+    }
+}

@@ -1,0 +1,432 @@
+/*
+ * fuse.c - decides which values are kept in memory, and inlines the others.
+ *
+ * Kept are contractions, reductions, scatters, outputs, and maps whose
+ * recomputation would cost more than a trip through memory. The rest is
+ * substituted into its readers, operation by operation: the operations stay,
+ * and a register holds what memory would have held, so fused and unfused
+ * results have the same bits.
+ *
+ * Needs:    a verified graph; nodes in order, operands first.
+ * Provides: a new graph in which every node is kept; each output has a node of
+ *           its own that is no input; no INSIDE is left.
+ * Keeps:    `g`; names of nodes; every scalar operation.
+ */
+#include "sched/internal.h"
+#include <string.h>
+
+enum {
+    TRIP_COST = 16,   /* of an element through memory, in vector operations */
+    STEP_COST = 8192, /* of a step of its own */
+    COST_READ = 4,
+    COST_GATHER = 16,
+    COST_RANDOM = 60,
+    MOST_EXPRS = 400, /* of a body, inlined parts included */
+};
+
+typedef struct node_use {
+    bool live, kept;
+    bool readable_inline; /* every reader's subscripts can be substituted */
+    bool packed;          /* ends up inside a factor of a contraction */
+    double volume;        /* how often readers ask for an element */
+} node_use;
+
+typedef struct fuser {
+    const ir_graph *g;
+    const sched_options *options;
+    ptl_arena *scratch;
+    node_use *use; /* by id in g */
+    ir_graph *out;
+    ir_node **node;    /* by id in g: the kept node in `out` */
+    ir_expr **inlined; /* by id in g: the body in `out` */
+} fuser;
+
+/* ---------- costs ---------- */
+
+static double op_cost(ir_scalar op)
+{
+    switch (op) {
+    case IR_DIV_OP:
+    case IR_SQRT_OP:
+        return 8;
+    case IR_IDIV_OP:
+    case IR_MOD_OP:
+        return 20;
+    case IR_EXP_OP:
+    case IR_LOG_OP:
+    case IR_SIN_OP:
+    case IR_COS_OP:
+    case IR_TANH_OP:
+    case IR_SIGMOID_OP:
+    case IR_ERF_OP:
+        return 24;
+    case IR_POW_OP:
+        return 60;
+    default:
+        return 1;
+    }
+}
+
+static void add_cost(ir_expr *e, void *ctx)
+{
+    double *cost = ctx;
+    switch (e->kind) {
+    case IR_EXPR_OP:
+        *cost += op_cost(e->op);
+        break;
+    case IR_EXPR_READ:
+        *cost += COST_READ;
+        for (int i = 0; i < e->sub_count; i++)
+            if (!sched_is_direct(&e->subs[i]))
+                *cost += COST_GATHER;
+        break;
+    case IR_EXPR_RANDOM:
+        *cost += COST_RANDOM;
+        break;
+    default:
+        break;
+    }
+}
+
+static double body_cost(ir_expr *body)
+{
+    double cost = 0;
+    ir_visit(body, add_cost, &cost);
+    return cost;
+}
+
+static void count_one(ir_expr *e, void *ctx)
+{
+    (void)e;
+    ++*(int *)ctx;
+}
+
+static int body_size(ir_expr *body)
+{
+    int size = 0;
+    ir_visit(body, count_one, &size);
+    return size;
+}
+
+/* ---------- who reads what, readers first ---------- */
+
+typedef struct reader {
+    fuser *f;
+    double volume; /* evaluations of the reading expression */
+    bool packed;   /* it is a factor of a contraction */
+    bool opaque;   /* its reads cannot be substituted */
+} reader;
+
+static void note_read(ir_expr *e, void *ctx)
+{
+    reader *r = ctx;
+    if (e->kind != IR_EXPR_READ)
+        return;
+    node_use *u = &r->f->use[e->node->id];
+    u->live = true;
+    u->volume += r->volume;
+    u->packed = u->packed || r->packed;
+    bool plain = !e->outside && !r->opaque;
+    for (int i = 0; i < e->sub_count; i++)
+        plain = plain && sched_is_direct(&e->subs[i]);
+    u->readable_inline = u->readable_inline && plain;
+}
+
+static void note_node(fuser *f, ir_node *n)
+{
+    node_use *u = &f->use[n->id];
+    u->live = true;
+    u->readable_inline = false;
+    u->volume += (double)ir_element_count(&n->type);
+}
+
+static double axes_volume(const sched_axis *a, const sched_axis *b,
+                          const sched_axis *c)
+{
+    return (double)a->extent * (double)b->extent * (double)c->extent;
+}
+
+/* What packing reads: each factor once, however often it is multiplied. */
+static void note_contraction(fuser *f, const sched_contraction *c)
+{
+    reader r = {.f = f, .packed = true};
+    r.volume = axes_volume(&c->batch, &c->m, &c->k);
+    ir_visit_reads(c->left, note_read, &r);
+    r.volume = axes_volume(&c->batch, &c->n, &c->k);
+    ir_visit_reads(c->right, note_read, &r);
+}
+
+static void note_comp(fuser *f, ir_node *n)
+{
+    const node_use *u = &f->use[n->id];
+    sched_contraction c;
+    if (n->comp.reduce == IR_SUM &&
+        !sched_find_contraction(n, f->options, &c)) {
+        note_contraction(f, &c);
+        return;
+    }
+    reader r = {.f = f, .packed = u->packed && !u->kept};
+    r.volume = u->kept ? (double)ir_volume(&n->comp) : u->volume;
+    ir_visit_reads(n->comp.body, note_read, &r);
+    if (n->comp.filter)
+        ir_visit_reads(n->comp.filter, note_read, &r);
+}
+
+static void note_operands(fuser *f, ir_node *n)
+{
+    reader gathers = {.f = f, .opaque = true};
+    switch (n->kind) {
+    case IR_COMP:
+        note_comp(f, n);
+        break;
+    case IR_SCATTER:
+        for (int i = 0; i < n->piece_count; i++) {
+            note_node(f, n->pieces[i].source);
+            gathers.volume =
+                (double)ir_element_count(&n->pieces[i].source->type);
+            for (int k = 0; k < n->type.rank; k++)
+                if (n->pieces[i].subs[k].gather)
+                    ir_visit_reads(n->pieces[i].subs[k].gather, note_read,
+                                   &gathers);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static bool is_worth_keeping(const fuser *f, const ir_node *n)
+{
+    const node_use *u = &f->use[n->id];
+    double elements = (double)ir_element_count(&n->type);
+    if (u->volume <= elements)
+        return false;
+    double again = (u->volume - elements) * body_cost(n->comp.body);
+    return again > elements * TRIP_COST + STEP_COST;
+}
+
+static bool is_kept(const fuser *f, const ir_node *n)
+{
+    const node_use *u = &f->use[n->id];
+    if (n->kind != IR_COMP || n->comp.reduce != IR_MAP || u->kept ||
+        f->options->no_fuse || !u->readable_inline)
+        return true;
+    if (u->packed && !sched_is_packable(n->comp.body))
+        return true;
+    return is_worth_keeping(f, n);
+}
+
+static void decide(fuser *f)
+{
+    const ir_graph *g = f->g;
+    for (int i = 0; i < g->nodes.count; i++)
+        f->use[i].readable_inline = true;
+    for (int i = 0; i < g->outputs.count; i++) {
+        const ir_output *out = &g->outputs.data[i];
+        f->use[out->node->id].live = f->use[out->node->id].kept = true;
+        if (out->target)
+            f->use[out->target->id].live = true;
+    }
+    for (int i = g->nodes.count - 1; i >= 0; i--) {
+        ir_node *n = g->nodes.data[i];
+        if (!f->use[i].live)
+            continue;
+        f->use[i].kept = is_kept(f, n);
+        note_operands(f, n);
+    }
+}
+
+/* ---------- rebuilding ---------- */
+
+typedef struct cloner {
+    fuser *f;
+    ir_expr **done; /* by id in g */
+} cloner;
+
+static ir_expr *clone(cloner *c, ir_expr *e);
+
+static void clone_subs(cloner *c, const ir_sub *subs, int count, ir_sub *out)
+{
+    for (int i = 0; i < count; i++) {
+        out[i] = subs[i];
+        if (subs[i].gather)
+            out[i].gather = clone(c, subs[i].gather);
+    }
+}
+
+static ir_expr *inside_as_tests(cloner *c, const ir_expr *e)
+{
+    ir_graph *g = c->f->out;
+    ir_expr *all = ir_bool(g, true);
+    for (int i = 0; i < e->sub_count; i++) {
+        const ir_sub *sub = &e->subs[i];
+        ir_expr *at = ir_affine_value(g, sub->affine);
+        if (sub->gather)
+            at = ir_op2(g, IR_ADD_OP, clone(c, sub->gather), at);
+        ir_expr *low = ir_op2(g, IR_GE_OP, at, ir_int(g, 0));
+        ir_expr *high =
+            ir_op2(g, IR_LT_OP, at, ir_int(g, e->node->type.dims[i]));
+        if (sub->mode == IR_PLAIN)
+            all = ir_op2(g, IR_AND_OP, all, ir_op2(g, IR_AND_OP, low, high));
+    }
+    return all;
+}
+
+static ir_expr *clone_read(cloner *c, const ir_expr *e)
+{
+    fuser *f = c->f;
+    ir_sub subs[IR_MAX_RANK];
+    clone_subs(c, e->subs, e->sub_count, subs);
+    ir_expr *body = f->inlined[e->node->id];
+    if (!body)
+        return ir_read(f->out, f->node[e->node->id], subs, e->sub_count,
+                       e->outside ? clone(c, e->outside) : NULL);
+    ir_affine map[IR_MAX_VARS] = {0};
+    for (int i = 0; i < e->sub_count; i++)
+        map[i] = subs[i].affine;
+    return ir_expr_substitute(f->out, body, map, NULL);
+}
+
+static ir_expr *rebuild(cloner *c, const ir_expr *e)
+{
+    ir_graph *g = c->f->out;
+    ir_expr *args[3] = {0};
+    switch (e->kind) {
+    case IR_EXPR_CONST:
+        return e->type == IR_REAL  ? ir_real(g, e->number)
+               : e->type == IR_INT ? ir_int(g, (int64_t)e->number)
+                                   : ir_bool(g, e->number != 0);
+    case IR_EXPR_VAR:
+        return ir_var_value(g, e->var);
+    case IR_EXPR_READ:
+        return clone_read(c, e);
+    case IR_EXPR_INSIDE:
+        return inside_as_tests(c, e);
+    case IR_EXPR_RANDOM:
+        return ir_random_value(g, e->random, e->site_name, clone(c, e->element),
+                               clone(c, e->step), clone(c, e->seed));
+    case IR_EXPR_OP:
+        break;
+    }
+    for (int i = 0; i < e->arg_count; i++)
+        args[i] = clone(c, e->args[i]);
+    return ir_op(g, e->op, args);
+}
+
+static ir_expr *clone(cloner *c, ir_expr *e)
+{
+    if (!c->done[e->id])
+        c->done[e->id] = rebuild(c, e);
+    return c->done[e->id];
+}
+
+static ir_node *keep(fuser *f, const ir_node *n, const ir_comp *comp)
+{
+    ir_node *kept = ir_comprehend(f->out, n->name, comp, n->at);
+    kept->type = n->type;
+    return kept;
+}
+
+static void build_comp(fuser *f, const ir_node *n, cloner *c)
+{
+    ir_comp comp = n->comp;
+    comp.body = clone(c, n->comp.body);
+    comp.filter = n->comp.filter ? clone(c, n->comp.filter) : NULL;
+    bool inlined = !f->use[n->id].kept && body_size(comp.body) <= MOST_EXPRS;
+    if (inlined)
+        f->inlined[n->id] = comp.body;
+    else
+        f->node[n->id] = keep(f, n, &comp);
+}
+
+static void build_scatter(fuser *f, const ir_node *n, cloner *c)
+{
+    ir_piece *pieces = ARENA_ARRAY(f->scratch, ir_piece, n->piece_count);
+    for (int i = 0; i < n->piece_count; i++) {
+        ir_sub *subs = ARENA_ARRAY(f->scratch, ir_sub, n->type.rank);
+        clone_subs(c, n->pieces[i].subs, n->type.rank, subs);
+        pieces[i] = n->pieces[i];
+        pieces[i].subs = subs;
+        pieces[i].source = f->node[n->pieces[i].source->id];
+    }
+    ir_node *kept =
+        ir_scatter(f->out, n->name, n->type, pieces, n->piece_count, n->at);
+    kept->disjoint = n->disjoint;
+    f->node[n->id] = kept;
+}
+
+static void build_node(fuser *f, const ir_node *n, cloner *c)
+{
+    ir_node *kept = NULL;
+    switch (n->kind) {
+    case IR_INPUT:
+        kept = ir_input(f->out, n->name, n->type, n->role, n->storage);
+        break;
+    case IR_LITERAL:
+        kept = ir_literal(f->out, n->name, n->type, n->values);
+        kept->type = n->type;
+        kept->storage = n->storage;
+        break;
+    case IR_COMP:
+        build_comp(f, n, c);
+        return;
+    case IR_SCATTER:
+        build_scatter(f, n, c);
+        return;
+    default:
+        PTL_ASSERT(!"refused by sched_new()");
+    }
+    f->node[n->id] = kept;
+}
+
+/* ---------- outputs ---------- */
+
+static ir_node *copy_of(fuser *f, ir_node *n)
+{
+    ir_var vars[IR_MAX_RANK];
+    for (int i = 0; i < n->type.rank; i++)
+        vars[i] = (ir_var){NULL, 0, n->type.dims[i]};
+    ir_comp comp = {.out_count = n->type.rank,
+                    .var_count = n->type.rank,
+                    .vars = vars,
+                    .reduce = IR_MAP};
+    comp.body = ir_read_plain(f->out, n, 0);
+    const char *name = arena_printf(f->scratch, "%s.copy", n->name);
+    ir_node *copy = ir_comprehend(f->out, name, &comp, n->at);
+    copy->type = n->type;
+    return copy;
+}
+
+static void build_outputs(fuser *f)
+{
+    const ir_graph *g = f->g;
+    bool *taken = ARENA_ARRAY(f->scratch, bool, g->nodes.count + 1);
+    for (int i = 0; i < g->outputs.count; i++) {
+        const ir_output *out = &g->outputs.data[i];
+        ir_node *n = f->node[out->node->id];
+        if (n->kind == IR_INPUT || n->kind == IR_LITERAL ||
+            taken[out->node->id])
+            n = copy_of(f, n);
+        taken[out->node->id] = true;
+        ir_output_add(f->out, out->name, n, out->role,
+                      out->target ? f->node[out->target->id] : NULL);
+    }
+}
+
+ir_graph *sched_fuse(const ir_graph *g, const sched_options *options)
+{
+    fuser f = {.g = g, .options = options, .scratch = arena_new()};
+    f.out = ir_graph_new();
+    f.use = ARENA_ARRAY(f.scratch, node_use, g->nodes.count + 1);
+    f.node = ARENA_ARRAY(f.scratch, ir_node *, g->nodes.count + 1);
+    f.inlined = ARENA_ARRAY(f.scratch, ir_expr *, g->nodes.count + 1);
+    decide(&f);
+    /* Variables keep their numbers, so one memory of clones serves all. */
+    cloner c = {&f, ARENA_ARRAY(f.scratch, ir_expr *, g->next_expr + 1)};
+    for (int i = 0; i < g->nodes.count; i++)
+        if (f.use[i].live)
+            build_node(&f, g->nodes.data[i], &c);
+    build_outputs(&f);
+    arena_free(f.scratch);
+    return f.out;
+}

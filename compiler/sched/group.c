@@ -1,0 +1,145 @@
+/*
+ * group.c - which nodes share a step.
+ *
+ * Maps over the same domain run in one loop when they read each other only at
+ * the very element they compute, and have something in common: one reads the
+ * other, they share an operand, or all of them are results of the program
+ * (updates of an optimizer).
+ *
+ * Needs:    a graph from sched_fuse().
+ * Provides: groups in an order in which operands come first.
+ * Keeps:    the graph.
+ */
+#include "sched/internal.h"
+
+typedef struct grouper {
+    sched_schedule *s;
+    ptl_arena *scratch;
+    int *group_of;   /* by node id; -1: an input or literal */
+    bool *is_output; /* by node id */
+} grouper;
+
+static bool same_domain(const ir_node *a, const ir_node *b)
+{
+    if (a->type.rank != b->type.rank)
+        return false;
+    for (int i = 0; i < a->type.rank; i++)
+        if (a->type.dims[i] != b->type.dims[i])
+            return false;
+    return true;
+}
+
+typedef struct read_check {
+    grouper *c;
+    int group;
+    bool reads_group, reads_only_here;
+} read_check;
+
+static void check_read(ir_expr *e, void *ctx)
+{
+    read_check *r = ctx;
+    if (e->kind != IR_EXPR_READ || r->c->group_of[e->node->id] != r->group)
+        return;
+    r->reads_group = true;
+    if (e->outside)
+        r->reads_only_here = false;
+    for (int i = 0; i < e->sub_count; i++)
+        if (!sched_is_variable(&e->subs[i], i))
+            r->reads_only_here = false;
+}
+
+static bool shares_operand(grouper *c, const sched_group *group, ir_node *n)
+{
+    ir_node **mine, **theirs;
+    int count = ir_operands(c->s->graph, n, &mine);
+    for (int m = 0; m < group->nodes.count; m++) {
+        int other = ir_operands(c->s->graph, group->nodes.data[m], &theirs);
+        for (int i = 0; i < count; i++)
+            for (int k = 0; k < other; k++)
+                if (mine[i] == theirs[k] && mine[i]->type.rank > 0)
+                    return true;
+    }
+    return false;
+}
+
+static bool all_outputs(const grouper *c, const sched_group *group)
+{
+    for (int i = 0; i < group->nodes.count; i++)
+        if (!c->is_output[group->nodes.data[i]->id])
+            return false;
+    return true;
+}
+
+static bool is_map(sched_class class)
+{
+    return class == SCHED_MAP || class == SCHED_COPY;
+}
+
+static bool joins(grouper *c, int index, ir_node *n)
+{
+    const sched_group *group = c->s->groups.data[index];
+    if (!is_map(group->class) || !same_domain(group->nodes.data[0], n))
+        return false;
+    read_check r = {c, index, false, true};
+    ir_visit_reads(n->comp.body, check_read, &r);
+    if (!r.reads_only_here)
+        return false;
+    return r.reads_group || shares_operand(c, group, n) ||
+           (c->is_output[n->id] && all_outputs(c, group));
+}
+
+/* The last group that makes something `n` needs; -1: none. */
+static int last_operand_group(grouper *c, ir_node *n)
+{
+    ir_node **operands;
+    int count = ir_operands(c->s->graph, n, &operands), last = -1;
+    for (int i = 0; i < count; i++)
+        if (c->group_of[operands[i]->id] > last)
+            last = c->group_of[operands[i]->id];
+    return last;
+}
+
+enum { MOST_IN_GROUP = 16 };
+
+static int find_group(grouper *c, ir_node *n)
+{
+    int first = last_operand_group(c, n);
+    for (int i = c->s->groups.count - 1; i >= 0 && i >= first; i--)
+        if (c->s->groups.data[i]->nodes.count < MOST_IN_GROUP && joins(c, i, n))
+            return i;
+    return -1;
+}
+
+static void place(grouper *c, ir_node *n)
+{
+    sched_schedule *s = c->s;
+    const char *note;
+    sched_class class = sched_classify(n, &s->options, &note);
+    int index = !s->options.no_fuse && is_map(class) ? find_group(c, n) : -1;
+    if (index < 0) {
+        sched_group *group = ARENA_NEW(s->arena, sched_group);
+        group->class = class;
+        group->note = note;
+        index = s->groups.count;
+        vec_push(s->arena, &s->groups, group);
+    }
+    vec_push(s->arena, &s->groups.data[index]->nodes, n);
+    c->group_of[n->id] = index;
+}
+
+void sched_group_nodes(sched_schedule *s)
+{
+    grouper c = {.s = s, .scratch = arena_new()};
+    const ir_graph *g = s->graph;
+    c.group_of = ARENA_ARRAY(c.scratch, int, g->nodes.count + 1);
+    c.is_output = ARENA_ARRAY(c.scratch, bool, g->nodes.count + 1);
+    for (int i = 0; i < g->outputs.count; i++)
+        c.is_output[g->outputs.data[i].node->id] = true;
+    for (int i = 0; i < g->nodes.count; i++) {
+        ir_node *n = g->nodes.data[i];
+        c.group_of[i] = -1;
+        if (n->kind != IR_INPUT && n->kind != IR_LITERAL)
+            place(&c, n);
+    }
+    arena_free(c.scratch);
+}

@@ -1,0 +1,160 @@
+/*
+ * plan_verify.c - runs the memory plan without computing anything.
+ *
+ * Memory is a list of owners: which buffer's value stands where. A step must
+ * find every value it reads still standing; what it writes takes over its
+ * memory, and may overlap what it reads only in place under the same map. This
+ * file trusts nothing memplan.c concluded, only the offsets.
+ *
+ * Needs:    a schedule whose memory is planned.
+ * Provides: true, or one sentence that names step and buffers.
+ * Keeps:    everything.
+ */
+#include "sched/sched.h"
+
+typedef struct simulation {
+    const sched_schedule *s;
+    bool *standing; /* by buffer: its value is in memory */
+    ptl_error *err;
+} simulation;
+
+static bool in_arena(const sched_buffer *b)
+{
+    return b->role == PTL_ROLE_TRANSIENT || b->role == PTL_ROLE_OUTPUT;
+}
+
+/* Where a value really lies: the arena, or memory of its own. */
+static int region(const sched_schedule *s, int buffer)
+{
+    int home = sched_home(s, buffer);
+    return in_arena(&s->buffers.data[home]) ? -1 : home;
+}
+
+static bool overlap(const sched_schedule *s, int a, int b)
+{
+    const sched_buffer *x = &s->buffers.data[a], *y = &s->buffers.data[b];
+    if (region(s, a) != region(s, b))
+        return false;
+    if (region(s, a) >= 0)
+        return true;
+    return x->offset < y->offset + y->size_bytes &&
+           y->offset < x->offset + x->size_bytes;
+}
+
+static bool fail(simulation *v, const sched_step *step, const char *problem,
+                 int a, int b)
+{
+    const sched_buffer *buffers = v->s->buffers.data;
+    ptl_fail(v->err, PTL_E_INTERNAL, "plan, step \"%s\": %s (\"%s\"%s%s%s)",
+             step ? step->name : "end", problem, buffers[a].name,
+             b >= 0 ? ", \"" : "", b >= 0 ? buffers[b].name : "",
+             b >= 0 ? "\"" : "");
+    return false;
+}
+
+static bool writes(const sched_step *step, int buffer)
+{
+    for (int i = 0; i < step->node_count; i++)
+        if (step->targets[i] == buffer)
+            return true;
+    return false;
+}
+
+static bool check_reads(simulation *v, const sched_step *step)
+{
+    for (int i = 0; i < step->reads.count; i++) {
+        const sched_access *a = &step->reads.data[i];
+        if (!v->standing[a->buffer])
+            return fail(v, step, "reads what is not there", a->buffer, -1);
+        for (int k = 0; k < step->node_count; k++) {
+            int t = step->targets[k];
+            if (t == a->buffer || !overlap(v->s, t, a->buffer))
+                continue;
+            if (step->kind != SCHED_STEP_MAP || !a->same_map)
+                return fail(v, step, "overwrites what it reads", a->buffer, t);
+            if (v->s->buffers.data[t].offset !=
+                v->s->buffers.data[a->buffer].offset)
+                return fail(v, step, "is in place, but not at the same place",
+                            a->buffer, t);
+        }
+    }
+    return true;
+}
+
+static bool check_inside(simulation *v, const sched_step *step, int buffer)
+{
+    const sched_buffer *b = &v->s->buffers.data[buffer];
+    if (region(v->s, buffer) >= 0)
+        return true;
+    if (b->offset < 0 || b->offset % PTL_BUFFER_ALIGN ||
+        b->offset + b->size_bytes > v->s->arena_bytes)
+        return fail(v, step, "lies outside the arena or askew", buffer, -1);
+    return true;
+}
+
+static bool do_writes(simulation *v, const sched_step *step)
+{
+    for (int k = 0; k < step->node_count; k++) {
+        int t = step->targets[k];
+        if (!check_inside(v, step, t))
+            return false;
+        for (int other = 0; other < k; other++)
+            if (step->targets[other] != t &&
+                overlap(v->s, t, step->targets[other]))
+                return fail(v, step, "writes two values to one place", t,
+                            step->targets[other]);
+        for (int i = 0; i < v->s->buffers.count; i++)
+            if (i != t && !writes(step, i) && overlap(v->s, i, t))
+                v->standing[i] = false;
+        v->standing[t] = true;
+    }
+    return true;
+}
+
+static bool check_end(simulation *v)
+{
+    const ir_graph *g = v->s->graph;
+    for (int i = 0; i < g->outputs.count; i++) {
+        const ir_output *out = &g->outputs.data[i];
+        int value = v->s->node_buffer[out->node->id];
+        if (out->role == IR_OUT_VALUE && !v->standing[value] &&
+            v->s->buffers.data[value].size_bytes)
+            return fail(v, NULL, "an output is gone", value, -1);
+        if (out->role != IR_OUT_UPDATE)
+            continue;
+        int target = v->s->node_buffer[out->target->id];
+        bool in_place = sched_home(v->s, value) == target;
+        if (in_place ? !v->standing[value] : !v->standing[target])
+            return fail(v, NULL, "an update is gone", target, -1);
+    }
+    return true;
+}
+
+/* Inputs are written by their update alone. */
+static bool check_inputs(const simulation *v)
+{
+    for (int i = 0; i < v->s->steps.count; i++) {
+        const sched_step *step = v->s->steps.data[i];
+        for (int k = 0; k < step->node_count; k++) {
+            int home = region(v->s, step->targets[k]);
+            if (home >= 0 && !v->s->buffers.data[home].updated)
+                return fail((simulation *)v, step, "writes an input", home, -1);
+        }
+    }
+    return true;
+}
+
+bool sched_verify(const sched_schedule *s, ptl_error *err)
+{
+    ptl_arena *scratch = arena_new();
+    simulation v = {s, ARENA_ARRAY(scratch, bool, s->buffers.count + 1), err};
+    for (int i = 0; i < s->buffers.count; i++)
+        v.standing[i] = !in_arena(&s->buffers.data[i]);
+    bool ok = check_inputs(&v);
+    for (int i = 0; ok && i < s->steps.count; i++)
+        ok = check_reads(&v, s->steps.data[i]) &&
+             do_writes(&v, s->steps.data[i]);
+    ok = ok && check_end(&v);
+    arena_free(scratch);
+    return ok;
+}

@@ -1,0 +1,96 @@
+/*
+ * print.c - `ptlc emit schedule`: steps, buffers, offsets, bytes.
+ */
+#include "sched/sched.h"
+
+static void print_dims(const sched_buffer *b, ptl_str *out)
+{
+    str_printf(out, "%s[", dtype_name(b->dtype));
+    for (int i = 0; i < b->rank; i++)
+        str_printf(out, "%s%lld", i ? ", " : "", (long long)b->dims[i]);
+    str_add(out, "]");
+}
+
+static const char *role_name(ptl_role role)
+{
+    static const char *const names[] = {"param",    "state",    "slot",
+                                        "data",     "scalar",   "output",
+                                        "constant", "transient"};
+    return names[role];
+}
+
+static void print_buffer(const sched_schedule *s, int index, ptl_str *out)
+{
+    const sched_buffer *b = &s->buffers.data[index];
+    str_printf(out, "  %%%d %s \"%s\" ", index, role_name(b->role), b->name);
+    print_dims(b, out);
+    if (b->home != index)
+        str_printf(out, " in place of %%%d", sched_home(s, index));
+    else if (b->role == PTL_ROLE_TRANSIENT || b->role == PTL_ROLE_OUTPUT)
+        str_printf(out, " at %lld, steps %d to %d", (long long)b->offset,
+                   b->first, b->last);
+    if (b->updated)
+        str_add(out, ", updated");
+    str_add(out, "\n");
+}
+
+static void print_axis(const char *name, const sched_axis *axis, ptl_str *out)
+{
+    str_printf(out, " %s %lld", name, (long long)axis->extent);
+}
+
+static void print_contraction(const sched_contraction *c, ptl_str *out)
+{
+    str_add(out, "   ");
+    print_axis("batch", &c->batch, out);
+    print_axis("m", &c->m, out);
+    print_axis("n", &c->n, out);
+    print_axis("k", &c->k, out);
+    str_printf(out, ", tile %d x %d\n", c->mr, c->nr);
+}
+
+static void print_reduction(const sched_reduction *r, const ir_comp *comp,
+                            ptl_str *out)
+{
+    str_add(out, "    lanes ");
+    if (r->lane_var < 0)
+        str_add(out, "none");
+    else
+        str_printf(out, "%s %s", r->lanes_reduce ? "split" : "along",
+                   comp->vars[r->lane_var].name);
+    if (r->chunks > 1)
+        str_printf(out, ", %s in %lld chunks of %lld",
+                   comp->vars[r->chunk_var].name, (long long)r->chunks,
+                   (long long)r->chunk);
+    str_add(out, "\n");
+}
+
+static void print_step(const sched_schedule *s, int index, ptl_str *out)
+{
+    const sched_step *step = s->steps.data[index];
+    str_printf(out, "  %d %s", index, step->name);
+    for (int i = 0; i < step->node_count; i++)
+        str_printf(out, "%s%%%d", i ? ", " : " -> ", step->targets[i]);
+    for (int i = 0; i < step->reads.count; i++)
+        str_printf(out, "%s%%%d%s", i ? ", " : " from ",
+                   step->reads.data[i].buffer,
+                   step->reads.data[i].same_map ? "=" : "");
+    if (step->note)
+        str_printf(out, " (not on the template: %s)", step->note);
+    str_add(out, "\n");
+    if (step->kind == SCHED_STEP_TILE)
+        print_contraction(step->contraction, out);
+    if (step->kind == SCHED_STEP_REDUCE)
+        print_reduction(&step->reduction, &step->nodes[0]->comp, out);
+}
+
+void sched_print(const sched_schedule *s, ptl_str *out)
+{
+    str_printf(out, "steps %d, arena %lld bytes\n", s->steps.count,
+               (long long)s->arena_bytes);
+    for (int i = 0; i < s->steps.count; i++)
+        print_step(s, i, out);
+    str_add(out, "buffers\n");
+    for (int i = 0; i < s->buffers.count; i++)
+        print_buffer(s, i, out);
+}

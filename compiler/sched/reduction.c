@@ -1,0 +1,88 @@
+/*
+ * reduction.c - how a reduction runs: its tree, fixed by sizes alone.
+ *
+ * The lanes hold either neighbouring outputs or parts of one reduction,
+ * whichever reads memory better. When there are few outputs for much work, one
+ * reduced range is cut into chunks that are tasks of their own; their results
+ * are combined in order by a second step. Nothing here looks at threads.
+ *
+ * Needs:    a reduction and its loops.
+ * Provides: the plan build_reduce() and build_combine() follow.
+ * Keeps:    the order of definition inside each lane.
+ */
+#include "sched/sched.h"
+
+enum {
+    CHUNK_WORK = 1 << 16, /* elements a chunk should have at least */
+    MAX_CHUNKS = 64,
+    FEW_TASKS = 8,
+};
+
+static const sched_loop *loop_of(const sched_space *space, int var)
+{
+    for (int i = 0; i < space->count; i++)
+        if (space->loops[i].var == var)
+            return &space->loops[i];
+    return NULL;
+}
+
+static bool can_be_cut(const ir_node *n)
+{
+    return n->comp.reduce != IR_ARGMAX && n->comp.reduce != IR_ARGMIN &&
+           n->comp.reduce != IR_LSE;
+}
+
+static int longest_reduced(const sched_space *space)
+{
+    int best = -1;
+    int64_t extent = 1;
+    for (int i = space->out_count; i < space->count; i++)
+        if (space->loops[i].extent > extent) {
+            extent = space->loops[i].extent;
+            best = space->loops[i].var;
+        }
+    return best;
+}
+
+/* Tasks the outputs alone could give, at CHUNK_WORK elements each. */
+static void plan_chunks(const ir_node *n, const sched_space *space, int lanes,
+                        sched_reduction *r)
+{
+    int64_t outputs = 1, volume = 1;
+    for (int i = 0; i < space->count; i++) {
+        volume *= space->loops[i].extent;
+        if (!space->loops[i].reduced)
+            outputs *= space->loops[i].extent;
+    }
+    int64_t units = r->lanes_reduce || r->lane_var < 0
+                        ? outputs
+                        : (outputs + lanes - 1) / lanes;
+    int64_t wanted = volume / CHUNK_WORK;
+    if (!can_be_cut(n) || units >= FEW_TASKS || wanted < 2)
+        return;
+    int var = longest_reduced(space);
+    int64_t extent = loop_of(space, var)->extent;
+    int64_t chunks = wanted < MAX_CHUNKS ? wanted : MAX_CHUNKS;
+    int64_t chunk = (extent + chunks - 1) / chunks;
+    if (r->lanes_reduce && r->lane_var == var)
+        chunk = (chunk + lanes * 4 - 1) / (lanes * 4) * (lanes * 4);
+    r->chunk_var = var;
+    r->chunk = chunk;
+    r->chunks = (extent + chunk - 1) / chunk;
+}
+
+void sched_plan_reduction(ir_node *n, const sched_space *space, int lanes,
+                          sched_reduction *out)
+{
+    double out_cost, in_cost;
+    int outer =
+        sched_pick_lanes(&n, 1, space, 0, space->out_count, lanes, &out_cost);
+    int inner = sched_pick_lanes(&n, 1, space, space->out_count, space->count,
+                                 lanes, &in_cost);
+    *out = (sched_reduction){.lane_var = outer, .chunk_var = -1, .chunks = 1};
+    if (inner >= 0 && (outer < 0 || in_cost < out_cost)) {
+        out->lane_var = inner;
+        out->lanes_reduce = true;
+    }
+    plan_chunks(n, space, lanes, out);
+}

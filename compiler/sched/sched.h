@@ -1,0 +1,239 @@
+/*
+ * sched.h - the schedule: which kernels there are, over which buffers, in
+ * which order, and where the buffers lie.
+ *
+ * Made from a graph in passes, each in its own file:
+ *
+ *   fuse.c       inlines pointwise producers: a new graph, every node of which
+ *                is kept in memory
+ *   classify.c   map, reduction, contraction, scatter
+ *   group.c      which nodes share a step
+ *   steps.c      steps and scratch buffers of each group; pack.c those of
+ *                packing
+ *   order.c      the order of groups, and updates in place
+ *   memplan.c    lifetimes and offsets
+ *   plan_verify.c  simulates the plan
+ *   print.c      `ptlc emit schedule`
+ *
+ * Everything is decided by sizes and options alone, never by the number of
+ * threads; the micro-tile of contractions comes from the target and changes no
+ * bits. A schedule owns its arena and its graph.
+ */
+#ifndef PTL_SCHED_SCHED_H
+#define PTL_SCHED_SCHED_H
+
+#include "ir/ir.h"
+#include "kernel/kernel.h"
+#include "runtime/program.h"
+
+typedef enum sched_class {
+#define SCHED_CLASS(name, text) SCHED_##name,
+#include "sched/class.def"
+#undef SCHED_CLASS
+    SCHED_CLASS_COUNT
+} sched_class;
+
+typedef enum sched_step_kind {
+#define SCHED_STEP(name, text, builder) SCHED_STEP_##name,
+#include "sched/step.def"
+#undef SCHED_STEP
+    SCHED_STEP_COUNT
+} sched_step_kind;
+
+typedef struct sched_options {
+    bool f64;
+    bool no_fuse;
+    kern_target target; /* micro-tiles */
+} sched_options;
+
+/* Lanes of every kernel, the same for all targets: a reduction's tree depends
+ * on it, so results do not depend on the machine's vector width. */
+enum { SCHED_LANES_F32 = 16, SCHED_LANES_F64 = 8 };
+
+/* ---------- buffers ---------- */
+
+typedef struct sched_buffer {
+    const char *name;
+    ptl_role role;
+    ptl_dtype dtype;
+    int rank;
+    int64_t dims[IR_MAX_RANK];
+    int64_t size_bytes;
+    const void *constant; /* CONSTANT: in the schedule's arena */
+    bool updated;
+    int64_t idx_bound;
+    int home;  /* the buffer whose memory this is: itself, or one it reuses in
+                  place (follow until it is its own) */
+    int first; /* step that writes it first; -1: before all steps */
+    int last;  /* last step that touches it; step count: beyond the end */
+    int64_t offset; /* in the arena */
+} sched_buffer;
+
+/* ---------- loops ---------- */
+
+/* One loop over variables of a comprehension. Collapsing merges a neighbour
+ * into the inner variable; the outer then stays at 0. */
+typedef struct sched_loop {
+    int var;
+    int64_t lo, extent;
+    bool reduced;
+} sched_loop;
+
+/* Loops in order, outputs first; variables without one are fixed at `lo`. */
+typedef struct sched_space {
+    int count, out_count;
+    sched_loop loops[IR_MAX_VARS];
+} sched_space;
+
+/* The loops of nodes that share their domain: extents of 1 dropped, neighbours
+ * collapsed where every address allows it. */
+void sched_space_of(ir_node *const *nodes, int count, sched_space *out);
+/* The part of a read's address that is affine: element = constant + sum of
+ * coef[v] * v. Axes that are gathered, clamped, wrapped or reflected are not
+ * in it; `whole` says whether there are none. */
+typedef struct sched_address {
+    int64_t constant;
+    int64_t coef[IR_MAX_VARS];
+    bool whole;
+} sched_address;
+void sched_address_of(const ir_expr *read, sched_address *out);
+/* Row-major stride of axis `axis`. */
+int64_t sched_stride(const ir_type *type, int axis);
+/* Is axis `axis` of this subscript list in the affine part of the address? */
+bool sched_is_direct(const ir_sub *sub);
+/*
+ * The variable that best runs along the lanes, among loops [from, to) of
+ * `space`, judged by how the nodes' reads and (`stored`) the result lie in
+ * memory; -1 where there is none. `cost` is per element and lane.
+ */
+int sched_pick_lanes(ir_node *const *nodes, int count, const sched_space *space,
+                     int from, int to, int lanes, double *cost);
+
+/* ---------- reductions ---------- */
+
+typedef struct sched_reduction {
+    int lane_var;          /* along the lanes; -1: one lane */
+    bool lanes_reduce;     /* the lanes split the reduction, not the outputs */
+    int chunk_var;         /* its range is cut into `chunks` of `chunk` */
+    int64_t chunk, chunks; /* chunks 1: not cut */
+} sched_reduction;
+
+/* How the reduction `n` runs over `space`: by sizes alone. */
+void sched_plan_reduction(ir_node *n, const sched_space *space, int lanes,
+                          sched_reduction *out);
+
+/* ---------- contractions ---------- */
+
+typedef struct sched_axis { /* a fused logical axis */
+    int vars[IR_MAX_VARS];
+    int count;
+    int64_t extent;
+} sched_axis;
+
+typedef struct sched_contraction {
+    ir_node *node;
+    ir_expr *left, *right; /* factors: left varies along M, right along N */
+    sched_axis batch, m, n, k;
+    int64_t splits, k_split; /* K in `splits` pieces of `k_split` */
+    int mr, nr;
+} sched_contraction;
+
+/* Fills `out` and returns NULL, or says why `n` is not on the template. */
+const char *sched_find_contraction(ir_node *n, const sched_options *options,
+                                   sched_contraction *out);
+/* May `e` be evaluated while packing: operations on affine reads? */
+bool sched_is_packable(ir_expr *e);
+/* Value of the axis' variables at fused position `at` (row-major). */
+void sched_axis_at(const sched_axis *axis, const ir_var *vars, int64_t at,
+                   int64_t *values);
+
+/* How an affine form moves along a fused axis: by a stride; by a stride inside
+ * each vector, whose start stands in a table; or by a table alone. */
+typedef enum sched_walk_kind {
+    SCHED_WALK_LINEAR,
+    SCHED_WALK_PIECES,
+    SCHED_WALK_TABLE
+} sched_walk_kind;
+
+typedef struct sched_walk {
+    sched_walk_kind kind;
+    int64_t stride;
+    int table; /* buffer, -1: none */
+} sched_walk;
+
+/* An affine form over batch, the packed axis and K: an address, or the
+ * coordinate a guard tests. */
+typedef struct sched_form {
+    int64_t constant;
+    int64_t batch[IR_MAX_VARS]; /* coefficients of the batch variables */
+    sched_walk axis, k;
+    int64_t size; /* guards: inside when 0 <= form < size */
+} sched_form;
+
+typedef struct sched_pack_read {
+    const ir_expr *read;
+    sched_form address;
+    int guard_count;
+    sched_form guards[IR_MAX_RANK];
+} sched_pack_read;
+
+/* ---------- steps ---------- */
+
+typedef struct sched_access {
+    int buffer;
+    bool same_map; /* read exactly at the element the step writes */
+} sched_access;
+
+typedef struct sched_step {
+    sched_step_kind kind;
+    const char *name;
+    int node_count;
+    ir_node **nodes;   /* in order; MAP may have several */
+    int *targets;      /* the buffer each node (or piece) is written to */
+    sched_space space; /* MAP, REDUCE, SCATTER: what the loops run over */
+    sched_reduction reduction;            /* REDUCE, COMBINE */
+    int partial;                          /* COMBINE: where the parts are */
+    const sched_contraction *contraction; /* PACK, TILE */
+    VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
+    int piece;                            /* SCATTER */
+    VEC(sched_access) reads;
+    int tables[3];    /* TILE: batch, row, column offsets */
+    const char *note; /* why not on the template; NULL: nothing to say */
+} sched_step;
+
+typedef struct sched_group {
+    sched_class class;
+    VEC(ir_node *) nodes;
+    const char *note;
+} sched_group;
+
+typedef struct sched_schedule {
+    ptl_arena *arena;
+    ir_graph *graph; /* after fusion */
+    sched_options options;
+    VEC(sched_group *) groups;
+    VEC(sched_buffer) buffers;
+    VEC(sched_step *) steps;
+    int *node_buffer; /* by node id: where its value is */
+    int64_t arena_bytes;
+} sched_schedule;
+
+/* Fails (E_PROGRAM) on what cannot be compiled, naming the node. */
+ptl_status sched_new(const ir_graph *g, const sched_options *options,
+                     sched_schedule **out, ptl_error *err);
+void sched_free(sched_schedule *s);
+
+/* Simulates the plan: every byte read was written by the buffer's own step, no
+ * two live buffers share memory, nothing is reused in place under a different
+ * map, inputs are untouched until their update. Names what it finds. */
+bool sched_verify(const sched_schedule *s, ptl_error *err);
+void sched_print(const sched_schedule *s, ptl_str *out);
+
+/* The memory a buffer finally lives in. */
+int sched_home(const sched_schedule *s, int buffer);
+const char *sched_class_name(sched_class class);
+const char *sched_step_kind_name(sched_step_kind kind);
+int sched_lanes(const sched_options *options);
+ptl_dtype sched_real(const sched_options *options);
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * test_compile.c - graphs through schedule, kernel form and LLVM, against the
+ * oracle: f32 and f64, fused and not, 1 and 2 threads.
+ */
+#include "llvm/graph_case.h"
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#define CASE(name, pointwise, text)                                            \
+    static void name(void **state)                                             \
+    {                                                                          \
+        (void)state;                                                           \
+        check_graph(text, pointwise);                                          \
+    }
+
+/* ---------- maps ---------- */
+
+CASE(a_map_over_a_matrix, true,
+     "input x: real[7, 37] generic f32;\n"
+     "input b: real[37] generic f32;\n"
+     "comp y[i:7, j:37] = x[i, j] * 2.0 + b[j];\n"
+     "output y = y;\n")
+
+CASE(a_chain_of_maps, true,
+     "input x: real[33, 20] generic f32;\n"
+     "comp a[i:33, j:20] = exp(x[i, j]) + 1.0;\n"
+     "comp b[i:33, j:20] = log(a[i, j]) * x[i, j];\n"
+     "comp c[j:20, i:33] = b[i, j] - tanh(a[i, j]);\n"
+     "output c = c;\n")
+
+CASE(every_real_function, true,
+     "input x: real[100] generic f32;\n"
+     "comp p[i:100] = abs(x[i]) + 0.5;\n"
+     "comp a[i:100] = sin(x[i]) + cos(x[i]) * sigmoid(x[i]) - erf(x[i]);\n"
+     "comp b[i:100] = p[i] ^ x[i] + p[i] ^ 2.0 + sqrt(p[i]) / p[i];\n"
+     "comp c[i:100] = floor(x[i] * 3.0) + ceil(x[i] * 5.0) + sign(x[i]);\n"
+     "comp d[i:100] = maximum(x[i], 0.25) + minimum(x[i], -0.25) + -x[i];\n"
+     "comp e[i:100] = fma(x[i], p[i], 1.0) + stop(x[i]);\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\n")
+
+CASE(integers_and_truth_values, true,
+     "input t: int(9)[50] data u8;\n"
+     "input u: int[50] data i32;\n"
+     "input w: int[50] data i64;\n"
+     "input q: bool[50] generic bool;\n"
+     "comp a[i:50] = floor_div(t[i] - 5, 3) + (u[i] - 9) % 4;\n"
+     "comp b[i:50] = q[i] && t[i] > 3 || !(u[i] == t[i]);\n"
+     "comp c[i:50] = b[i] ? real(t[i]) / 255.0 : real(b[i]) - 1.0;\n"
+     "comp d[i:50] = int(c[i] * 10.0) + abs(t[i] - 4) * i + w[i];\n"
+     "comp e[i:50] = maximum(t[i], u[i]) - minimum(t[i], i);\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\n")
+
+CASE(reads_outside, true,
+     "input x: real[9, 13] generic f32;\n"
+     "comp a[i:12, j:17] = x[i - 2, j - 1 else 0.5];\n"
+     "comp b[i:9, j:40] = x[i, 2*j - 7 else -1.0];\n"
+     "comp c[i:20, j:20] = x[clamp(i - 4), wrap(j - 30)];\n"
+     "comp d[i:20, j:60] = x[wrap(3*i), reflect(j - 20)];\n"
+     "comp e[i:9, j:13] = inside(x[i + 1, j - 1]) ? 1.0 : x[i, j];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\n")
+
+CASE(strides_and_diagonals, true,
+     "input x: real[20, 20] generic f32;\n"
+     "comp a[i:20] = x[i, i];\n"
+     "comp b[i:6, j:5] = x[3*i + 1, 4*j];\n"
+     "comp c[i:20, j:20] = x[19 - i, j] + x[j, i];\n"
+     "comp d[i:10] = x[i + 10, 2*i + 1];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n")
+
+CASE(gathers, true,
+     "input x: real[11, 24] generic f32;\n"
+     "input t: int(11)[30] data i32;\n"
+     "input u: int(24)[24] data u8;\n"
+     "comp a[n:30, j:24] = x[t[n], j];\n"
+     "comp b[i:11, j:24] = x[i, u[j]];\n"
+     "comp c[n:30, j:24] = x[t[n], u[j]] * 2.0;\n"
+     "comp d[n:30, j:24] = x[t[n] + n - 6, u[j] else 7.0];\n"
+     "comp e[n:30] = t[n] == n ? 1.0 : x[clamp(t[n] - 3), 5];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\n")
+
+CASE(random_leaves, true,
+     "input seed: int scalar i64;\n"
+     "input step: int scalar i32;\n"
+     "comp a[i:9, j:50] = uniform(\"net.drop\", 50*i + j, step[], seed[]);\n"
+     "comp b[i:9, j:50] = a[i, j] < 0.25 ? 0.0 : a[i, j];\n"
+     "comp c[i:300] = normal(\"net.w\", i * 5000000000, 1, seed[]);\n"
+     "output a = a;\noutput b = b;\noutput c = c;\n")
+
+CASE(scalars_and_empty_tensors, true,
+     "input x: real generic f32;\n"
+     "input y: real[0, 5] generic f32;\n"
+     "comp a[] = x[] * 3.0;\n"
+     "comp b[i:0, j:5] = y[i, j] + a[];\n"
+     "comp c[i:1, j:1, k:3] = a[] + real(k);\n"
+     "output a = a;\noutput b = b;\noutput c = c;\n")
+
+/* ---------- reductions ---------- */
+
+CASE(sums_along_either_axis, false,
+     "input x: real[37, 75] generic f32;\n"
+     "comp a[i:37 | j:0..75] = sum x[i, j];\n"
+     "comp b[j:75 | i:0..37] = sum x[i, j];\n"
+     "comp c[| i:0..37, j:0..75] = sum x[i, j] * x[i, j];\n"
+     "comp d[i:37 | j:2..5] = sum x[i, j];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n")
+
+CASE(every_reduction, false,
+     "input x: real[19, 130] generic f32;\n"
+     "input q: bool[19, 130] generic bool;\n"
+     "input t: int(50)[19, 130] data i32;\n"
+     "comp a[i:19 | j:0..130] = max x[i, j];\n"
+     "comp b[j:130 | i:0..19] = min x[i, j];\n"
+     "comp c[i:19 | j:0..130] below 130 = argmax x[i, j];\n"
+     "comp d[j:130 | i:0..19] below 19 = argmin x[i, j];\n"
+     "comp e[i:19 | j:0..130] = lse x[i, j];\n"
+     "comp f[j:130 | i:0..19] = lse x[i, j];\n"
+     "comp g[i:19 | j:0..130] = prod x[i, j] + 1.0;\n"
+     "comp h[i:19 | j:0..130] = any q[i, j];\n"
+     "comp k[j:130 | i:0..19] = all q[i, j];\n"
+     "comp l[i:19 | j:0..130] = sum t[i, j];\n"
+     "comp m[| i:0..19, j:0..130] below 2470 = argmax t[i, j];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\noutput f = f;\noutput g = g;\noutput h = h;\n"
+     "output k = k;\noutput l = l;\noutput m = m;\n")
+
+CASE(filters_and_empty_ranges, false,
+     "input x: real[19, 33] generic f32;\n"
+     "comp a[i:19 | j:0..33] = sum x[i, j] if j <= i;\n"
+     "comp b[i:19 | j:0..33] = max x[i, j] if j > i + 16;\n"
+     "comp c[j:33 | i:0..19] below 19 = argmax x[i, j] if i > j;\n"
+     "comp d[i:19 | j:4..4] = sum x[i, j];\n"
+     "comp e[i:19 | j:4..4] = lse x[i, j];\n"
+     "comp f[j:33 | i:0..19] = lse x[i, j] if x[i, j] > 0.9;\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\noutput f = f;\n")
+
+CASE(a_large_sum_in_chunks, false,
+     "input x: real[300, 1003] generic f32;\n"
+     "comp a[| i:0..300, j:0..1003] = sum x[i, j];\n"
+     "comp b[| i:0..300, j:0..1003] = max x[i, 1002 - j];\n"
+     "comp c[k:3 | i:0..300, j:0..334] = sum x[i, 3*j + k];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\n")
+
+CASE(softmax_by_hand, false,
+     "input x: real[33, 10] generic f32;\n"
+     "comp m[i:33 | j:0..10] = max x[i, j];\n"
+     "comp e[i:33, j:10] = exp(x[i, j] - m[i]);\n"
+     "comp s[i:33 | j:0..10] = sum e[i, j];\n"
+     "comp y[i:33, j:10] = e[i, j] / s[i];\n"
+     "output y = y;\n")
+
+/* ---------- contractions ---------- */
+
+CASE(a_product, false,
+     "input a: real[50, 70] generic f32;\n"
+     "input b: real[70, 45] generic f32;\n"
+     "comp y[i:50, j:45 | k:0..70] = sum a[i, k] * b[k, j];\n"
+     "output y = y;\n")
+
+CASE(products_in_every_orientation, false,
+     "input a: real[60, 40] generic f32;\n"
+     "input b: real[40, 60] generic f32;\n"
+     "input c: real[60, 40] generic f32;\n"
+     "comp x[i:40, j:40 | k:0..60] = sum a[k, i] * c[k, j];\n"
+     "comp y[i:60, j:60 | k:0..40] = sum a[i, k] * c[j, k];\n"
+     "comp z[i:40, j:40 | k:0..60] = sum a[k, j] * b[i, k];\n"
+     "output x = x;\noutput y = y;\noutput z = z;\n")
+
+CASE(a_batched_product, false,
+     "input a: real[3, 30, 20] generic f32;\n"
+     "input b: real[3, 20, 40] generic f32;\n"
+     "comp y[n:3, i:30, j:40 | k:0..20] = sum a[n, i, k] * b[n, k, j];\n"
+     "comp z[i:30, n:3, j:40 | k:0..20] = sum a[n, i, k] * b[n, k, j];\n"
+     "output y = y;\noutput z = z;\n")
+
+CASE(a_padded_strided_convolution, false,
+     "input x: real[2, 3, 15, 14] generic f32;\n"
+     "input w: real[8, 3, 3, 3] param f32;\n"
+     "comp y[n:2, o:8, p:8, q:7 | c:0..3, r:0..3, s:0..3] =\n"
+     "    sum x[n, c, 2*p + r - 1, 2*q + s - 1 else 0.0] * w[o, c, r, s];\n"
+     "comp z[n:2, p:8, q:7, o:8 | c:0..3, r:0..3, s:0..3] =\n"
+     "    sum x[n, c, 2*p + r - 1, 2*q + s - 1 else 0.0] * w[o, c, r, s];\n"
+     "output y = y;\noutput z = z;\n")
+
+CASE(a_product_of_inlined_operands, false,
+     "input a: int(256)[50, 7, 10] data u8;\n"
+     "input b: real[7, 10, 45] generic f32;\n"
+     "input c: real[45] generic f32;\n"
+     "comp f[i:50, k:7, l:10] = real(a[i, k, l]) / 255.0;\n"
+     "comp y[i:50, j:45 | k:0..7, l:0..10] = sum f[i, k, l] * b[k, l, j];\n"
+     "comp h[i:50, j:45] = y[i, j] + c[j] > 0.0 ? y[i, j] + c[j] : 0.0;\n"
+     "comp z[i:50, m:7, l:10 | j:0..45] = sum h[i, j] * b[m, l, j];\n"
+     "output z = z;\n")
+
+/* ---------- scatters ---------- */
+
+CASE(disjoint_phases, false,
+     "input a: real[6, 9] generic f32;\n"
+     "input b: real[6, 8] generic f32;\n"
+     "scatter s: real[6, 17] disjoint {\n"
+     "    [i, j] at [i, 2*j] += a;\n"
+     "    [i, j] at [i, 2*j + 1] += b;\n"
+     "};\n"
+     "scatter t: real[6, 40] disjoint { [i, j] at [i, 3*j + 2] += a; };\n"
+     "output s = s;\noutput t = t;\n")
+
+CASE(rows_that_meet, false,
+     "input a: real[70, 24] generic f32;\n"
+     "input t: int(11)[70] data i32;\n"
+     "input u: int(5)[70, 24] data i32;\n"
+     "scatter s: real[11, 24] { [n, j] at [t[n], j] += a; };\n"
+     "scatter v: real[24, 5] { [n, j] at [j, u[n, j]] += a; };\n"
+     "scatter w: real[93] { [n, j] at [n + j] += a; };\n"
+     "output s = s;\noutput v = v;\noutput w = w;\n")
+
+/* ---------- updates ---------- */
+
+CASE(updates_in_place, true,
+     "input w: real[40, 30] param f32;\n"
+     "input m: real[40, 30] slot f32;\n"
+     "input v: real[40, 30] slot f32;\n"
+     "input g: real[40, 30] generic f32;\n"
+     "comp m2[i:40, j:30] = 0.9 * m[i, j] + 0.1 * g[i, j];\n"
+     "comp v2[i:40, j:30] = 0.99 * abs(v[i, j]) + 0.01 * g[i, j] * g[i, j];\n"
+     "comp w2[i:40, j:30] = w[i, j] - 0.01 * m2[i, j] / (sqrt(v2[i, j]) + "
+     "1e-8);\n"
+     "update w = w2 into w;\nupdate m = m2 into m;\nupdate v = v2 into v;\n")
+
+CASE(a_swap_and_a_transposed_update, true,
+     "input a: real[20, 20] param f32;\n"
+     "input b: real[20, 20] param f32;\n"
+     "input c: real[20, 20] param f32;\n"
+     "comp d[i:20, j:20] = c[j, i] + a[i, j];\n"
+     "update a = b into a;\nupdate b = a into b;\nupdate c = d into c;\n"
+     "output d = d;\n")
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_map_over_a_matrix),
+        cmocka_unit_test(a_chain_of_maps),
+        cmocka_unit_test(every_real_function),
+        cmocka_unit_test(integers_and_truth_values),
+        cmocka_unit_test(reads_outside),
+        cmocka_unit_test(strides_and_diagonals),
+        cmocka_unit_test(gathers),
+        cmocka_unit_test(random_leaves),
+        cmocka_unit_test(scalars_and_empty_tensors),
+        cmocka_unit_test(sums_along_either_axis),
+        cmocka_unit_test(every_reduction),
+        cmocka_unit_test(filters_and_empty_ranges),
+        cmocka_unit_test(a_large_sum_in_chunks),
+        cmocka_unit_test(softmax_by_hand),
+        cmocka_unit_test(a_product),
+        cmocka_unit_test(products_in_every_orientation),
+        cmocka_unit_test(a_batched_product),
+        cmocka_unit_test(a_padded_strided_convolution),
+        cmocka_unit_test(a_product_of_inlined_operands),
+        cmocka_unit_test(disjoint_phases),
+        cmocka_unit_test(rows_that_meet),
+        cmocka_unit_test(updates_in_place),
+        cmocka_unit_test(a_swap_and_a_transposed_update),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
