@@ -72,8 +72,10 @@ static void split_reflect(splitter *s, const grad_region *r, int d, int64_t n,
         add_region(s, r, d, low, high + 1, 0, 0);
         return;
     }
-    for (int64_t k = floor_div(low, step); k <= floor_div(high, step); k++) {
-        /* The interior keeps both its ends. */
+    /* The interior keeps both its ends, so `low` may belong to the region
+     * before the one it divides into. */
+    for (int64_t k = floor_div(low, step) - 1; k <= floor_div(high, step);
+         k++) {
         int64_t lo = k > 0 ? k * step + 1 : k * step;
         int64_t hi = k >= 0 ? (k + 1) * step + 1 : (k + 1) * step;
         if (k % 2 == 0)
