@@ -115,10 +115,13 @@ static void wrong_usage_is_answered(void **state)
 
 static void values_are_checked(void **state)
 {
-    static const char *const lines[] = {"--threads two", "--threads -1",
-                                        "--threads 2x", "--threads=",
+    static const char *const lines[] = {"--threads two",
+                                        "--threads -1",
+                                        "--threads 2x",
+                                        "--threads=",
                                         "--threads 99999999999999999999",
-                                        "--log xml", "--log tex"};
+                                        "--log xml",
+                                        "--log tex"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         fixture *f = *state;
         assert_int_equal(parse(f, RUN, lines[i]), PTL_E_USAGE);
