@@ -3,7 +3,6 @@
  */
 #include "llvm/graph_case.h"
 #include "base/philox.h"
-#include <cmocka.h>
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -12,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 /* ---------- inputs ---------- */
 

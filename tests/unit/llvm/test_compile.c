@@ -3,10 +3,11 @@
  * oracle: f32 and f64, fused and not, 1 and 2 threads.
  */
 #include "llvm/graph_case.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #define CASE(name, pointwise, text)                                            \
     static void name(void **state)                                             \
