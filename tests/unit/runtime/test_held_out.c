@@ -2,13 +2,14 @@
  * test_held_out.c - `every` and `except` split the records of a source.
  */
 #include "runtime/data.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static char path[] = "/tmp/ptl-held-out-XXXXXX";
 
