@@ -1,0 +1,160 @@
+/*
+ * test_allocations.c - once training is under way, a step allocates nothing.
+ *
+ * Counted by standing in for malloc and its family, and for mmap and munmap, of
+ * the whole process: every thread, the C library's own calls included. Without
+ * sanitizers only: they have allocators of their own.
+ */
+#include "runtime/fake_job.h"
+#include "runtime/train.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#ifdef PTL_DEBUG
+enum { COUNTING = 0 };
+#else
+enum { COUNTING = 1 };
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t align, size_t size);
+void __libc_free(void *old);
+#endif
+
+static atomic_int calls;
+
+#ifndef PTL_DEBUG
+void *malloc(size_t size)
+{
+    atomic_fetch_add(&calls, 1);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    atomic_fetch_add(&calls, 1);
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    atomic_fetch_add(&calls, 1);
+    return __libc_realloc(old, size);
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+    atomic_fetch_add(&calls, 1);
+    return __libc_memalign(align, size);
+}
+
+int posix_memalign(void **out, size_t align, size_t size)
+{
+    atomic_fetch_add(&calls, 1);
+    *out = __libc_memalign(align, size);
+    return *out ? 0 : 12;
+}
+
+void free(void *old)
+{
+    if (old)
+        atomic_fetch_add(&calls, 1);
+    __libc_free(old);
+}
+
+void *mmap(void *at, size_t size, int protection, int flags, int fd,
+           off_t offset)
+{
+    atomic_fetch_add(&calls, 1);
+    return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+}
+
+int munmap(void *at, size_t size)
+{
+    atomic_fetch_add(&calls, 1);
+    return (int)syscall(SYS_munmap, at, size);
+}
+#endif
+
+/* The log goes through here, once a step: the count at each line. */
+typedef struct line_log {
+    int lines;
+    int calls[4096];
+} line_log;
+
+static ssize_t write_line(void *cookie, const char *text, size_t size)
+{
+    line_log *log = cookie;
+    if (size > 15 && memcmp(text, "{\"event\":\"step\"", 15) == 0 &&
+        log->lines < 4096)
+        log->calls[log->lines++] = atomic_load(&calls);
+    return (ssize_t)size;
+}
+
+static void a_steady_step_allocates_nothing(void **state)
+{
+    (void)state;
+    static line_log log;
+    if (!COUNTING)
+        skip();
+    fake_data("", 500);
+    char x[256], y[256], label[256], out[256];
+    snprintf(x, sizeof x, "%s", fake_path("x.idx"));
+    snprintf(y, sizeof y, "%s", fake_path("y.idx"));
+    snprintf(label, sizeof label, "%s", fake_path("label.idx"));
+    snprintf(out, sizeof out, "%s", fake_path("run"));
+    fake_options f = {.train_x = x,
+                      .train_y = y,
+                      .train_label = label,
+                      .batch = 16,
+                      .epochs = 20,
+                      .seed = 1,
+                      .lr = 0.05,
+                      .checkpoint_every = 1000000};
+    ptl_job *job = fake_job_new(&f);
+    cookie_io_functions_t io = {.write = write_line};
+    train_options o = {.threads = 3,
+                       .json = true,
+                       .out = out,
+                       .output = fopencookie(&log, "w", io),
+                       .notes = fopen("/dev/null", "w")};
+    ptl_error err;
+    if (train_run(job, &o, &err) != PTL_OK)
+        fail_msg("%s", err.text);
+    fclose(o.output);
+    fclose(o.notes);
+    fake_job_free(job);
+    /* 640 steps over 20 epochs, a smaller last batch in each. */
+    assert_int_equal(log.lines, 640);
+    assert_true(log.calls[0] > 0);
+    for (int i = 3; i < log.lines; i++)
+        if (log.calls[i] != log.calls[2])
+            fail_msg("%d calls between step 3 and step %d",
+                     log.calls[i] - log.calls[2], i + 1);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    fake_folder_remove();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_steady_step_allocates_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, remove_folder);
+}
