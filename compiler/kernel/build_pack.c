@@ -302,18 +302,26 @@ static int64_t blocks(int64_t count, int64_t size)
 }
 
 enum {
-    LEFT_BLOCK_BYTES = 1 << 18, /* stays in the second-level cache */
+    LEFT_BLOCK_BYTES = 600 << 10, /* stays in the second-level cache */
+    RIGHT_BLOCK_PANELS = 16,
     LEAST_TASKS = 8,
     TASK_FMAS = 1 << 18,
 };
 
+/* The size of equal blocks of at most `most` each. */
+static int64_t even_block(int64_t count, int64_t most)
+{
+    most = most < 1 ? 1 : most;
+    return blocks(count, blocks(count, most));
+}
+
 /* Tasks big enough to pay for themselves, and enough of them to share. */
 static void plan_blocks(kern_tile *t, int64_t m_panels, int64_t n_panels)
 {
-    int64_t row = t->mr * t->kc * (t->type == KERN_F64 ? 8 : 4);
-    int64_t fit = LEFT_BLOCK_BYTES / row;
-    t->m_block = fit < 1 ? 1 : fit < m_panels ? fit : m_panels;
-    t->n_block = n_panels;
+    int64_t k = t->k < t->kc ? t->k : t->kc;
+    int64_t row = t->mr * k * (t->type == KERN_F64 ? 8 : 4);
+    t->m_block = even_block(m_panels, LEFT_BLOCK_BYTES / row);
+    t->n_block = even_block(n_panels, RIGHT_BLOCK_PANELS);
     for (;;) {
         int64_t tasks = t->batch * blocks(m_panels, t->m_block) *
                         blocks(n_panels, t->n_block);
@@ -321,9 +329,9 @@ static void plan_blocks(kern_tile *t, int64_t m_panels, int64_t n_panels)
         if (tasks >= LEAST_TASKS || fmas < 2 * TASK_FMAS)
             return;
         if (t->n_block > 1)
-            t->n_block = (t->n_block + 1) / 2;
+            t->n_block = even_block(n_panels, t->n_block / 2);
         else if (t->m_block > 1)
-            t->m_block = (t->m_block + 1) / 2;
+            t->m_block = even_block(m_panels, t->m_block / 2);
         else
             return;
     }

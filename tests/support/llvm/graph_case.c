@@ -5,14 +5,21 @@
 #include "base/philox.h"
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+/* Says what is wrong and ends the process. */
+__attribute__((format(printf, 1, 2))) static void stop(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(1);
+}
 
 /* ---------- inputs ---------- */
 
@@ -59,17 +66,17 @@ graph_case *graph_case_new(const char *text, uint64_t seed, bool f64)
     if (!c->graph) {
         ptl_str out = {0};
         diags_print(c->diags, &out, false);
-        fail_msg("%s", str_text(&out));
+        stop("%s", str_text(&out));
     }
     if (!ir_verify(c->graph, &err))
-        fail_msg("%s", err.text);
+        stop("%s", err.text);
     c->values = ir_values_new(c->graph);
     c->values->eps = f64 ? DBL_EPSILON : (double)FLT_EPSILON;
     for (int i = 0; i < c->graph->nodes.count; i++)
         if (c->graph->nodes.data[i]->kind == IR_INPUT)
             fill_input(c, c->graph->nodes.data[i], seed, f64);
     if (ir_eval(c->graph, c->values, NULL, &err) != PTL_OK)
-        fail_msg("%s", err.text);
+        stop("%s", err.text);
     return c;
 }
 
@@ -131,7 +138,8 @@ static void bind_input(const graph_case *c, ptl_run *run, int index,
 {
     const ptl_buffer *b = &run_program(run)->buffers[index];
     const ir_node *n = ir_find(c->graph, b->name);
-    assert_non_null(n);
+    if (!n)
+        stop("no input is called \"%s\"", b->name);
     int64_t count = ir_element_count(&n->type);
     void *at = run_data(run, index);
     if (is_bound_outside(b->role)) {
@@ -149,7 +157,8 @@ static void take_output(const graph_case *c, ptl_run *run, int index,
     const char *name =
         out->role == IR_OUT_VALUE ? out->name : out->target->name;
     int buffer = program_find(run_program(run), name);
-    assert_true(buffer >= 0);
+    if (buffer < 0)
+        stop("the program has no \"%s\"", name);
     const ptl_buffer *b = &run_program(run)->buffers[buffer];
     r->dtype[index] = b->dtype;
     r->elements[index] = ir_element_count(&out->node->type);
@@ -164,7 +173,7 @@ static ptl_program *compile_case(const graph_case *c, graph_way way)
     compile_options options = {
         .f64 = way.f64, .no_fuse = way.no_fuse, .cpu = way.cpu, .verify = true};
     if (compile_graph(c->graph, "test", &options, &program, &err) != PTL_OK)
-        fail_msg("%s", err.text);
+        stop("%s", err.text);
     return program;
 }
 
@@ -174,16 +183,17 @@ graph_result *graph_case_run(const graph_case *c, graph_way way)
     ptl_pool *pool;
     ptl_run *run;
     ptl_program *program = compile_case(c, way);
-    assert_int_equal(pool_open(way.threads, &pool, &err), PTL_OK);
+    if (pool_open(way.threads, &pool, &err) != PTL_OK)
+        stop("%s", err.text);
     if (run_open(program, pool, &run, &err) != PTL_OK)
-        fail_msg("%s", err.text);
+        stop("%s", err.text);
     void **memory = calloc((size_t)program->buffer_count, sizeof *memory);
     for (int i = 0; i < program->buffer_count; i++)
         if (is_bound_outside(program->buffers[i].role) ||
             program->buffers[i].role == PTL_ROLE_SCALAR)
             bind_input(c, run, i, &memory[i]);
     if (run_execute(run, &err) != PTL_OK)
-        fail_msg("%s", err.text);
+        stop("%s", err.text);
     int count = c->graph->outputs.count;
     graph_result *r = calloc(1, sizeof *r);
     r->count = count;
@@ -233,7 +243,7 @@ void assert_near_oracle(const graph_case *c, const graph_result *r)
             if (whole && bound > 0)
                 continue;
             if (!is_near(got, want, bound))
-                fail_msg("output \"%s\"[%lld]: %.9g, the oracle says %.9g "
+                stop("output \"%s\"[%lld]: %.9g, the oracle says %.9g "
                          "(bound %.3g)",
                          c->graph->outputs.data[i].name, (long long)k, got,
                          want, bound);
@@ -243,11 +253,10 @@ void assert_near_oracle(const graph_case *c, const graph_result *r)
 
 void assert_same_bits(const graph_result *a, const graph_result *b)
 {
-    assert_int_equal(a->count, b->count);
     for (int i = 0; i < a->count; i++) {
         size_t size = (size_t)(a->elements[i] * dtype_size(a->dtype[i]));
-        if (size)
-            assert_memory_equal(a->data[i], b->data[i], size);
+        if (memcmp(a->data[i], b->data[i], size) != 0)
+            stop("output %d differs in bits between two runs", i);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
  * graph_case.h - a graph in textual form, compiled and compared with the
- * oracle.
+ * oracle. What is wrong is printed and ends the process.
  */
 #ifndef PTL_TEST_GRAPH_CASE_H
 #define PTL_TEST_GRAPH_CASE_H
@@ -32,13 +32,12 @@ typedef struct graph_result {
     void **data;
 } graph_result;
 
-/* Stops the test where the text is wrong. */
 graph_case *graph_case_new(const char *text, uint64_t seed, bool f64);
 void graph_case_free(graph_case *c);
 graph_result *graph_case_run(const graph_case *c, graph_way way);
 void graph_result_free(graph_result *r);
 
-/* Fails the test where a result is farther from the oracle than its bound. */
+/* Stops where a result is farther from the oracle than its bound. */
 void assert_near_oracle(const graph_case *c, const graph_result *r);
 void assert_same_bits(const graph_result *a, const graph_result *b);
 
