@@ -1,0 +1,19 @@
+/*
+ * layer_check.h - the derived gradient of a layer against the oracle's complex
+ * step, at small random sizes in f64.
+ */
+#ifndef PTL_DRIVER_LAYER_CHECK_H
+#define PTL_DRIVER_LAYER_CHECK_H
+
+#include "driver.h"
+
+typedef enum layer_result {
+    LAYER_GOOD,
+    LAYER_WRONG,     /* reported */
+    LAYER_NOT_DRAWN, /* no random sizes fit it */
+} layer_result;
+
+layer_result layer_check(driver *d, const lang_modules *modules,
+                         const lang_module *module, const ast_decl *layer);
+
+#endif

@@ -1,0 +1,382 @@
+/*
+ * lower.c - what a program of each kind gives, and the nodes it needs for
+ * that.
+ *
+ * Needs:    a typed program (every subscript proven).
+ * Provides: a graph that passes ir_verify().
+ */
+#include "grad/grad.h"
+#include "lower_priv.h"
+#include <string.h>
+
+ir_type lower_type(const ty_tensor *t)
+{
+    ir_type type = {.kind = (ir_kind)t->kind, .rank = t->rank,
+                    .bound = t->bound};
+    for (int i = 0; i < t->rank; i++)
+        type.dims[i] = t->dims[i];
+    return type;
+}
+
+ir_node *lower_scalar(lowering *l, ir_node **slot, const char *name,
+                      ptl_dtype storage)
+{
+    ir_type type = {.kind = IR_INT};
+    if (!*slot) {
+        *slot = ir_find(l->g, name);
+        if (!*slot)
+            *slot = ir_input(l->g, name, type, IR_SCALAR_INPUT, storage);
+    }
+    return *slot;
+}
+
+/* ---------- what is needed ---------- */
+
+static void need(lowering *l, const ty_tensor *t)
+{
+    if (t)
+        l->needed[t->id] = true;
+}
+
+static void need_expr(lowering *l, const ty_expr *x);
+
+static void need_subs(lowering *l, const ty_sub *subs, int count)
+{
+    for (int i = 0; i < count; i++)
+        need_expr(l, subs[i].index);
+}
+
+static void need_expr(lowering *l, const ty_expr *x)
+{
+    switch (x->kind) {
+    case TY_READ:
+    case TY_INSIDE:
+        need(l, x->tensor);
+        need_subs(l, x->subs, x->count);
+        if (x->outside)
+            need_expr(l, x->outside);
+        break;
+    case TY_OP:
+        for (int i = 0; i < x->count; i++)
+            need_expr(l, x->args[i]);
+        break;
+    case TY_REDUCE:
+        if (x->filter)
+            need_expr(l, x->filter);
+        need_expr(l, x->body);
+        break;
+    default:
+        break;
+    }
+}
+
+static void need_values(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->values.count; i++)
+        if (l->kind != LOWER_PREDICT || p->values.data[i].result)
+            need(l, p->values.data[i].tensor);
+}
+
+static void need_updates(lowering *l)
+{
+    const typed_program *p = l->program;
+    bool init = l->kind == LOWER_INIT;
+    for (int i = 0; i < p->params.count; i++) {
+        const typed_param *w = &p->params.data[i];
+        need(l, w->tensor);
+        need(l, init ? w->init : w->next);
+        for (int j = 0; j < w->slot_count; j++) {
+            need(l, w->slots[j].tensor);
+            need(l, init ? w->slots[j].init : w->slots[j].next);
+        }
+    }
+    for (int i = 0; i < p->states.count; i++) {
+        const typed_state *s = &p->states.data[i];
+        need(l, s->tensor);
+        need(l, init ? s->init : s->next);
+    }
+}
+
+static void need_expects(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->expects.count; i++) {
+        need(l, p->expects.data[i].cond);
+        need(l, p->expects.data[i].a);
+        need(l, p->expects.data[i].b);
+    }
+}
+
+static void need_outputs(lowering *l)
+{
+    const typed_program *p = l->program;
+    if (l->kind != LOWER_INIT && l->kind != LOWER_PREDICT)
+        need(l, p->loss);
+    switch (l->kind) {
+    case LOWER_INIT:
+        need_updates(l);
+        break;
+    case LOWER_TRAIN:
+        need(l, p->lr);
+        need_updates(l);
+        break;
+    case LOWER_EVAL:
+        for (int i = 0; i < p->metrics.count; i++)
+            need(l, p->metrics.data[i].tensor);
+        break;
+    case LOWER_GRAD:
+        for (int i = 0; i < p->params.count; i++)
+            need(l, p->params.data[i].grad);
+        need_values(l);
+        break;
+    case LOWER_TEST:
+        need_expects(l);
+        break;
+    default:
+        need_values(l);
+        break;
+    }
+}
+
+/* Definitions come after what they read, so one walk backwards is enough. A
+ * gradient needs the loss and the parameters it is taken by. */
+static void need_operands(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = p->tensors.count - 1; i >= 0; i--) {
+        const ty_tensor *t = p->tensors.data[i];
+        if (!l->needed[i])
+            continue;
+        if (t->role == TY_GRAD) {
+            need(l, p->loss);
+            need(l, t->of);
+        }
+        if (t->body)
+            need_expr(l, t->body);
+        for (int j = 0; j < t->piece_count; j++) {
+            need_subs(l, t->pieces[j].subs, t->rank);
+            need_expr(l, t->pieces[j].body);
+        }
+    }
+}
+
+/* ---------- nodes ---------- */
+
+static const char *input_name(const ty_tensor *t)
+{
+    return t->role == TY_RAW && !strncmp(t->name, "raw.", 4) ? t->name + 4
+                                                              : t->name;
+}
+
+static ir_input_role input_role(const ty_tensor *t)
+{
+    switch (t->role) {
+    case TY_PARAM:
+        return IR_PARAM;
+    case TY_STATE:
+        return IR_STATE;
+    case TY_SLOT:
+        return IR_SLOT;
+    case TY_SCALAR:
+        return IR_SCALAR_INPUT;
+    default:
+        return IR_DATA;
+    }
+}
+
+static bool is_input(const ty_tensor *t)
+{
+    return t->role == TY_PARAM || t->role == TY_STATE || t->role == TY_SLOT ||
+           t->role == TY_RAW || t->role == TY_SCALAR || t->role == TY_INPUT;
+}
+
+static void make_inputs(lowering *l)
+{
+    for (int i = 0; i < l->program->tensors.count; i++) {
+        const ty_tensor *t = l->program->tensors.data[i];
+        if (!l->needed[i])
+            continue;
+        if (is_input(t))
+            l->nodes[i] = ir_input(l->g, input_name(t), lower_type(t),
+                                   input_role(t), t->storage);
+        else if (t->role == TY_LITERAL)
+            l->nodes[i] =
+                ir_literal(l->g, t->name, lower_type(t), t->values);
+    }
+}
+
+/* All derivatives at once, when the first of them is read. */
+static bool make_grads(lowering *l)
+{
+    const typed_program *p = l->program;
+    ir_graph *g = l->g;
+    ir_node **wrt = ARENA_ARRAY(g->arena, ir_node *, p->params.count + 1);
+    ir_node **grads = ARENA_ARRAY(g->arena, ir_node *, p->params.count + 1);
+    int count = 0;
+    for (int i = 0; i < p->params.count; i++)
+        if (p->params.data[i].grad)
+            wrt[count++] = l->nodes[p->params.data[i].tensor->id];
+    if (!grad_build(g, l->nodes[p->loss->id], wrt, count, grads, l->diags))
+        return false;
+    count = 0;
+    for (int i = 0; i < p->params.count; i++)
+        if (p->params.data[i].grad)
+            l->nodes[p->params.data[i].grad->id] = grads[count++];
+    return true;
+}
+
+static bool make_definitions(lowering *l)
+{
+    for (int i = 0; i < l->program->tensors.count && !l->failed; i++) {
+        const ty_tensor *t = l->program->tensors.data[i];
+        if (!l->needed[i] || l->nodes[i])
+            continue;
+        if (t->role == TY_GRAD && !make_grads(l))
+            return false;
+        if (t->role == TY_VALUE)
+            l->nodes[i] = lower_definition(l, t);
+    }
+    return !l->failed;
+}
+
+/* ---------- outputs ---------- */
+
+/* Outputs are worked out, so an input as output is copied. */
+static ir_node *computed(lowering *l, ir_node *n, const char *name)
+{
+    ir_comp comp = {.reduce = IR_MAP, .out_count = n->type.rank,
+                    .var_count = n->type.rank};
+    ir_var vars[IR_MAX_RANK];
+    if (n->kind != IR_INPUT && n->kind != IR_LITERAL)
+        return n;
+    for (int i = 0; i < n->type.rank; i++)
+        vars[i] = (ir_var){.name = "i", .hi = n->type.dims[i]};
+    comp.vars = vars;
+    comp.body = ir_read_plain(l->g, n, 0);
+    return ir_comprehend(l->g, name, &comp, n->at);
+}
+
+static void give(lowering *l, const char *name, const ty_tensor *t)
+{
+    const char *own = arena_strdup(l->g->arena, name);
+    if (t)
+        ir_output_add(l->g, own, computed(l, l->nodes[t->id], own),
+                      IR_OUT_VALUE, NULL);
+}
+
+static void update(lowering *l, const ty_tensor *t, const ty_tensor *next)
+{
+    ir_node *target = l->nodes[t->id], *n;
+    if (!next)
+        return;
+    n = l->nodes[next->id];
+    if (n == target)
+        return;
+    ir_output_add(l->g, arena_strdup(l->g->arena, t->name),
+                  computed(l, n, "next"), IR_OUT_UPDATE, target);
+}
+
+static void give_updates(lowering *l)
+{
+    const typed_program *p = l->program;
+    bool init = l->kind == LOWER_INIT;
+    for (int i = 0; i < p->params.count; i++) {
+        const typed_param *w = &p->params.data[i];
+        update(l, w->tensor, init ? w->init : w->next);
+        for (int j = 0; j < w->slot_count; j++)
+            update(l, w->slots[j].tensor,
+                   init ? w->slots[j].init : w->slots[j].next);
+    }
+    for (int i = 0; i < p->states.count; i++) {
+        const typed_state *s = &p->states.data[i];
+        update(l, s->tensor, init ? s->init : s->next);
+    }
+}
+
+static void give_values(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->values.count; i++) {
+        const typed_value *v = &p->values.data[i];
+        if (l->kind == LOWER_PREDICT ? v->result : strcmp(v->name, "loss"))
+            give(l, v->name, v->tensor);
+    }
+}
+
+static void give_expects(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->expects.count; i++) {
+        const typed_expect *x = &p->expects.data[i];
+        give(l, arena_printf(l->g->arena, "expect%d", i), x->cond);
+        give(l, arena_printf(l->g->arena, "got%d", i), x->a);
+        give(l, arena_printf(l->g->arena, "want%d", i), x->b);
+    }
+}
+
+static void give_zero_rate(lowering *l)
+{
+    ir_comp comp = {.reduce = IR_MAP, .body = ir_real(l->g, 0.0)};
+    ir_output_add(l->g, "lr",
+                  ir_comprehend(l->g, "lr", &comp, (src_range){0}),
+                  IR_OUT_VALUE, NULL);
+}
+
+static void give_outputs(lowering *l)
+{
+    const typed_program *p = l->program;
+    if (l->kind != LOWER_INIT && l->kind != LOWER_PREDICT)
+        give(l, "loss", p->loss);
+    switch (l->kind) {
+    case LOWER_INIT:
+        give_updates(l);
+        break;
+    case LOWER_TRAIN:
+        if (p->lr)
+            give(l, "lr", p->lr);
+        else
+            give_zero_rate(l);
+        give_updates(l);
+        break;
+    case LOWER_EVAL:
+        for (int i = 0; i < p->metrics.count; i++)
+            give(l, p->metrics.data[i].name, p->metrics.data[i].tensor);
+        break;
+    case LOWER_GRAD:
+        give_values(l);
+        for (int i = 0; i < p->params.count; i++)
+            if (p->params.data[i].grad)
+                give(l,
+                     arena_printf(l->g->arena, "grad/%s",
+                                  p->params.data[i].tensor->name),
+                     p->params.data[i].grad);
+        break;
+    case LOWER_TEST:
+        give_expects(l);
+        break;
+    default:
+        give_values(l);
+        break;
+    }
+}
+
+ir_graph *lower_program(const typed_program *program, lower_kind kind,
+                        ptl_diags *diags)
+{
+    lowering l = {.program = program, .kind = kind, .diags = diags};
+    int count = program->tensors.count;
+    l.g = ir_graph_new();
+    l.nodes = ARENA_ARRAY(l.g->arena, ir_node *, count + 1);
+    l.needed = ARENA_ARRAY(l.g->arena, bool, count + 1);
+    need_outputs(&l);
+    need_operands(&l);
+    make_inputs(&l);
+    if (!make_definitions(&l)) {
+        ir_graph_free(l.g);
+        return NULL;
+    }
+    give_outputs(&l);
+    ir_prune(l.g);
+    return l.g;
+}

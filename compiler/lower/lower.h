@@ -1,0 +1,33 @@
+/*
+ * lower.h - the typed program becomes a tensor IR graph.
+ *
+ * Nested reductions are lifted to nodes of their own over the indices they
+ * leave free (the same reduction twice is one node), a mean becomes a sum and a
+ * division, whole definitions become comprehensions.
+ */
+#ifndef PTL_LOWER_LOWER_H
+#define PTL_LOWER_LOWER_H
+
+#include "ir/ir.h"
+#include "lang/typed.h"
+
+typedef enum lower_kind {
+    LOWER_INIT,    /* updates every parameter, state and slot */
+    LOWER_TRAIN,   /* "loss", "lr"; updates */
+    LOWER_EVAL,    /* "loss" and each metric */
+    LOWER_PREDICT, /* what models gave */
+    LOWER_GRAD,    /* "loss", each value, "grad/PATH" */
+    LOWER_FORWARD, /* "loss" and each value: `emit ir` */
+    LOWER_TEST,    /* "expectK", and for close() "gotK", "wantK" */
+} lower_kind;
+
+/*
+ * A new graph, pruned to its outputs. TRAIN and GRAD build derivatives; what
+ * has none goes to `diags`, and the result is NULL. Inputs: parameters, states
+ * and slots under their paths, raw fields under their names, scalars "step",
+ * "total_steps", "seed", "row0".
+ */
+ir_graph *lower_program(const typed_program *program, lower_kind kind,
+                        ptl_diags *diags);
+
+#endif

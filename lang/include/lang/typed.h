@@ -1,0 +1,230 @@
+/*
+ * typed.h - the typed program: what is left of a file once functions, layers
+ * and models are inlined, every size is a number and every subscript is proven
+ * inside its axis.
+ *
+ * It is flat: tensors, each either given from outside (parameters, states,
+ * slots, raw data, scalars, inputs) or defined by one comprehension
+ *
+ *     t[v0, v1, ...] = body
+ *
+ * whose body may hold nested reductions, or by pieces that accumulate
+ * (`t[subs] += body`). Expressions are shared where the text shares them;
+ * nothing is changed after it was made. All of it lives in one arena.
+ */
+#ifndef PTL_LANG_TYPED_H
+#define PTL_LANG_TYPED_H
+
+#include "base/arena.h"
+#include "base/dtype.h"
+#include "base/source.h"
+#include "base/str.h"
+#include "lang/ast.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum ty_kind { TY_REAL, TY_INT, TY_BOOL } ty_kind;
+
+typedef enum ty_op {
+#define SCALAR(name, arity, result, text) TY_##name##_OP,
+#include "lang/scalar.def"
+#undef SCALAR
+    TY_STOP_OP, /* the gradient barrier: its operand */
+    TY_OP_COUNT
+} ty_op;
+
+typedef struct ty_tensor ty_tensor;
+typedef struct ty_expr ty_expr;
+
+/* An index: ranges over lo..hi (half open). Identity is the address. */
+typedef struct ty_var {
+    const char *name;
+    int64_t lo, hi;
+    bool batch;        /* counts rows of the batch */
+    bool known;        /* false only while its statement is being read */
+    bool explicit_range; /* written `in lo..hi` */
+    src_range at;      /* where it was introduced */
+    src_range from;    /* what gave it its range */
+} ty_var;
+
+typedef enum ty_sub_mode { TY_PLAIN, TY_CLAMP, TY_WRAP, TY_REFLECT } ty_sub_mode;
+
+typedef struct ty_sub {
+    ty_sub_mode mode;
+    ty_expr *index; /* INT */
+} ty_sub;
+
+typedef enum ty_expr_kind {
+    TY_CONST,
+    TY_VAR,
+    TY_READ,   /* tensor[subs else outside] */
+    TY_INSIDE, /* are subs inside tensor? */
+    TY_OP,
+    TY_RANDOM,
+    TY_REDUCE,
+} ty_expr_kind;
+
+typedef enum ty_random { TY_UNIFORM, TY_NORMAL } ty_random;
+
+struct ty_expr {
+    ty_expr_kind kind;
+    ty_kind type;
+    src_range at;
+    double number;     /* CONST */
+    ty_var *var;       /* VAR */
+    ty_tensor *tensor; /* READ, INSIDE */
+    ty_sub *subs;
+    ty_expr *outside; /* READ, may be NULL */
+    ty_op op;
+    ty_expr **args;
+    int count; /* subs, args or vars */
+    /* RANDOM: the logical element is the row-major position over `vars` (the
+     * batch's row first, counted in the global batch). */
+    ty_random random;
+    const char *site;
+    ty_var **vars; /* RANDOM, REDUCE */
+    bool sealed;   /* RANDOM: vars are set */
+    ast_reduction reduction;
+    ty_expr *filter, *body; /* REDUCE; filter may be NULL */
+};
+
+typedef enum ty_role {
+    TY_VALUE,   /* defined */
+    TY_LITERAL, /* numbers in the text */
+    TY_PARAM,
+    TY_STATE,
+    TY_SLOT,
+    TY_GRAD,   /* the loss's derivative by parameter `of` */
+    TY_RAW,    /* a field of the data files; axis 0 is the batch */
+    TY_SCALAR, /* step, total_steps, ... */
+    TY_INPUT,  /* bound by a caller: gradient checks */
+} ty_role;
+
+/* t[subs] += body for every value of vars. */
+typedef struct ty_piece {
+    ty_var **vars;
+    int var_count;
+    ty_sub *subs;
+    ty_expr *body;
+    src_range at;
+} ty_piece;
+
+struct ty_tensor {
+    const char *name; /* unique in the program */
+    ty_role role;
+    ty_kind kind;
+    int rank;
+    int64_t dims[PTL_MAX_RANK];
+    int64_t bound;  /* INT: values lie in [0, bound); 0: not known */
+    int batch_axis; /* -1: none */
+    src_range at;
+    ptl_dtype storage;    /* RAW, SCALAR: how it is stored */
+    ty_tensor *of;        /* GRAD: the parameter */
+    const double *values; /* LITERAL */
+    ty_var **vars;        /* VALUE: rank of them */
+    ty_expr *body;        /* VALUE defined by a comprehension */
+    ty_piece *pieces;     /* VALUE defined by accumulation: body is NULL */
+    int piece_count;
+    int id;        /* position in typed_program.tensors */
+    bool borrowed; /* named by a callee: a caller's name replaces it */
+};
+
+typedef struct typed_slot {
+    ty_tensor *tensor, *init, *next;
+} typed_slot;
+
+typedef struct typed_param {
+    ty_tensor *tensor, *init;
+    bool frozen;
+    ty_tensor *grad; /* NULL when frozen or not training */
+    ty_tensor *next; /* the value after the update */
+    typed_slot *slots;
+    int slot_count;
+} typed_param;
+
+typedef struct typed_state {
+    ty_tensor *tensor, *init;
+    ty_tensor *next; /* NULL: not updated */
+    const char *sync; /* mean, sum, local or NULL */
+} typed_state;
+
+typedef struct typed_value {
+    const char *name;
+    ty_tensor *tensor;
+    bool result; /* what a model gave: an output of predict */
+} typed_value;
+
+/* `expect`: `cond` must be true. close(a, b, tol) also keeps its operands. */
+typedef struct typed_expect {
+    src_range at;
+    ty_tensor *cond;
+    ty_tensor *a, *b; /* NULL: not a close() */
+    double tolerance;
+} typed_expect;
+
+typedef struct typed_array {
+    const char *field, *path, *options;
+} typed_array;
+
+typedef struct typed_source {
+    const char *reader; /* NULL: there is none */
+    typed_array *arrays;
+    int array_count;
+    int64_t begin, end; /* rows, half open; end -1: to the last */
+    int64_t every, except; /* of those: every k-th, or all but these; 0: all */
+} typed_source;
+
+typedef struct typed_period {
+    int64_t steps, epochs; /* one of them, the other 0 */
+} typed_period;
+
+typedef struct typed_settings {
+    const char *model; /* what logs call it */
+    int64_t batch, epochs, steps, accumulate;
+    uint64_t seed;
+    typed_period eval_every, checkpoint_every;
+    bool f64;
+    typed_source train, eval;
+    const char *config_json; /* one object: key -> resolved value */
+} typed_settings;
+
+typedef struct typed_program {
+    ptl_arena *arena;
+    VEC(ty_tensor *) tensors; /* what a definition reads comes before it */
+    VEC(typed_param) params;
+    VEC(typed_state) states;
+    VEC(typed_value) values;  /* named in the train or test block */
+    VEC(typed_value) metrics;
+    VEC(typed_expect) expects;
+    ty_tensor *loss, *lr; /* NULL: none */
+    typed_settings settings;
+} typed_program;
+
+/* ---------- helpers ---------- */
+
+/* index = constant + sum of coef * var + rest (rest NULL: nothing left). */
+typedef struct ty_linear {
+    int64_t constant;
+    int count;
+    ty_var **vars;
+    int64_t *coefs;
+    ty_expr *rest;
+} ty_linear;
+
+/* Splits an INT expression; arrays live in `arena`. */
+ty_linear ty_linearise(ptl_arena *arena, ty_expr *index);
+
+/* Smallest and largest value of an INT expression over its variables' ranges.
+ * False where nothing bounds it. */
+bool ty_interval(ptl_arena *arena, ty_expr *e, int64_t *low, int64_t *high);
+
+int64_t ty_element_count(const ty_tensor *t);
+const char *ty_kind_text(ty_kind kind);
+const char *ty_op_text(ty_op op);
+int ty_op_arity(ty_op op);
+
+/* Tensors, updates and settings, one a line, stable: `emit typed`. */
+void typed_print(const typed_program *program, ptl_str *out);
+void typed_print_expr(const ty_expr *e, ptl_str *out);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * elab.c - begins and ends an elaboration, and elaborates test blocks.
+ */
+#include "elab_priv.h"
+#include <string.h>
+
+void elab_init(elab *e, ptl_arena *arena, const lang_modules *program,
+               const elab_options *options, ptl_diags *diags)
+{
+    memset(e, 0, sizeof *e);
+    e->arena = arena;
+    e->diags = diags;
+    e->program = program;
+    e->options = options;
+    e->out = ARENA_NEW(arena, typed_program);
+    e->out->arena = arena;
+    e->sites = map_new(arena);
+    e->reported = map_new(arena);
+    e->set_used = map_new(arena);
+    e->config_keys = map_new(arena);
+    e->module_scopes = map_new(arena);
+    e->rows = options->rows;
+}
+
+/* Two tensors of one name get a number each but the first. */
+static void unique_names(elab *e)
+{
+    ptl_map *seen = map_new(e->arena);
+    for (int i = 0; i < e->out->tensors.count; i++) {
+        ty_tensor *t = e->out->tensors.data[i];
+        const char *name = t->name;
+        for (int n = 2; map_get(seen, name); n++)
+            name = arena_printf(e->arena, "%s_%d", t->name, n);
+        t->name = name;
+        map_put(seen, name, t);
+    }
+}
+
+typed_program *elab_finish(elab *e)
+{
+    typed_program *out = e->out;
+    out->settings.config_json =
+        arena_printf(e->arena, "{%s}", str_text(&e->config));
+    out->settings.f64 |= e->options->f64;
+    str_fini(&e->config);
+    if (e->errors)
+        return NULL;
+    unique_names(e);
+    return out;
+}
+
+/* ---------- test blocks ---------- */
+
+static ty_tensor *as_condition(elab *e, value *v, src_range at)
+{
+    ty_expr *x = value_scalar_expr(e, v, at);
+    if (!x)
+        return NULL;
+    if (x->type != TY_BOOL) {
+        elab_error(e, DIAG_TYPE_MISMATCH, at,
+                   "expect wants a bool and this is %s; a reduction's body "
+                   "is a term, so `any(k) x[k] > 0` needs parentheses",
+                   ty_kind_text(x->type));
+        return NULL;
+    }
+    return tensor_define(e, "expect", NULL, 0, x, at);
+}
+
+static void exec_expect(elab *e, scope *s, const ast_stmt *st)
+{
+    typed_expect x = {.at = st->at};
+    const ast_expr *c = st->value;
+    int mark = e->checks.count;
+    bool close = c->kind == EXPR_CALL && c->a->kind == EXPR_NAME &&
+                 !strcmp(c->a->name, "close") && !scope_find(s, "close");
+    value *v = close ? eval_close(e, s, c, &x) : eval(e, s, c);
+    if (v->kind == V_ERROR || !checks_run(e, mark))
+        return;
+    x.cond = as_condition(e, v, c->at);
+    if (x.cond)
+        vec_push(e->arena, &e->out->expects, x);
+}
+
+static void test_model(elab *e, scope *s, const ast_stmt *st)
+{
+    value *v;
+    if (scope_own(s, st->name)) {
+        elab_error(e, DIAG_REDEFINED, st->name_at, "`%s` is defined twice",
+                   st->name);
+        return;
+    }
+    v = construct(e, s, st->value, st->name);
+    scope_bind(e, s, st->name, v, st->name_at);
+}
+
+static void run_test(elab *e, const lang_module *m, const ast_decl *test)
+{
+    frame *f = frame_push(e, FRAME_TEST, m, NULL, (src_range){0});
+    scope *s;
+    if (!f)
+        return;
+    f->site = "test";
+    s = scope_new(e, module_scope(e, m), f);
+    for (int i = 0; i < test->body.count; i++) {
+        const ast_stmt *st = test->body.stmts[i];
+        if (st->kind == STMT_EXPECT)
+            exec_expect(e, s, st);
+        else if (st->kind == STMT_MODEL)
+            test_model(e, s, st);
+        else
+            exec(e, s, st);
+    }
+    frame_pop(e);
+}
+
+typed_program *elab_test(ptl_arena *arena, const lang_modules *program,
+                         const lang_module *module, const ast_decl *test,
+                         const elab_options *options, ptl_diags *diags)
+{
+    elab e;
+    elab_init(&e, arena, program, options, diags);
+    e.test = true;
+    e.training = value_bool(&e, false, (src_range){0});
+    run_test(&e, module, test);
+    return elab_finish(&e);
+}

@@ -1,0 +1,188 @@
+/*
+ * elab_diag.c - messages of the elaborator: said once per place, with the
+ * calls that led there, and with the nearest name where one was missed.
+ */
+#include "elab_priv.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A body read many times is wrong once. */
+static bool said_before(elab *e, diag_code code, src_range at)
+{
+    char *key = arena_printf(e->arena, "%d:%s:%u", (int)code,
+                             at.file ? at.file->name : "", at.begin);
+    if (map_get(e->reported, key))
+        return true;
+    map_put(e->reported, key, key);
+    return false;
+}
+
+static void note_calls(elab *e)
+{
+    int shown = 0;
+    for (const frame *f = e->frame; f && shown < 4; f = f->up) {
+        if (!f->call_at.file || !f->what)
+            continue;
+        diag_note(e->diags, f->call_at, "in %s, called here", f->what);
+        shown++;
+    }
+}
+
+value *elab_error(elab *e, diag_code code, src_range at, const char *format,
+                  ...)
+{
+    va_list args;
+    char *text;
+    e->errors++;
+    e->trial_failed = true;
+    if (e->quiet || said_before(e, code, at))
+        return value_error(e);
+    va_start(args, format);
+    text = arena_vprintf(e->arena, format, args);
+    va_end(args);
+    diag_error(e->diags, code, at, "%s", text);
+    note_calls(e);
+    return value_error(e);
+}
+
+void elab_note(elab *e, src_range at, const char *format, ...)
+{
+    va_list args;
+    char *text;
+    if (e->quiet)
+        return;
+    va_start(args, format);
+    text = arena_vprintf(e->arena, format, args);
+    va_end(args);
+    diag_note(e->diags, at, "%s", text);
+}
+
+/* Levenshtein's distance, cut off at 40 bytes. */
+static int distance(const char *a, const char *b)
+{
+    enum { LONGEST = 40 };
+    int row[LONGEST + 1], la = (int)strlen(a), lb = (int)strlen(b);
+    if (la > LONGEST || lb > LONGEST)
+        return LONGEST;
+    for (int j = 0; j <= lb; j++)
+        row[j] = j;
+    for (int i = 1; i <= la; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= lb; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}
+
+void nearest_add(nearest *n, const char *candidate)
+{
+    int d;
+    if (!candidate || !strncmp(candidate, "..", 2))
+        return;
+    d = distance(n->wanted, candidate);
+    if (!n->best || d < n->distance) {
+        n->best = candidate;
+        n->distance = d;
+    }
+}
+
+const char *nearest_hint(ptl_arena *arena, const nearest *n)
+{
+    int longest = (int)strlen(n->wanted);
+    int allowed = longest <= 2 ? 1 : longest <= 5 ? 2 : longest / 3 + 1;
+    if (!n->best || n->distance > allowed || n->distance >= longest)
+        return "";
+    return arena_printf(arena, "; did you mean `%s`?", n->best);
+}
+
+const char *dims_text(elab *e, const int64_t *dims, int rank)
+{
+    ptl_str s = {0};
+    const char *text;
+    str_addc(&s, '[');
+    for (int i = 0; i < rank; i++)
+        str_printf(&s, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    str_addc(&s, ']');
+    text = arena_strdup(e->arena, str_text(&s));
+    str_fini(&s);
+    return text;
+}
+
+static const char *number_text(elab *e, const value *v)
+{
+    int64_t dims[PTL_MAX_RANK];
+    const char *kind = ty_kind_text(value_elem(v));
+    if (v->kind == V_TENSOR && v->tensor->kind == TY_INT && v->tensor->bound)
+        kind = arena_printf(e->arena, "idx(%lld)",
+                            (long long)v->tensor->bound);
+    if (value_rank(v) == 0)
+        return kind;
+    value_dims(v, dims);
+    return arena_printf(e->arena, "%s%s", kind,
+                        dims_text(e, dims, value_rank(v)));
+}
+
+const char *value_text(elab *e, const value *v)
+{
+    switch (v->kind) {
+    case V_ERROR:
+        return "an error";
+    case V_INT:
+        return arena_printf(e->arena, "the integer %lld",
+                            (long long)v->integer);
+    case V_REAL:
+        return arena_printf(e->arena, "the number %g", v->real);
+    case V_BOOL:
+        return v->integer ? "true" : "false";
+    case V_STRING:
+        return arena_printf(e->arena, "the text \"%s\"", v->text);
+    case V_VAR:
+        return arena_printf(e->arena, "the index %s", v->var->name);
+    case V_TENSOR:
+    case V_EXPR:
+        return number_text(e, v);
+    case V_LIST:
+        return arena_printf(e->arena, "a list of %d", v->count);
+    case V_TUPLE:
+        return arena_printf(e->arena, "%d results", v->count);
+    case V_DECL:
+        return arena_printf(e->arena, "the %s %s",
+                            ast_decl_kind_text(v->decl->kind),
+                            v->decl->name ? v->decl->name : "");
+    case V_MODULE:
+        return "a module";
+    case V_INSTANCE:
+        return arena_printf(e->arena, "the %s %s",
+                            ast_decl_kind_text(v->inst->decl->kind),
+                            v->inst->path);
+    case V_INSTANCES:
+        return arena_printf(e->arena, "%d layers", v->count);
+    case V_SCHEDULE:
+        return "a schedule";
+    case V_OPTIMIZER:
+        return "an optimizer";
+    case V_PACK:
+        return "a pack";
+    case V_RAW:
+        return "the raw fields";
+    case V_READER:
+        return "a data source";
+    case V_QUANTITY:
+        return arena_printf(e->arena, "the quantity %g %s", v->real, v->text);
+    case V_WORD:
+        return arena_printf(e->arena, "the word %s", v->text);
+    }
+    return "a value";
+}
+
+bool overflowed(elab *e, src_range at)
+{
+    elab_error(e, DIAG_OVERFLOW, at, "this integer does not fit 64 bits");
+    return false;
+}

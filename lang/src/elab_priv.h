@@ -1,0 +1,409 @@
+/*
+ * elab_priv.h - what the files of the elaborator share.
+ *
+ * Values are what names stand for while a block is read: static numbers, whole
+ * tensors, scalar expressions over indices, declarations, instances. Errors
+ * become V_ERROR, which every operation swallows, so one mistake is reported
+ * once.
+ */
+#ifndef PTL_LANG_ELAB_PRIV_H
+#define PTL_LANG_ELAB_PRIV_H
+
+#include "base/map.h"
+#include "lang/elab.h"
+
+enum {
+    ELAB_MAX_FRAMES = 150,      /* calls within calls */
+    ELAB_MAX_NESTING = 2500,    /* expressions, over all calls */
+    ELAB_MAX_STATEMENTS = 1000000, /* carried out, unrolled ones included */
+    ELAB_MAX_LIST = 1000000,    /* elements of a literal */
+};
+
+typedef enum value_kind {
+    V_ERROR,
+    V_INT,    /* static */
+    V_REAL,   /* static */
+    V_BOOL,   /* static */
+    V_STRING,
+    V_VAR,    /* an index */
+    V_TENSOR,
+    V_EXPR,   /* elementwise over `vars`; rank 0: a scalar */
+    V_LIST,
+    V_TUPLE,  /* several results */
+    V_DECL,   /* fn, layer, model, optimizer, schedule */
+    V_MODULE,
+    V_INSTANCE,  /* of a layer, model or optimizer */
+    V_INSTANCES,
+    V_SCHEDULE,  /* a schedule with its arguments */
+    V_OPTIMIZER, /* an optimizer with its arguments */
+    V_PACK,      /* `..b` of a type: sizes; of a statement: indices */
+    V_RAW,       /* the data files' fields */
+    V_READER,    /* data.idx(...) */
+    V_QUANTITY,
+    V_WORD,
+} value_kind;
+
+typedef struct value value;
+typedef struct scope scope;
+typedef struct frame frame;
+typedef struct instance instance;
+
+typedef struct pack {
+    int rank;    /* -1: not known yet */
+    int64_t dims[PTL_MAX_RANK];
+    bool batch_first;
+    ty_var *vars[PTL_MAX_RANK]; /* statement packs */
+    bool has_vars;
+    src_range at;
+} pack;
+
+struct value {
+    value_kind kind;
+    src_range at;
+    int64_t integer;   /* INT, BOOL */
+    double real;       /* REAL, QUANTITY */
+    const char *text;  /* STRING, QUANTITY's unit, WORD */
+    ty_var *var; /* VAR; TENSOR: the record's index, in front of its axes */
+    ty_tensor *tensor;
+    ty_expr *expr;     /* EXPR */
+    ty_var **vars;     /* EXPR: rank of them */
+    int rank;
+    value **items;     /* LIST, TUPLE, INSTANCES */
+    const char **names; /* TUPLE: of the results */
+    int count;
+    const ast_decl *decl; /* DECL, SCHEDULE, OPTIMIZER */
+    const lang_module *module; /* where decl is; MODULE */
+    scope *closure;    /* DECL within a layer: the instance's scope */
+    scope *args;       /* SCHEDULE, OPTIMIZER: bound arguments */
+    value *cached;     /* SCHEDULE: its value once worked out */
+    instance *inst;
+    pack *pack;
+    typed_source *source; /* READER */
+};
+
+typedef struct binding {
+    value *value;
+    src_range at;
+    bool declared;   /* `x: real[3];`: type known, not yet defined */
+    ty_tensor *type; /* declared kind and dims, or NULL */
+    bool accumulates;
+    bool reserved;   /* a size or parameter: may not be defined again */
+} binding;
+
+struct scope {
+    scope *up;
+    ptl_map *names; /* -> binding; packs under "..name" */
+    frame *frame;
+};
+
+typedef enum frame_kind {
+    FRAME_FN,
+    FRAME_LAYER, /* the fn of an instance */
+    FRAME_INIT,  /* an initialiser */
+    FRAME_SCHEDULE,
+    FRAME_OPTIMIZER,
+    FRAME_TRAIN,
+    FRAME_DATA,
+    FRAME_TEST,
+} frame_kind;
+
+/* One call. */
+struct frame {
+    frame *up;
+    frame_kind kind;
+    const lang_module *module;
+    const char *path; /* names of tensors begin with it; "" at the top */
+    const char *site; /* random sites begin with it */
+    src_range call_at;
+    const char *what; /* name for messages */
+    instance *inst;   /* LAYER */
+    bool returned;
+    value *result;
+    int static_depth; /* inside so many static for and if */
+    int depth;
+    ty_var *record;   /* DATA: the record's index, added in front */
+    typed_param *param; /* OPTIMIZER: slots are collected in it */
+};
+
+struct instance {
+    const ast_decl *decl;
+    const lang_module *module;
+    const char *path;
+    scope *scope;      /* arguments, sizes, members */
+    src_range at;      /* of `use` or `model` */
+    src_range bound_at; /* of the first application */
+    bool bound;
+    bool failed;
+    ptl_map *open;     /* names its members mention: sizes to be bound */
+    const ast_decl *own; /* its nameless fn */
+    /* Optimizers in tests. */
+    value **slots;
+    int slot_count, updates;
+};
+
+/* A subscript to be proven once its statement's ranges are known. */
+typedef struct bound_check {
+    ty_expr *read;
+    int axis;
+    src_range at;
+    const char *text; /* what is read, for the message */
+} bound_check;
+
+typedef struct elab {
+    ptl_arena *arena;
+    ptl_diags *diags;
+    const lang_modules *program;
+    const elab_options *options;
+    typed_program *out;
+    frame *frame;
+    VEC(bound_check) checks;
+    ptl_map *module_scopes;
+    ptl_map *sites;     /* site path -> counter */
+    ptl_map *reported;  /* errors already said */
+    ptl_map *set_used;  /* keys of --set that named something */
+    VEC(instance *) instances;
+    VEC(const char *) known_keys;
+    ptl_map *frozen;
+    value *training, *step, *total_steps; /* what these names mean */
+    int nesting;
+    int64_t statements;
+    int subscript_depth; /* > 0: `/` of integers floors */
+    int errors;
+    bool quiet;    /* ELAB layer draws: errors only say that sizes do not fit */
+    bool trial_failed;
+    ptl_str config;
+    ptl_map *config_keys;
+    bool test; /* parameters are their initial values */
+    int64_t rows;
+    VEC(ty_tensor *) raws;
+    const char *reader; /* of the data block's train source */
+} elab;
+
+/* ---------- begin and end (elab.c) ---------- */
+
+void elab_init(elab *e, ptl_arena *arena, const lang_modules *program,
+               const elab_options *options, ptl_diags *diags);
+/* The program, or NULL after an error. Call it once in any case. */
+typed_program *elab_finish(elab *e);
+
+/* ---------- diagnostics (elab_diag.c) ---------- */
+
+/* Reports once per code and place, with the calls that led there. Returns
+ * V_ERROR. */
+value *elab_error(elab *e, diag_code code, src_range at, const char *format,
+                  ...) __attribute__((format(printf, 4, 5)));
+void elab_note(elab *e, src_range at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The name nearest to `wanted` among those `add` was called with; NULL when
+ * none is near. */
+typedef struct nearest {
+    const char *wanted;
+    const char *best;
+    int distance;
+} nearest;
+void nearest_add(nearest *n, const char *candidate);
+const char *nearest_hint(ptl_arena *arena, const nearest *n); /* "; did you
+                                             mean `x`?" or "" */
+const char *dims_text(elab *e, const int64_t *dims, int rank);
+const char *value_text(elab *e, const value *v); /* "real[3, 4]", "integer" */
+bool overflowed(elab *e, src_range at);
+
+/* ---------- scopes (elab_scope.c) ---------- */
+
+scope *scope_new(elab *e, scope *up, frame *f);
+binding *scope_find(const scope *s, const char *name);
+binding *scope_own(const scope *s, const char *name);
+binding *scope_bind(elab *e, scope *s, const char *name, value *v,
+                    src_range at);
+const char *pack_key(elab *e, const char *name);
+const ast_decl *module_decl(const lang_module *m, const char *name);
+const lang_module *module_named(const lang_module *m, const char *alias);
+value *lookup_name(elab *e, scope *s, const ast_expr *x);
+value *lookup_decl(elab *e, const lang_module *m, const char *name,
+                   src_range at);
+
+/* ---------- values (value.c) ---------- */
+
+value *value_new(elab *e, value_kind kind, src_range at);
+value *value_error(elab *e);
+value *value_int(elab *e, int64_t i, src_range at);
+value *value_real(elab *e, double r, src_range at);
+value *value_bool(elab *e, bool b, src_range at);
+value *value_string(elab *e, const char *text, src_range at);
+value *value_tensor(elab *e, ty_tensor *t, src_range at);
+value *value_scalar(elab *e, ty_expr *x, src_range at); /* V_EXPR, rank 0 */
+bool value_is_static(const value *v);  /* INT, REAL or BOOL */
+bool value_is_number(const value *v);  /* static, index, tensor, expr, list */
+int value_rank(const value *v);
+/* Dims of a TENSOR or EXPR. */
+void value_dims(const value *v, int64_t *dims);
+ty_kind value_elem(const value *v);
+/* A scalar expression; reports and returns NULL when `v` is no scalar. */
+ty_expr *value_scalar_expr(elab *e, value *v, src_range at);
+/* The elements of a number value at `vars` (rank of them). */
+ty_expr *value_at(elab *e, value *v, ty_var **vars, src_range at);
+/* Names a value: a TENSOR stays, an EXPR becomes a definition. */
+ty_tensor *value_materialise(elab *e, value *v, const char *name,
+                             src_range at);
+/* A LIST of numbers as a LITERAL tensor; other values unchanged. */
+value *value_settle(elab *e, value *v);
+/* Static integer; false after an error that says what wanted it. */
+bool value_want_int(elab *e, value *v, const char *what, int64_t *out);
+bool value_want_real(elab *e, value *v, const char *what, double *out);
+
+/* ---------- typed expressions (texpr.c) ---------- */
+
+ty_expr *tx_int(elab *e, int64_t i, src_range at);
+ty_expr *tx_real(elab *e, double r, src_range at);
+ty_expr *tx_bool(elab *e, bool b, src_range at);
+ty_expr *tx_var(elab *e, ty_var *v, src_range at);
+ty_expr *tx_read(elab *e, ty_tensor *t, ty_sub *subs, ty_expr *outside,
+                 src_range at);
+/* Reads `t` at plain variables. */
+ty_expr *tx_read_vars(elab *e, ty_tensor *t, ty_var **vars, src_range at);
+/* Converts operands as the language says; NULL after an error. */
+ty_expr *tx_op(elab *e, ty_op op, ty_expr **args, src_range at);
+ty_expr *tx_op2(elab *e, ty_op op, ty_expr *a, ty_expr *b, src_range at);
+ty_expr *tx_to(elab *e, ty_kind kind, ty_expr *x);
+ty_expr *tx_random(elab *e, ty_random kind, const char *site, src_range at);
+ty_expr *tx_reduce(elab *e, ast_reduction r, ty_var **vars, int count,
+                   ty_expr *filter, ty_expr *body, src_range at);
+/* Replaces variables from[i] by to[i]; seals random leaves over `seal` (when
+ * not NULL) and the reductions around them. */
+ty_expr *tx_replace(elab *e, ty_expr *x, ty_var **from, ty_var **to,
+                    int count);
+ty_expr *tx_seal(elab *e, ty_expr *x, ty_var **vars, int count);
+/* Does `x` use a variable that it does not bind and that is not in `vars`? */
+bool tx_open(elab *e, ty_expr *x, ty_var *const *vars, int count);
+ty_var *ty_var_new(elab *e, const char *name, int64_t hi, src_range at);
+
+ty_tensor *tensor_new(elab *e, ty_role role, const char *name, ty_kind kind,
+                      int rank, const int64_t *dims, src_range at);
+/* Adds the definition of a VALUE tensor; `x` is sealed and checked. */
+ty_tensor *tensor_define(elab *e, const char *name, ty_var **vars, int rank,
+                         ty_expr *x, src_range at);
+const char *tensor_path(elab *e, const char *name);
+bool dims_fit(elab *e, const int64_t *dims, int rank, src_range at);
+
+/* ---------- expressions (elab_expr.c, elab_index.c, elab_call.c) ---------- */
+
+value *eval(elab *e, scope *s, const ast_expr *x);
+value *eval_index(elab *e, scope *s, const ast_expr *x);
+value *eval_reduce(elab *e, scope *s, const ast_expr *x);
+value *eval_call(elab *e, scope *s, const ast_expr *x);
+value *eval_member(elab *e, scope *s, const ast_expr *x);
+value *eval_inside(elab *e, scope *s, const ast_expr *x);
+value *eval_pack_function(elab *e, scope *s, const ast_expr *x);
+value *elementwise(elab *e, ty_op op, value **args, int count, src_range at);
+/* Subscripts of `t`, after `record` (may be NULL) on axis 0; NULL after an
+ * error. With `defines`, bare indices take their range from the axis. */
+ty_sub *eval_subs(elab *e, scope *s, const ast_sub *subs, int count,
+                  ty_tensor *t, ty_var *record, bool defines, src_range at);
+/* Makes ranges meet: a bare occurrence of `v` on an axis of `size`. */
+void var_meets(elab *e, ty_var *v, int64_t size, bool batch, src_range at,
+               const ty_tensor *t, int axis);
+/* Proves the checks from `mark` on and forgets them. */
+bool checks_run(elab *e, int mark);
+void check_add(elab *e, ty_expr *read, int axis, src_range at);
+/* A static integer expression such as a size. */
+bool eval_int(elab *e, scope *s, const ast_expr *x, const char *what,
+              int64_t *out);
+bool eval_interval(elab *e, scope *s, const ast_interval *in, value *v,
+                   const char *name);
+
+/* ---------- types (elab_type.c) ---------- */
+
+/* Is `type` a scalar word without dims: int, real, bool, ...? */
+bool type_is_scalar(const ast_type *type);
+/* Binds open sizes of `type` from `v`, then checks; the value in the type's
+ * terms (a list as literal, an int as real), or an error. `own` receives new
+ * sizes. */
+value *type_bind(elab *e, scope *own, const ast_type *type, value *v,
+                 const char *what, src_range at);
+/* Checks sizes that type_bind() had to leave for later. */
+bool type_finish(elab *e, scope *own, const ast_type *type, value *v,
+                 const char *what, src_range at);
+/* Kind and dims of a type whose sizes are all bound: into `out`. False after
+ * an error; with `may_open`, false silently when a size is not bound yet. */
+bool type_resolve(elab *e, scope *s, const ast_type *type, ty_tensor *out,
+                  bool may_open);
+bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
+                  int64_t *out, int *rank, bool may_open);
+/* Binds open sizes of a result type from the wanted shape. */
+void type_bind_shape(elab *e, scope *own, const ast_type *type,
+                     const int64_t *dims, int rank);
+
+/* ---------- calls (elab_call.c, elab_builtin.c, elab_layer.c) ---------- */
+
+/* The function, layer's fn, ... that a call enters and leaves. NULL and an
+ * error when calls nest too deeply. */
+frame *frame_push(elab *e, frame_kind kind, const lang_module *m,
+                  const char *what, src_range at);
+void frame_pop(elab *e);
+/* Names of file-level hypers. */
+scope *module_scope(elab *e, const lang_module *m);
+
+/* `x` with the shape its value will have (may be NULL): a call binds the
+ * sizes its result type leaves open from it. */
+value *eval_wanted(elab *e, scope *s, const ast_expr *x,
+                   const ty_tensor *wanted);
+/* Arguments of a call in the callee's order; items are NULL where a default
+ * stands. NULL after an error. */
+value **eval_args(elab *e, scope *s, const ast_decl *callee,
+                  const ast_expr *call);
+/* Binds values and defaults to parameters in `into`; sizes are bound too. */
+bool bind_params(elab *e, scope *into, const ast_decl *callee, value **args,
+                 src_range at);
+value *call_fn(elab *e, const ast_decl *fn, const lang_module *m, scope *up,
+               value **args, const ty_tensor *wanted, src_range at);
+/* Runs the statements of a body; false when one was wrong. */
+bool run_body(elab *e, scope *s, const ast_block *body);
+/* Result names known before the body runs are declared with their types. */
+void declare_results(elab *e, scope *s, const ast_decl *fn);
+value *collect_results(elab *e, scope *s, const ast_decl *fn, src_range at);
+/* A builtin that takes these arguments, or NULL. */
+value *eval_builtin(elab *e, scope *s, const ast_expr *call);
+bool is_builtin(const char *name);
+value *eval_close(elab *e, scope *s, const ast_expr *call, typed_expect *out);
+/* `~ zeros()`: found here, then in std.init. */
+ty_tensor *call_initialiser(elab *e, scope *s, const ast_expr *x,
+                            const ty_tensor *shape, const char *site);
+const char *site_next(elab *e);
+
+/* Constructs from `layer(args)`; `path` names its parameters. */
+value *construct(elab *e, scope *s, const ast_expr *x, const char *path);
+value *apply_instance(elab *e, instance *inst, scope *s,
+                      const ast_expr *call);
+value *apply_values(elab *e, instance *inst, value **args, src_range at);
+value *instance_member(elab *e, instance *inst, const char *name,
+                       src_range at);
+void check_applied(elab *e);
+
+/* ---------- statements (elab_stmt.c) ---------- */
+
+void exec(elab *e, scope *s, const ast_stmt *st);
+bool exec_define(elab *e, scope *s, const ast_stmt *st);
+/* The hyper's value after --set; binds it in `s`. */
+void exec_hyper(elab *e, scope *s, const ast_decl *h, const char *block);
+void exec_assert(elab *e, scope *s, const ast_decl *a);
+const char *interpolate(elab *e, scope *s, const char *text, src_range at);
+
+/* ---------- train, data, optimizers ---------- */
+
+value *schedule_value(elab *e, value *v, src_range at);
+void exec_data(elab *e, scope *s, const ast_stmt *st);
+value *eval_reader(elab *e, scope *s, const ast_expr *x);
+value *read_raw(elab *e, const char *field, src_range at);
+bool optimizer_updates(elab *e, scope *train, const ast_block *body,
+                       value *optimizer);
+value *apply_optimizer(elab *e, instance *inst, value **args, int count,
+                       src_range at);
+bool pattern_matches(const char *pattern, const char *path);
+/* An override of `key`, or NULL; remembers that the key exists. */
+const char *set_for(elab *e, const char *key);
+value *parse_setting(elab *e, const char *text, const char *type_name,
+                     const char *key, src_range at);
+void config_add(elab *e, const char *key, const value *v);
+bool sets_all_used(elab *e);
+
+#endif
