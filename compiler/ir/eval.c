@@ -299,6 +299,7 @@ typedef struct reducer {
     ir_number acc;
     double magnitude;  /* sum of |terms| */
     double err;        /* sum of the terms' errors */
+    bool whole;        /* all terms are integers */
     bool doubtful;     /* a filter may decide otherwise */
     ir_number *terms;  /* lse: all of them, for the largest comes first */
     int64_t room;
@@ -310,6 +311,7 @@ static void reducer_begin(reducer *r)
     r->taken = r->winner = 0;
     r->magnitude = r->err = 0.0;
     r->doubtful = false;
+    r->whole = true;
     switch (r->kind) {
     case IR_PROD:
     case IR_ALL:
@@ -373,6 +375,7 @@ static void reducer_take(reducer *r, ir_number x, int64_t position)
         r->acc.z += x.z;
         r->magnitude += fabs(ir_re(x));
         r->err += x.err;
+        r->whole = r->whole && floor(ir_re(x)) == ir_re(x);
         break;
     case IR_PROD:
         r->acc = ir_number_op(IR_MUL_OP, pair, r->type, r->eps);
@@ -436,7 +439,9 @@ static ir_number reducer_end(const reducer *r)
     ir_number x = r->acc;
     switch (r->kind) {
     case IR_SUM:
-        x.err = r->err + 4.0 * r->eps * sqrt((double)r->taken) * r->magnitude;
+        x.err = r->err;
+        if (!r->whole || r->magnitude * r->eps >= 1.0)
+            x.err += 4.0 * r->eps * sqrt((double)r->taken) * r->magnitude;
         break;
     case IR_LSE:
         x = lse_of(r);

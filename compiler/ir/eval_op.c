@@ -224,11 +224,25 @@ static double step_error(ir_scalar op, double x, double err)
                : 0.0;
 }
 
+/* Sums and products of whole numbers that stay small do not round. */
+static bool is_whole(ir_scalar op, const ir_number *a, int count, double y,
+                     double eps)
+{
+    bool whole = (op == IR_ADD_OP || op == IR_SUB_OP || op == IR_MUL_OP ||
+                  op == IR_FMA_OP) &&
+                 floor(y) == y && fabs(y) * eps < 1.0;
+    for (int i = 0; i < count; i++)
+        whole = whole && a[i].err == 0.0 && floor(ir_re(a[i])) == ir_re(a[i]);
+    return whole;
+}
+
 static double real_error(ir_scalar op, const ir_number *a, int count,
                          const double *s, double y, double eps)
 {
     if (op == IR_FLOOR_OP || op == IR_CEIL_OP || op == IR_SIGN_OP)
         return step_error(op, ir_re(a[0]), a[0].err);
+    if (is_whole(op, a, count, y, eps))
+        return 0.0;
     double err = 0.0;
     for (int i = 0; i < count; i++)
         if (a[i].err > 0.0)
