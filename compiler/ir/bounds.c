@@ -1,8 +1,10 @@
 /*
  * bounds.c - between which values an integer expression stays.
  *
- * Interval arithmetic over the box of the variables. When unsure, the answer
- * is "unknown", never too small an interval.
+ * Interval arithmetic over the box of the variables. An end that is not known,
+ * or leaves 64 bits, is INT64_MIN or INT64_MAX, so that clamping an unknown
+ * value still bounds it. When unsure the interval is too large, never too
+ * small.
  */
 #include "ir/ir.h"
 
@@ -10,31 +12,13 @@ typedef struct interval {
     int64_t low, high; /* both included */
 } interval;
 
-static bool bounds_of(const ir_expr *e, const ir_var *vars, interval *out);
+static const interval anything = {INT64_MIN, INT64_MAX};
 
-static bool add_intervals(interval a, interval b, interval *out)
-{
-    return !__builtin_add_overflow(a.low, b.low, &out->low) &&
-           !__builtin_add_overflow(a.high, b.high, &out->high);
-}
+static interval bounds_of(const ir_expr *e, const ir_var *vars);
 
-static bool mul_intervals(interval a, interval b, interval *out)
+static bool is_known(interval a)
 {
-    const int64_t as[] = {a.low, a.high}, bs[] = {b.low, b.high};
-    for (int i = 0; i < 4; i++) {
-        int64_t p;
-        if (__builtin_mul_overflow(as[i / 2], bs[i % 2], &p))
-            return false;
-        out->low = i == 0 || p < out->low ? p : out->low;
-        out->high = i == 0 || p > out->high ? p : out->high;
-    }
-    return true;
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
+    return a.low != INT64_MIN && a.high != INT64_MAX;
 }
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -47,133 +31,154 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static bool binary_bounds(ir_scalar op, interval a, interval b, interval *out)
+static interval either(interval a, interval b)
+{
+    return (interval){smaller(a.low, b.low), larger(a.high, b.high)};
+}
+
+static interval add(interval a, interval b)
+{
+    interval r = anything;
+    if (a.low != INT64_MIN && b.low != INT64_MIN &&
+        __builtin_add_overflow(a.low, b.low, &r.low))
+        return anything;
+    if (a.high != INT64_MAX && b.high != INT64_MAX &&
+        __builtin_add_overflow(a.high, b.high, &r.high))
+        return anything;
+    return r;
+}
+
+static interval negated(interval a)
+{
+    return (interval){a.high == INT64_MAX ? INT64_MIN : -a.high,
+                      a.low == INT64_MIN ? INT64_MAX : -a.low};
+}
+
+static interval mul(interval a, interval b)
+{
+    const int64_t as[] = {a.low, a.high}, bs[] = {b.low, b.high};
+    interval r = {INT64_MAX, INT64_MIN};
+    if (!is_known(a) || !is_known(b))
+        return anything;
+    for (int i = 0; i < 4; i++) {
+        int64_t p;
+        if (__builtin_mul_overflow(as[i / 2], bs[i % 2], &p))
+            return anything;
+        r = either(r, (interval){p, p});
+    }
+    return r;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    int64_t q = a / b;
+    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
+}
+
+static interval binary_bounds(ir_scalar op, interval a, interval b)
 {
     switch (op) {
     case IR_ADD_OP:
-        return add_intervals(a, b, out);
+        return add(a, b);
     case IR_SUB_OP:
-        return b.low > INT64_MIN && b.high > INT64_MIN &&
-               add_intervals(a, (interval){-b.high, -b.low}, out);
+        return add(a, negated(b));
     case IR_MUL_OP:
-        return mul_intervals(a, b, out);
+        return mul(a, b);
     case IR_IDIV_OP: /* by a known positive number only */
         if (b.low != b.high || b.low <= 0)
-            return false;
-        *out = (interval){floor_div(a.low, b.low), floor_div(a.high, b.low)};
-        return true;
+            return anything;
+        return (interval){
+            a.low == INT64_MIN ? INT64_MIN : floor_div(a.low, b.low),
+            a.high == INT64_MAX ? INT64_MAX : floor_div(a.high, b.low)};
     case IR_MOD_OP:
-        if (b.low <= 0)
-            return false;
-        *out = a.low >= 0 && a.high < b.low ? a : (interval){0, b.high - 1};
-        return true;
+        if (b.low <= 0 || b.high == INT64_MAX)
+            return anything;
+        return a.low >= 0 && a.high < b.low ? a : (interval){0, b.high - 1};
     case IR_MAXIMUM_OP:
-        *out = (interval){larger(a.low, b.low), larger(a.high, b.high)};
-        return true;
+        return (interval){larger(a.low, b.low), larger(a.high, b.high)};
     case IR_MINIMUM_OP:
-        *out = (interval){smaller(a.low, b.low), smaller(a.high, b.high)};
-        return true;
+        return (interval){smaller(a.low, b.low), smaller(a.high, b.high)};
     default:
-        return false;
+        return anything;
     }
 }
 
-static bool unary_bounds(const ir_expr *e, const ir_var *vars, interval *out)
+static interval unary_bounds(ir_scalar op, interval a)
 {
-    interval a;
-    if (e->op == IR_INT_OP && e->args[0]->type == IR_BOOL) {
-        *out = (interval){0, 1};
-        return true;
-    }
-    if (e->args[0]->type != IR_INT || !bounds_of(e->args[0], vars, &a) ||
-        a.low == INT64_MIN)
-        return false;
-    switch (e->op) {
+    switch (op) {
     case IR_NEG_OP:
-        *out = (interval){-a.high, -a.low};
-        return true;
-    case IR_ABS_OP:
-        *out = (interval){a.low > 0 ? a.low : a.high < 0 ? -a.high : 0,
-                          larger(-a.low, a.high)};
-        return true;
+        return negated(a);
+    case IR_ABS_OP: {
+        interval n = negated(a);
+        int64_t least = a.low > 0 ? a.low : a.high < 0 ? n.low : 0;
+        return (interval){least, larger(a.high, n.high)};
+    }
     case IR_SIGN_OP:
-        *out = (interval){-1, 1};
-        return true;
+        return (interval){-1, 1};
     case IR_STOP_OP:
-        *out = a;
-        return true;
+        return a;
     default:
-        return false;
+        return anything;
     }
 }
 
-static bool op_bounds(const ir_expr *e, const ir_var *vars, interval *out)
+static interval op_bounds(const ir_expr *e, const ir_var *vars)
 {
-    interval a, b;
-    if (e->op == IR_SELECT_OP) {
-        if (!bounds_of(e->args[1], vars, &a) ||
-            !bounds_of(e->args[2], vars, &b))
-            return false;
-        *out = (interval){smaller(a.low, b.low), larger(a.high, b.high)};
-        return true;
-    }
+    if (e->op == IR_SELECT_OP)
+        return either(bounds_of(e->args[1], vars),
+                      bounds_of(e->args[2], vars));
+    if (e->op == IR_INT_OP)
+        return e->args[0]->type == IR_BOOL ? (interval){0, 1} : anything;
     if (e->arg_count == 1)
-        return unary_bounds(e, vars, out);
-    return e->arg_count == 2 && bounds_of(e->args[0], vars, &a) &&
-           bounds_of(e->args[1], vars, &b) && binary_bounds(e->op, a, b, out);
+        return unary_bounds(e->op, bounds_of(e->args[0], vars));
+    return binary_bounds(e->op, bounds_of(e->args[0], vars),
+                         bounds_of(e->args[1], vars));
 }
 
-static bool bounds_of(const ir_expr *e, const ir_var *vars, interval *out)
+static interval read_bounds(const ir_expr *e, const ir_var *vars)
+{
+    if (e->node->type.bound <= 0)
+        return anything;
+    interval inside = {0, e->node->type.bound - 1};
+    return e->outside ? either(inside, bounds_of(e->outside, vars)) : inside;
+}
+
+static interval bounds_of(const ir_expr *e, const ir_var *vars)
 {
     if (e->type != IR_INT)
-        return false;
+        return anything;
     switch (e->kind) {
     case IR_EXPR_CONST:
-        *out = (interval){(int64_t)e->number, (int64_t)e->number};
-        return true;
+        return (interval){(int64_t)e->number, (int64_t)e->number};
     case IR_EXPR_VAR:
-        *out = (interval){vars[e->var].lo,
+        return (interval){vars[e->var].lo,
                           larger(vars[e->var].lo, vars[e->var].hi - 1)};
-        return true;
-    case IR_EXPR_READ: {
-        if (e->node->type.bound <= 0)
-            return false;
-        *out = (interval){0, e->node->type.bound - 1};
-        interval outside;
-        if (!e->outside)
-            return true;
-        if (!bounds_of(e->outside, vars, &outside))
-            return false;
-        *out = (interval){smaller(out->low, outside.low),
-                          larger(out->high, outside.high)};
-        return true;
-    }
+    case IR_EXPR_READ:
+        return read_bounds(e, vars);
     case IR_EXPR_OP:
-        return op_bounds(e, vars, out);
+        return op_bounds(e, vars);
     default:
-        return false;
+        return anything;
     }
 }
 
 bool ir_expr_bounds(const ir_expr *e, const ir_var *vars, int64_t *low,
                     int64_t *high)
 {
-    interval result;
-    if (!bounds_of(e, vars, &result))
-        return false;
-    *low = result.low;
-    *high = result.high;
-    return true;
+    interval r = bounds_of(e, vars);
+    *low = r.low;
+    *high = r.high;
+    return is_known(r);
 }
 
 bool ir_sub_bounds(const ir_sub *sub, const ir_var *vars, int64_t *low,
                    int64_t *high)
 {
-    ir_affine_range(sub->affine, vars, low, high);
-    if (!sub->gather)
-        return true;
-    int64_t gather_low, gather_high;
-    return ir_expr_bounds(sub->gather, vars, &gather_low, &gather_high) &&
-           !__builtin_add_overflow(*low, gather_low, low) &&
-           !__builtin_add_overflow(*high, gather_high, high);
+    interval r;
+    ir_affine_range(sub->affine, vars, &r.low, &r.high);
+    if (sub->gather)
+        r = add(r, bounds_of(sub->gather, vars));
+    *low = r.low;
+    *high = r.high;
+    return is_known(r);
 }
