@@ -93,8 +93,9 @@ kern_value *kern_tanh(kern_builder *b, kern_value *x)
  *
  *   n < 0:  1 / ((1 + u) + u p)       n >= 0:  u / ((1 + u) + p)
  *
- * 1 + u is exact as long as it matters, so the denominator is rounded once;
- * the factor u comes last, which keeps the far left right down to denormals.
+ * What 1 + u loses joins the last term, so that the denominator is rounded
+ * about once. The factor u comes last, which keeps the far left right down to
+ * denormals.
  */
 kern_value *kern_sigmoid(kern_builder *b, kern_value *x)
 {
@@ -109,8 +110,9 @@ kern_value *kern_sigmoid(kern_builder *b, kern_value *x)
     kern_value *down = kern_op2(b, KERN_MIN, e.n, minus_n);
     kern_value *u = power_of_two(
         &m, kern_op2(b, KERN_MAX, down, whole(&m, -100)));
-    kern_value *below = fused(&m, either(&m, left, one, u), p,
-                              add(&m, one, u));
-    return scaled(&m, quotient(&m, one, below),
+    kern_value *head = add(&m, one, u);
+    kern_value *lost = add(&m, sub(&m, one, head), u);
+    kern_value *rest = fused(&m, either(&m, left, one, u), p, lost);
+    return scaled(&m, quotient(&m, one, add(&m, head, rest)),
                   kern_op2(b, KERN_MIN, minus_n, zero));
 }
