@@ -202,15 +202,38 @@ static void print_call(printer *p, const char *name, ir_expr *const *args,
     str_addc(p->out, ')');
 }
 
+static bool is_negated(const ir_expr *e)
+{
+    return e->kind == IR_EXPR_OP && e->op == IR_NEG_OP;
+}
+
+static void print_product(printer *p, const ir_expr *a, const ir_expr *b)
+{
+    print_expr(p, a, P_MUL);
+    str_add(p->out, " * ");
+    print_expr(p, b, P_UNARY);
+}
+
+/* fma(a, b, c) is a*b + c, fma(-a, b, c) is c - a*b. */
+static void print_fma(printer *p, ir_expr *const *args)
+{
+    if (is_negated(args[0])) {
+        print_expr(p, args[2], P_ADD);
+        str_add(p->out, " - ");
+        print_product(p, args[0]->args[0], args[1]);
+        return;
+    }
+    bool minus = is_negated(args[2]);
+    print_product(p, args[0], args[1]);
+    str_add(p->out, minus ? " - " : " + ");
+    print_expr(p, minus ? args[2]->args[0] : args[2], P_MUL);
+}
+
 static void print_op(printer *p, const ir_expr *e)
 {
     int level = level_of(e);
     if (e->op == IR_FMA_OP) {
-        print_expr(p, e->args[0], P_MUL);
-        str_add(p->out, " * ");
-        print_expr(p, e->args[1], P_UNARY);
-        str_add(p->out, " + ");
-        print_expr(p, e->args[2], P_MUL);
+        print_fma(p, e->args);
     } else if (ir_is_call(e->op)) {
         print_call(p, ir_scalars[e->op].text, e->args, e->arg_count);
     } else if (e->op == IR_SELECT_OP) {

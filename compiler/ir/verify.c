@@ -339,11 +339,35 @@ static int64_t gcd(int64_t a, int64_t b)
     return a < 0 ? -a : a;
 }
 
+/* What of a subscript is no multiple of `step`, and between which values. */
+static void remainder_range(const ir_affine *a, const box *b, int64_t step,
+                            int64_t *low, int64_t *high)
+{
+    ir_term terms[IR_MAX_RANK];
+    ir_affine rest = {.constant = a->constant, .terms = terms};
+    for (int i = 0; i < a->term_count; i++)
+        if (a->terms[i].coef % step != 0)
+            terms[rest.term_count++] = a->terms[i];
+    ir_affine_range(rest, b->vars, low, high);
+}
+
+/* No difference of the two is a multiple of `step`: neither is 0. */
+static bool differs_by_step(const ir_affine *a, const box *box_a,
+                            const ir_affine *b, const box *box_b, int64_t step)
+{
+    int64_t low_a, high_a, low_b, high_b;
+    remainder_range(a, box_a, step, &low_a, &high_a);
+    remainder_range(b, box_b, step, &low_b, &high_b);
+    int64_t low = low_a - high_b, high = high_a - low_b;
+    int64_t above = ((low % step) + step) % step; /* low's own remainder */
+    return above != 0 && high < low - above + step;
+}
+
 /* Can two subscripts of the same axis never be equal? */
 static bool axis_differs(const ir_sub *a, const box *box_a, const ir_sub *b,
                          const box *box_b)
 {
-    int64_t low_a, high_a, low_b, high_b, step = 0;
+    int64_t low_a, high_a, low_b, high_b;
     if (!ir_sub_bounds(a, box_a->vars, &low_a, &high_a) ||
         !ir_sub_bounds(b, box_b->vars, &low_b, &high_b))
         return false;
@@ -351,12 +375,18 @@ static bool axis_differs(const ir_sub *a, const box *box_a, const ir_sub *b,
         return true;
     if (a->gather || b->gather)
         return false;
-    for (int i = 0; i < a->affine.term_count; i++)
-        step = gcd(step, a->affine.terms[i].coef);
-    for (int i = 0; i < b->affine.term_count; i++)
-        step = gcd(step, b->affine.terms[i].coef);
-    int64_t apart = a->affine.constant - b->affine.constant;
-    return step == 0 ? apart != 0 : apart % step != 0;
+    int64_t common = 0;
+    const ir_affine *both[] = {&a->affine, &b->affine};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < both[k]->term_count; i++) {
+            int64_t coef = both[k]->terms[i].coef;
+            common = gcd(common, coef);
+            if (differs_by_step(&a->affine, box_a, &b->affine, box_b,
+                                coef < 0 ? -coef : coef))
+                return true;
+        }
+    return common > 1 &&
+           differs_by_step(&a->affine, box_a, &b->affine, box_b, common);
 }
 
 static bool never_meet(const ir_piece *p, const ir_piece *q, int rank)

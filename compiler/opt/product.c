@@ -55,8 +55,12 @@ bool opt_product_of(ir_graph *g, ir_expr *e, var_set reduced, product *p)
 ir_expr *opt_product_expr(ir_graph *g, const product *p)
 {
     ir_expr *e = NULL;
-    for (int i = 0; i < p->factor_count; i++)
-        e = e ? ir_op2(g, IR_MUL_OP, e, p->factors[i].e) : p->factors[i].e;
+    for (int pass = 0; pass < 2; pass++) /* constants first */
+        for (int i = 0; i < p->factor_count; i++) {
+            ir_expr *f = p->factors[i].e;
+            if ((f->kind == IR_EXPR_CONST) == (pass == 0))
+                e = e ? ir_op2(g, IR_MUL_OP, e, f) : f;
+        }
     e = e ? e : ir_real(g, 1.0);
     for (int i = 0; i < p->divisor_count; i++)
         e = ir_op2(g, IR_DIV_OP, e, p->divisors[i]);

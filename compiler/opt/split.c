@@ -12,7 +12,9 @@
  *
  * Nothing is done where it would not lower the number of points visited, or
  * let a product of two be seen. Sums may come out in another order, so values
- * agree within rounding.
+ * agree within rounding. A filter guards what it filters: where it depends on
+ * r no factor leaves the sum, since a sum over nothing is 0 whatever it is
+ * multiplied with.
  *
  * Needs:    folded bodies (signs outside of products).
  * Provides: no sum over a product of three operands with different indices
@@ -27,7 +29,10 @@ typedef struct splitter {
     ir_graph *g;
     ir_node *n;
     const ir_comp *comp;
-    var_set reduced, filtered;
+    var_set reduced;
+    ir_expr *filter;  /* what of the filter the reduction asks for, or NULL */
+    ir_expr *guard;   /* what of it is decided outside of the sum, or NULL */
+    var_set filtered; /* variables of `filter` */
 } splitter;
 
 static var_set bit(int v)
@@ -52,6 +57,12 @@ static double volume(const splitter *s, var_set vars)
 static int count_bits(var_set vars)
 {
     return __builtin_popcount(vars);
+}
+
+/* What varies with these stays inside the sum when it divides. */
+static var_set own_divisors(const splitter *s)
+{
+    return s->filter ? ~(var_set)0 : s->reduced;
 }
 
 /* ---------- a part of the sum as a node of its own ---------- */
@@ -206,7 +217,8 @@ static void dissect(const splitter *s, const product *p, anatomy *a)
     a->outer.factor_count = 0;
     for (int i = 0; i < p->factor_count; i++) {
         const factor *f = &p->factors[i];
-        if (f->vars & s->reduced) {
+        bool guarded = s->filter && f->e->kind != IR_EXPR_CONST;
+        if (guarded || (f->vars & s->reduced)) {
             a->inner.at[a->inner.count++] = *f;
             a->used |= f->vars;
         } else {
@@ -215,9 +227,11 @@ static void dissect(const splitter *s, const product *p, anatomy *a)
     }
 }
 
-/* Groups connected to `seed` by indices of the sum. */
+/* Groups connected to `seed` by indices of the sum; by a filter, all are. */
 static var_set component_of(const splitter *s, const groups *gs, var_set seed)
 {
+    if (s->filter)
+        return ~(var_set)0;
     for (bool grown = true; grown;) {
         grown = false;
         for (int i = 0; i < gs->count; i++) {
@@ -227,11 +241,6 @@ static var_set component_of(const splitter *s, const groups *gs, var_set seed)
                 grown = true;
             }
         }
-        var_set asked = s->filtered & s->reduced;
-        if ((asked & seed) && (asked & ~seed)) {
-            seed |= asked;
-            grown = true;
-        }
     }
     return seed;
 }
@@ -240,13 +249,12 @@ static int component_count(const splitter *s, const groups *gs)
 {
     var_set seen = 0;
     int count = 0;
-    for (int i = 0; i < gs->count; i++)
-        if (!(gs->at[i].vars & seen & s->reduced)) {
-            seen |= component_of(s, gs, gs->at[i].vars & s->reduced);
-            count++;
-        }
-    if (s->filtered & s->reduced & ~seen)
+    for (int i = 0; i < gs->count; i++) {
+        if (s->filter ? i > 0 : (gs->at[i].vars & seen & s->reduced) != 0)
+            continue;
+        seen |= component_of(s, gs, gs->at[i].vars & s->reduced);
         count++;
+    }
     return count;
 }
 
@@ -308,10 +316,9 @@ static ir_expr *sum_component(const splitter *s, const groups *gs,
                               var_set component)
 {
     groups own = {0};
-    var_set used = 0;
-    bool is_filtered = (s->filtered & component) != 0;
+    var_set used = s->filtered;
     for (int i = 0; i < gs->count; i++)
-        if (gs->at[i].vars & component)
+        if (s->filter || (gs->at[i].vars & component))
             own.at[own.count++] = gs->at[i];
     settle_groups(s, &own);
     ir_expr *e = NULL;
@@ -319,9 +326,8 @@ static ir_expr *sum_component(const splitter *s, const groups *gs,
         e = e ? ir_op2(s->g, IR_MUL_OP, e, own.at[i].e) : own.at[i].e;
         used |= own.at[i].vars;
     }
-    used |= is_filtered ? s->filtered : 0;
     return sum_node(s, e ? e : ir_real(s->g, 1.0), used & ~s->reduced,
-                    used & s->reduced, is_filtered ? s->comp->filter : NULL);
+                    used & s->reduced, s->filter);
 }
 
 static void add_factor(product *p, ir_expr *e)
@@ -336,7 +342,10 @@ static ir_expr *sum_of_product(const splitter *s, const product *p)
     anatomy a;
     var_set seen = 0;
     dissect(s, p, &a);
-    for (int i = 0; i < a.inner.count; i++) {
+    double repeats = volume(s, s->reduced & ~a.used);
+    if (s->filter)
+        add_factor(&a.outer, sum_component(s, &a.inner, 0));
+    for (int i = 0; i < a.inner.count && !s->filter; i++) {
         var_set seed = a.inner.at[i].vars & s->reduced;
         if (seed & seen)
             continue;
@@ -344,18 +353,10 @@ static ir_expr *sum_of_product(const splitter *s, const product *p)
         add_factor(&a.outer, sum_component(s, &a.inner, component));
         seen |= component;
     }
-    if (s->filtered & s->reduced & ~seen) {
-        var_set asked = s->filtered & s->reduced;
-        add_factor(&a.outer, sum_component(s, &a.inner, asked));
-        seen |= asked;
-    }
-    double repeats = volume(s, s->reduced & ~seen & ~a.used);
     if (repeats != 1.0)
         add_factor(&a.outer, ir_real(s->g, repeats));
     ir_expr *value = opt_product_expr(s->g, &a.outer);
-    bool is_outer = s->comp->filter && !(s->filtered & s->reduced);
-    return is_outer ? ir_select(s->g, s->comp->filter, value,
-                                ir_real(s->g, 0.0))
+    return s->guard ? ir_select(s->g, s->guard, value, ir_real(s->g, 0.0))
                     : value;
 }
 
@@ -379,7 +380,7 @@ static bool term_product(const splitter *s, const product *rest, ir_expr *term,
                          product *out)
 {
     product own;
-    if (!opt_product_of(s->g, term, s->reduced, &own) ||
+    if (!opt_product_of(s->g, term, own_divisors(s), &own) ||
         own.factor_count + rest->factor_count > MOST_FACTORS - 4 ||
         own.divisor_count + rest->divisor_count > MOST_FACTORS)
         return false;
@@ -436,7 +437,7 @@ static ir_expr *take_out_common(const splitter *s, ir_expr *body)
     if (!opt_terms_of(s->g, body, parts, &count) || count < 2)
         return body;
     for (int i = 0; i < count; i++)
-        if (!opt_product_of(s->g, parts[i], s->reduced, &ps[i]))
+        if (!opt_product_of(s->g, parts[i], own_divisors(s), &ps[i]))
             return body;
     for (int f = 0; f < ps[0].factor_count; f++) {
         ir_expr *common = ps[0].factors[f].e, *sum = NULL;
@@ -497,6 +498,24 @@ static bool is_candidate(const ir_node *n)
     return ir_volume(c) > 0;
 }
 
+static ir_expr *both(ir_graph *g, ir_expr *a, ir_expr *b)
+{
+    return a ? ir_op2(g, IR_AND_OP, a, b) : b;
+}
+
+static void split_filter(splitter *s, ir_expr *filter)
+{
+    if (filter->kind == IR_EXPR_OP && filter->op == IR_AND_OP) {
+        split_filter(s, filter->args[0]);
+        split_filter(s, filter->args[1]);
+    } else if (opt_vars_of(filter) & s->reduced) {
+        s->filter = both(s->g, s->filter, filter);
+        s->filtered |= opt_vars_of(filter);
+    } else {
+        s->guard = both(s->g, s->guard, filter);
+    }
+}
+
 static void split_comp(ir_graph *g, ir_node *n)
 {
     ir_comp comp = n->comp;
@@ -508,9 +527,10 @@ static void split_comp(ir_graph *g, ir_node *n)
         return;
     for (int v = comp.out_count; v < comp.var_count; v++)
         s.reduced |= bit(v);
-    s.filtered = comp.filter ? opt_vars_of(comp.filter) : 0;
+    if (comp.filter)
+        split_filter(&s, comp.filter);
     comp.body = take_out_common(&s, comp.body);
-    if (!opt_product_of(g, comp.body, s.reduced, &p) ||
+    if (!opt_product_of(g, comp.body, own_divisors(&s), &p) ||
         p.factor_count > MOST_FACTORS - 4)
         return;
     if (distribute(&s, &p, &ts)) {

@@ -36,21 +36,28 @@ static void check_diags(const grad_case *c, const char *when)
     stop(when, str_text(&text));
 }
 
-/* loss = sum(dy * y) */
-static void add_loss(grad_case *c)
+/* sum(weight * y) with a new input `name` for the weight */
+static ir_node *weighted_sum(ir_graph *g, const char *name, ir_node *y)
 {
-    ir_graph *g = c->g;
-    ir_comp sum = {.reduce = IR_SUM, .var_count = c->y->type.rank};
+    ir_comp sum = {.reduce = IR_SUM, .var_count = y->type.rank};
     ir_var vars[IR_MAX_RANK];
-    for (int d = 0; d < c->y->type.rank; d++)
-        vars[d] = (ir_var){"o", 0, c->y->type.dims[d]};
+    for (int d = 0; d < y->type.rank; d++)
+        vars[d] = (ir_var){"o", 0, y->type.dims[d]};
     sum.vars = vars;
     if (sum.var_count == 0)
         sum.reduce = IR_MAP;
-    c->dy = ir_input(g, "dy", c->y->type, IR_GENERIC, PTL_F64);
-    sum.body = ir_op2(g, IR_MUL_OP, ir_read_plain(g, c->dy, 0),
-                      ir_read_plain(g, c->y, 0));
-    c->loss = ir_comprehend(g, "loss", &sum, (src_range){0});
+    ir_node *weight = ir_input(g, name, y->type, IR_GENERIC, PTL_F64);
+    sum.body = ir_op2(g, IR_MUL_OP, ir_read_plain(g, weight, 0),
+                      ir_read_plain(g, y, 0));
+    return ir_comprehend(g, "loss", &sum, (src_range){0});
+}
+
+static void note_forward(grad_case *c)
+{
+    c->forward_count = c->g->nodes.count;
+    c->forward = ARENA_ARRAY(c->arena, ir_node *, c->forward_count);
+    memcpy(c->forward, c->g->nodes.data,
+           (size_t)c->forward_count * sizeof *c->forward);
 }
 
 grad_case *grad_case_parse(const char *name, const char *text)
@@ -73,12 +80,9 @@ grad_case *grad_case_parse(const char *name, const char *text)
             n->type.kind == IR_REAL && c->wrt_count < CASE_INPUTS)
             c->wrt[c->wrt_count++] = n;
     }
-    add_loss(c);
+    c->loss = weighted_sum(c->g, "dy", c->y);
     verify(c, name);
-    c->forward_count = c->g->nodes.count;
-    c->forward = ARENA_ARRAY(arena, ir_node *, c->forward_count);
-    memcpy(c->forward, c->g->nodes.data,
-           (size_t)c->forward_count * sizeof *c->forward);
+    note_forward(c);
     return c;
 }
 
@@ -128,6 +132,27 @@ void grad_case_build(grad_case *c, bool optimise)
         c->grads[i] = c->g->outputs.data[base + i].node;
     c->loss = c->g->outputs.data[base + c->wrt_count].node;
     verify(c, "opt");
+}
+
+void grad_case_again(grad_case *c, bool optimise)
+{
+    ir_node *total = NULL;
+    for (int i = 0; i < c->wrt_count; i++) {
+        ir_node *one = weighted_sum(
+            c->g, arena_printf(c->arena, "e_%s", c->wrt[i]->name),
+            c->grads[i]);
+        if (total) {
+            ir_comp sum = {.body = ir_op2(c->g, IR_ADD_OP,
+                                          ir_read_plain(c->g, total, 0),
+                                          ir_read_plain(c->g, one, 0))};
+            one = ir_comprehend(c->g, "loss", &sum, (src_range){0});
+        }
+        total = one;
+    }
+    c->loss = total;
+    c->g->outputs.count = 0;
+    note_forward(c);
+    grad_case_build(c, optimise);
 }
 
 /* ---------- looking ---------- */

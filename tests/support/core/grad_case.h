@@ -19,7 +19,7 @@ typedef struct grad_case {
     ir_graph *g;
     int forward_count;
     ir_node **forward; /* nodes before differentiation */
-    ir_node *loss, *y, *dy;
+    ir_node *loss, *y;
     int wrt_count;
     ir_node *wrt[CASE_INPUTS], *grads[CASE_INPUTS];
     int value_count; /* numbers given to inputs by name; the rest is random */
@@ -35,6 +35,9 @@ void grad_case_free(grad_case *c);
 void grad_case_set(grad_case *c, const char *name, const double *values);
 /* Differentiates, runs the passes where `optimise`, verifies. */
 void grad_case_build(grad_case *c, bool optimise);
+/* Differentiates once more: the loss becomes the sum of fresh random numbers
+ * times the derivatives. After grad_case_build(). */
+void grad_case_again(grad_case *c, bool optimise);
 /* The derivatives as PTL, without the forward pass. */
 void grad_case_print(const grad_case *c, ptl_str *out);
 /* Evaluates all; the caller frees. */
