@@ -118,24 +118,38 @@ static double f64_of_bits(uint64_t bits)
     return x;
 }
 
-/* |got - exact| in units of the last place `exact` has in a type of `digits`
- * binary digits; infinity counts as the power of two it stands for. */
-static double distance(long double got, long double exact, int digits,
-                       int least, int most)
+/* |got - exact| in units of the last place `exact` has in F64; infinity counts
+ * as the power of two it stands for. */
+static double distance_f64(double got, long double exact)
 {
     if (isnan(got) || isnan(exact))
         return isnan(got) && isnan(exact) ? 0 : (double)INFINITY;
-    long double huge = ldexpl(1, most);
-    if (fabsl(got) > huge)
-        got = copysignl(huge, got);
+    const long double huge = 0x1p1024L;
+    long double value = isinf(got) ? copysignl(huge, (long double)got)
+                                   : (long double)got;
     if (fabsl(exact) > huge)
         exact = copysignl(huge, exact);
-    int exponent = ilogbl(exact);
-    if (exact == 0 || exponent < least)
-        exponent = least;
-    if (exponent > most - 1)
-        exponent = most - 1;
-    return (double)ldexpl(fabsl(got - exact), digits - 1 - exponent);
+    int exponent = exact == 0 ? -1022 : ilogbl(exact);
+    exponent = exponent < -1022 ? -1022 : exponent > 1023 ? 1023 : exponent;
+    return (double)ldexpl(fabsl(value - exact), 52 - exponent);
+}
+
+/* The same for F32, from a double, whose exponent is taken from its bits:
+ * this runs for all 2^32 numbers. */
+static double distance_f32(float got, double exact)
+{
+    if (isnan(got) || isnan(exact))
+        return isnan(got) && isnan(exact) ? 0 : (double)INFINITY;
+    const double huge = 0x1p128;
+    double value = isinf(got) ? copysign(huge, (double)got) : (double)got;
+    if (fabs(exact) > huge)
+        exact = copysign(huge, exact);
+    uint64_t bits;
+    memcpy(&bits, &exact, sizeof bits);
+    int64_t exponent = (int64_t)(bits >> 52 & 0x7ff) - 1023;
+    exponent = exponent < -126 ? -126 : exponent > 127 ? 127 : exponent;
+    return fabs(value - exact) *
+           f64_of_bits((uint64_t)(23 - exponent + 1023) << 52);
 }
 
 static void keep_worst(math_worst *w, double ulp, double x, double y,
@@ -210,12 +224,7 @@ math_worst math_sweep_f32(const math_case *c, math_run *run, void *context,
         run(context, buffers);
         for (int i = 0; i < MATH_BLOCK; i++) {
             double exact = c->exact((double)x[i], (double)y[i]);
-            if (isnan(exact) && isnan(out[i])) {
-                w.count++;
-                continue;
-            }
-            double ulp = distance((long double)out[i], (long double)exact, 24,
-                                  -126, 128);
+            double ulp = distance_f32(out[i], exact);
             keep_worst(&w, ulp, (double)x[i], (double)y[i], (double)out[i],
                        (long double)exact);
         }
@@ -256,7 +265,7 @@ math_worst math_sample_f64(const math_case *c, math_run *run, void *context,
         for (int i = 0; i < MATH_BLOCK; i++) {
             long double exact = c->exact_long((long double)x[i],
                                               (long double)y[i]);
-            double ulp = distance((long double)out[i], exact, 53, -1022, 1024);
+            double ulp = distance_f64(out[i], exact);
             keep_worst(&w, ulp, x[i], y[i], out[i], exact);
         }
     }

@@ -4,6 +4,8 @@
  * test_long_math.c goes through every f32 number.
  */
 #include "core/kern_run.h"
+#include "core/philox_case.h"
+#include "llvm/code.h"
 #include "llvm/levels.h"
 #include "llvm/math_code.h"
 #include <setjmp.h>
@@ -141,6 +143,28 @@ static void every_level_gives_the_interpreters_bits(void **state)
     assert_int_equal(differing, 0);
 }
 
+/* ---------- random numbers ---------- */
+
+static void random_task(void *context, void *const *buffers, int64_t task)
+{
+    llvm_entry(context, 0)(buffers, task, task + 1);
+}
+
+static void random_numbers_are_those_of_philox(void **state)
+{
+    (void)state;
+    const uint64_t site = 77;
+    for (int type = KERN_F32; type <= KERN_F64; type++)
+        for (int normal = 0; normal < 2; normal++) {
+            kern_module *m = philox_module((kern_type)type, normal, site, 16);
+            llvm_code *code = test_compile(m, "native");
+            assert_int_equal(philox_failures((kern_type)type, normal, site,
+                                             random_task, code), 0);
+            llvm_code_release(code);
+            kern_module_free(m);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +172,7 @@ int main(void)
         cmocka_unit_test(f64_stays_within_its_bounds),
         cmocka_unit_test(special_values_follow_annex_f),
         cmocka_unit_test(every_level_gives_the_interpreters_bits),
+        cmocka_unit_test(random_numbers_are_those_of_philox),
     };
     mallopt(M_TRIM_THRESHOLD, 1 << 28); /* see core/test_math.c */
     return cmocka_run_group_tests(tests, NULL, NULL);
