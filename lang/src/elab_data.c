@@ -313,8 +313,7 @@ static void infer_one(const raw_reading *r, const ast_expr *member,
 {
     int64_t dims[PTL_MAX_RANK];
     ty_tensor *t;
-    if (raw_given(r->e, member->name) || raw_found(r->e, member->name) ||
-        r->e->options->raw_count > 0)
+    if (raw_given(r->e, member->name) || raw_found(r->e, member->name))
         return;
     if (count >= PTL_MAX_RANK)
         return;
@@ -361,7 +360,8 @@ static void infer_raws(elab *e, scope *s, const ast_stmt *st)
 {
     raw_reading r = {.e = e, .scope = s, .st = st};
     ty_tensor type;
-    if (e->options->raw_count > 0)
+    /* Prediction is given what the model reads and nothing else. */
+    if (e->options->raw_count > 0 && e->options->mode != ELAB_PREDICT)
         return;
     if (st->type && type_resolve(e, s, st->type, &type, true)) {
         r.type = &type;

@@ -1,0 +1,80 @@
+/*
+ * compile_file.c - see compile_file.h.
+ */
+#include "compile_file.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool driver_sets(driver *d, elab_options *options, ptl_error *err)
+{
+    int count = d->options.set.count;
+    elab_set *sets = ARENA_ARRAY(d->arena, elab_set, count + 1);
+    for (int i = 0; i < count; i++) {
+        const char *text = d->options.set.data[i];
+        const char *equals = strchr(text, '=');
+        if (!equals || equals == text) {
+            ptl_fail(err, PTL_E_USAGE, "--set wants NAME=VALUE, not \"%s\"",
+                     text);
+            return false;
+        }
+        sets[i].key = arena_strndup(d->arena, text, (size_t)(equals - text));
+        sets[i].value = equals + 1;
+    }
+    options->sets = sets;
+    options->set_count = count;
+    options->f64 = d->options.real && !strcmp(d->options.real, "f64");
+    return true;
+}
+
+static const char *cache_folder(driver *d)
+{
+    const char *own = getenv("PTL_CACHE_DIR");
+    const char *xdg = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    if (own && *own)
+        return own;
+    if (xdg && *xdg)
+        return arena_printf(d->arena, "%s/ptl", xdg);
+    return home && *home ? arena_printf(d->arena, "%s/.cache/ptl", home)
+                         : NULL;
+}
+
+compile_options driver_compile_options(driver *d, bool f64)
+{
+    compile_options o = {.f64 = f64,
+                         .no_fuse = d->options.no_fuse,
+                         .portable_bits = d->options.portable_bits,
+                         .cpu = d->options.cpu,
+                         .cache_dir = cache_folder(d)};
+    /* --real f32 wins over `precision = f64` of the file. */
+    if (d->options.real)
+        o.f64 = !strcmp(d->options.real, "f64");
+#ifdef PTL_DEBUG
+    o.verify = true;
+#endif
+    return o;
+}
+
+elab_mode driver_mode(lower_kind kind)
+{
+    switch (kind) {
+    case LOWER_EVAL:
+    case LOWER_FORWARD:
+        return ELAB_EVAL;
+    case LOWER_PREDICT:
+        return ELAB_PREDICT;
+    case LOWER_GRAD:
+        return ELAB_GRAD;
+    default:
+        return ELAB_TRAIN;
+    }
+}
+
+typed_program *driver_elaborate(driver *d, const lang_modules *modules,
+                                lower_kind kind, ptl_error *err)
+{
+    elab_options options = {.mode = driver_mode(kind)};
+    if (!driver_sets(d, &options, err))
+        return NULL;
+    return elab_train(d->arena, modules, &options, d->diags);
+}

@@ -1,0 +1,29 @@
+/*
+ * compile_file.h - the way from a loaded file to a graph, shared by commands.
+ */
+#ifndef PTL_DRIVER_COMPILE_FILE_H
+#define PTL_DRIVER_COMPILE_FILE_H
+
+#include "codegen/compile.h"
+#include "driver.h"
+#include "lang/elab.h"
+#include "lower/lower.h"
+
+/* Splits every `--set NAME=VALUE`; false after a wrong one, with the reason in
+ * `err`. */
+bool driver_sets(driver *d, elab_options *options, ptl_error *err);
+
+/* --cpu, --real, --no-fuse, --portable-bits, and the folder of the cache. */
+compile_options driver_compile_options(driver *d, bool f64);
+
+/* The mode in which a program of `kind` is elaborated. */
+elab_mode driver_mode(lower_kind kind);
+
+/*
+ * The train block of FILE, elaborated at its own batch size. NULL: what is
+ * wrong is in d->diags or, where that holds no error, in `err`.
+ */
+typed_program *driver_elaborate(driver *d, const lang_modules *modules,
+                                lower_kind kind, ptl_error *err);
+
+#endif

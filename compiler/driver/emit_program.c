@@ -1,0 +1,105 @@
+/*
+ * emit_program.c - the stages from the typed program on: one train block at
+ * its own batch size, or the test blocks where a file has none.
+ */
+#include "compile_file.h"
+#include "grad/grad.h"
+#include "opt/opt.h"
+
+static typed_program *load_typed(driver *d, const char *path, lower_kind kind,
+                                 ptl_error *err)
+{
+    const lang_modules *modules = driver_load(d, path, err);
+    if (!modules || diags_error_count(d->diags) > 0)
+        return NULL;
+    return driver_elaborate(d, modules, kind, err);
+}
+
+bool emit_typed(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    const typed_program *p = load_typed(d, path, LOWER_TRAIN, err);
+    if (!p)
+        return false;
+    typed_print(p, out);
+    return true;
+}
+
+static ir_graph *load_graph(driver *d, const char *path, lower_kind kind,
+                            bool *f64, ptl_error *err)
+{
+    const typed_program *p = load_typed(d, path, kind, err);
+    if (!p)
+        return NULL;
+    *f64 = p->settings.f64;
+    return lower_program(p, kind, d->diags);
+}
+
+static bool print_graph(driver *d, const char *path, lower_kind kind,
+                        ptl_str *out, ptl_error *err)
+{
+    bool f64;
+    ir_graph *g = load_graph(d, path, kind, &f64, err);
+    if (!g)
+        return false;
+    ir_print(g, out);
+    ir_graph_free(g);
+    return true;
+}
+
+bool emit_ir(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return print_graph(d, path, LOWER_FORWARD, out, err);
+}
+
+bool emit_grad(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return print_graph(d, path, LOWER_TRAIN, out, err);
+}
+
+/* The derivative alone: the gradients and what only they need. */
+bool emit_grad_ptl(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    bool f64;
+    ir_graph *g = load_graph(d, path, LOWER_GRAD, &f64, err);
+    if (!g)
+        return false;
+    grad_print_ptl(g, NULL, 0, out);
+    ir_graph_free(g);
+    return true;
+}
+
+static bool emit_compiled(driver *d, const char *path, const char *stage,
+                          ptl_str *out, ptl_error *err)
+{
+    bool f64;
+    ir_graph *g = load_graph(d, path, LOWER_TRAIN, &f64, err);
+    compile_options options;
+    ptl_status st;
+    if (!g)
+        return false;
+    options = driver_compile_options(d, f64);
+    opt_run(g, options.verify, NULL, NULL);
+    st = compile_emit(g, stage, &options, out, err);
+    ir_graph_free(g);
+    return st == PTL_OK;
+}
+
+bool emit_schedule(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "schedule", out, err);
+}
+
+bool emit_kernels(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "kernels", out, err);
+}
+
+bool emit_llvm(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "llvm", out, err);
+}
+
+bool emit_asm(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "asm", out, err);
+}

@@ -1,0 +1,243 @@
+/*
+ * job_build.c - a `.ptl` file becomes a job: its settings now, its programs
+ * when the runtime asks for them with batch sizes and the files' shapes.
+ */
+#include "job_build.h"
+#include "base/map.h"
+#include "compile_file.h"
+#include "opt/opt.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct job_owner {
+    ptl_job job;
+    driver *d;
+    ptl_arena *arena; /* settings, and what the job points at */
+    lang_modules *modules;
+    elab_options options;
+    compile_options compile;
+} job_owner;
+
+/* ---------- tensors ---------- */
+
+static ptl_job_tensor job_tensor(job_owner *o, const ty_tensor *t,
+                                 ptl_role role)
+{
+    ptl_job_tensor out = {.path = arena_strdup(o->arena, t->name),
+                          .role = role,
+                          .dtype = o->compile.f64 ? PTL_F64 : PTL_F32,
+                          .rank = t->rank};
+    for (int i = 0; i < t->rank; i++)
+        out.dims[i] = t->dims[i];
+    return out;
+}
+
+static void list_tensors(job_owner *o, const typed_program *p)
+{
+    VEC(ptl_job_tensor) list = {0};
+    o->job.parameter_count = 0;
+    for (int i = 0; i < p->params.count; i++) {
+        const typed_param *w = &p->params.data[i];
+        vec_push(o->arena, &list, job_tensor(o, w->tensor, PTL_ROLE_PARAM));
+        o->job.parameter_count += ty_element_count(w->tensor);
+    }
+    for (int i = 0; i < p->states.count; i++)
+        vec_push(o->arena, &list,
+                 job_tensor(o, p->states.data[i].tensor, PTL_ROLE_STATE));
+    for (int i = 0; i < p->params.count; i++)
+        for (int j = 0; j < p->params.data[i].slot_count; j++)
+            vec_push(o->arena, &list,
+                     job_tensor(o, p->params.data[i].slots[j].tensor,
+                                PTL_ROLE_SLOT));
+    o->job.tensors = list.data;
+    o->job.tensor_count = list.count;
+}
+
+static void list_metrics(job_owner *o, const typed_program *p)
+{
+    const char **names =
+        ARENA_ARRAY(o->arena, const char *, p->metrics.count + 1);
+    for (int i = 0; i < p->metrics.count; i++)
+        names[i] = arena_strdup(o->arena, p->metrics.data[i].name);
+    o->job.metrics = names;
+    o->job.metric_count = p->metrics.count;
+}
+
+/* ---------- one program ---------- */
+
+static lower_kind lower_kind_of(ptl_program_kind kind)
+{
+    switch (kind) {
+    case PTL_PROGRAM_INIT:
+        return LOWER_INIT;
+    case PTL_PROGRAM_TRAIN:
+        return LOWER_TRAIN;
+    case PTL_PROGRAM_EVAL:
+        return LOWER_EVAL;
+    case PTL_PROGRAM_PREDICT:
+        return LOWER_PREDICT;
+    case PTL_PROGRAM_GRAD:
+        return LOWER_GRAD;
+    }
+    return LOWER_EVAL;
+}
+
+static const char *kind_name(lower_kind kind)
+{
+    static const char *const names[] = {"init",    "train",   "eval", "predict",
+                                        "gradient", "forward", "test"};
+    return names[kind];
+}
+
+static const elab_raw *raw_shapes(ptl_arena *arena, const ptl_job_tensor *raw,
+                                  int count)
+{
+    elab_raw *out = ARENA_ARRAY(arena, elab_raw, count + 1);
+    for (int i = 0; i < count; i++) {
+        out[i].field = raw[i].path;
+        out[i].dtype = raw[i].dtype;
+        out[i].rank = raw[i].rank;
+        memcpy(out[i].dims, raw[i].dims, sizeof out[i].dims);
+    }
+    return out;
+}
+
+static ptl_status program_is_wrong(ptl_error *err)
+{
+    return ptl_fail(err, PTL_E_PROGRAM, "the program is wrong");
+}
+
+static ptl_status build_graph(job_owner *o, const typed_program *p,
+                              lower_kind kind, ptl_program **out,
+                              ptl_error *err)
+{
+    ir_graph *g = lower_program(p, kind, o->d->diags);
+    ptl_status st;
+    if (!g)
+        return program_is_wrong(err);
+    opt_run(g, o->compile.verify, NULL, NULL);
+    st = compile_graph(g, kind_name(kind), &o->compile, out, err);
+    ir_graph_free(g);
+    return st;
+}
+
+static ptl_status build(ptl_job *job, ptl_program_kind kind, int64_t rows,
+                        const ptl_job_tensor *raw, int raw_count,
+                        ptl_program **out, ptl_error *err)
+{
+    job_owner *o = job->owner;
+    lower_kind lowered = lower_kind_of(kind);
+    ptl_arena *arena = arena_new();
+    elab_options options = o->options;
+    typed_program *p;
+    ptl_status st;
+    options.mode = driver_mode(lowered);
+    options.rows = rows;
+    options.raw = raw_shapes(arena, raw, raw_count);
+    options.raw_count = raw_count;
+    p = elab_train(arena, o->modules, &options, o->d->diags);
+    if (!p) {
+        arena_free(arena);
+        return program_is_wrong(err);
+    }
+    if (options.mode == ELAB_TRAIN)
+        list_tensors(o, p);
+    st = build_graph(o, p, lowered, out, err);
+    arena_free(arena);
+    return st;
+}
+
+/* ---------- the job ---------- */
+
+static void job_free(ptl_job *job)
+{
+    job_owner *o = job->owner;
+    arena_free(o->arena);
+    free(o);
+}
+
+static ptl_job_source job_source(job_owner *o, const typed_source *s)
+{
+    ptl_job_array *arrays =
+        ARENA_ARRAY(o->arena, ptl_job_array, s->array_count + 1);
+    for (int i = 0; i < s->array_count; i++)
+        arrays[i] = (ptl_job_array){s->arrays[i].field, s->arrays[i].path,
+                                    s->arrays[i].options};
+    return (ptl_job_source){.reader = s->reader,
+                            .arrays = arrays,
+                            .array_count = s->reader ? s->array_count : 0,
+                            .begin = s->begin,
+                            .end = s->reader ? s->end : -1,
+                            .every = s->every,
+                            .except = s->except};
+}
+
+static const char *program_hash(job_owner *o, const typed_settings *s)
+{
+    uint64_t h = o->modules->hash;
+    h = ptl_hash_more(h, s->config_json, strlen(s->config_json));
+    return arena_printf(o->arena, "%016llx", (unsigned long long)h);
+}
+
+static void fill_job(job_owner *o, const typed_program *p)
+{
+    const typed_settings *s = &p->settings;
+    ptl_job *job = &o->job;
+    job->model = s->model ? s->model : "model";
+    job->source_hash = program_hash(o, s);
+    job->config_json = s->config_json;
+    job->seed = o->d->options.seed.given ? (uint64_t)o->d->options.seed.value
+                                         : s->seed;
+    job->batch = s->batch;
+    job->steps = s->steps;
+    job->epochs = s->epochs;
+    job->eval_every = s->eval_every.steps;
+    job->eval_epochs = s->eval_every.epochs;
+    job->checkpoint_every = s->checkpoint_every.steps;
+    job->checkpoint_epochs = s->checkpoint_every.epochs;
+    job->f64 = o->compile.f64;
+    job->train = job_source(o, &s->train);
+    job->eval = job_source(o, &s->eval);
+    list_tensors(o, p);
+    list_metrics(o, p);
+}
+
+static typed_program *open_program(job_owner *o, const char *path,
+                                   ptl_error *err)
+{
+    driver *d = o->d;
+    o->modules = driver_load(d, path, err);
+    if (!o->modules)
+        return NULL;
+    program_is_wrong(err);
+    if (diags_error_count(d->diags) > 0 ||
+        !driver_sets(d, &o->options, err))
+        return NULL;
+    o->options.mode = ELAB_TRAIN;
+    return elab_train(o->arena, o->modules, &o->options, d->diags);
+}
+
+ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
+{
+    job_owner *o = calloc(1, sizeof *o);
+    const typed_program *p;
+    *out = NULL;
+    if (!o)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for a job");
+    *err = (ptl_error){0};
+    o->d = d;
+    o->arena = arena_new();
+    o->job.owner = o;
+    o->job.build = build;
+    o->job.free = job_free;
+    p = open_program(o, path, err);
+    if (!p) {
+        job_free(&o->job);
+        return err->status;
+    }
+    o->compile = driver_compile_options(d, p->settings.f64);
+    o->options.f64 = o->compile.f64;
+    fill_job(o, p);
+    *out = &o->job;
+    return PTL_OK;
+}
