@@ -203,7 +203,7 @@ ast_expr *build_member(parse_state *s, ast_expr *base, const char *name,
     return measured(s, e);
 }
 
-ast_expr *build_reduce(parse_state *s, ast_reduction reduction,
+ast_expr *build_reduction(parse_state *s, ast_reduction reduction,
                        binder_list *binders, ast_expr *filter, ast_expr *body,
                        span at, span mark)
 {

@@ -730,7 +730,7 @@ term
 
 red
     : "reduction" '(' binders ')' term {
-        $$ = build_reduce(s, $1, $3.list, $3.filter, $5, @$, @1);
+        $$ = build_reduction(s, $1, $3.list, $3.filter, $5, @$, @1);
     }
     | '-' red { $$ = build_unary(s, OP_NEG, $2, @$, @1); }
     | '!' red { $$ = build_unary(s, OP_NOT, $2, @$, @1); }

@@ -131,7 +131,7 @@ ast_expr *build_index(parse_state *s, ast_expr *base, sub_list *subs,
                       ast_expr *otherwise, span at, span mark);
 ast_expr *build_member(parse_state *s, ast_expr *base, const char *name,
                        span at, span mark);
-ast_expr *build_reduce(parse_state *s, ast_reduction reduction,
+ast_expr *build_reduction(parse_state *s, ast_reduction reduction,
                        binder_list *binders, ast_expr *filter, ast_expr *body,
                        span at, span mark);
 ast_expr *build_list(parse_state *s, expr_list *items, span at);
