@@ -23,6 +23,13 @@ static bool is_arg(const ir_comp *c)
     return c->reduce == IR_ARGMAX || c->reduce == IR_ARGMIN;
 }
 
+/* Of one value, these are that value. */
+static bool is_plain(const ir_comp *c)
+{
+    return c->reduce == IR_SUM || c->reduce == IR_PROD ||
+           c->reduce == IR_MAX || c->reduce == IR_MIN;
+}
+
 /* ---------- filters as ranges ---------- */
 
 /* e >= 0 must hold: narrows each reduction index by what the others allow. */
@@ -128,7 +135,9 @@ static void drop_single(ir_graph *g, ir_comp *c)
         map[v] = ir_affine_var(g, kept);
         vars[kept++] = c->vars[v];
     }
-    if (kept == c->var_count)
+    /* The other reductions keep an index: what they are of one value is not
+     * that value. */
+    if (kept == c->var_count || (kept == c->out_count && !is_plain(c)))
         return;
     c->body = ir_expr_substitute(g, c->body, map, NULL);
     if (c->filter)
@@ -139,9 +148,7 @@ static void drop_single(ir_graph *g, ir_comp *c)
 
 static void drop_reduction(ir_graph *g, ir_comp *c)
 {
-    bool plain = c->reduce == IR_SUM || c->reduce == IR_PROD ||
-                 c->reduce == IR_MAX || c->reduce == IR_MIN;
-    if (!plain || c->var_count != c->out_count)
+    if (!is_plain(c) || c->var_count != c->out_count)
         return;
     if (c->filter && (c->reduce != IR_SUM || c->body->type != IR_REAL))
         return;
@@ -151,7 +158,6 @@ static void drop_reduction(ir_graph *g, ir_comp *c)
     c->reduce = IR_MAP;
 }
 
-/* A position has to be a position in the ranges as they were. */
 static void simplify_comp(ir_graph *g, ir_node *n)
 {
     ir_comp c = n->comp;

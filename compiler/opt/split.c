@@ -428,41 +428,50 @@ static bool distribute(const splitter *s, const product *p, terms *out)
     return false;
 }
 
-/* a*x + b*x = (a + b)*x, where the factor is in every term. */
+/* Removes `e` from the factors; false: it is none of them. */
+static bool remove_factor(product *p, const ir_expr *e)
+{
+    for (int k = 0; k < p->factor_count; k++)
+        if (p->factors[k].e == e) {
+            for (; k + 1 < p->factor_count; k++)
+                p->factors[k] = p->factors[k + 1];
+            p->factor_count--;
+            return true;
+        }
+    return false;
+}
+
+/* a*x + b*x = (a + b)*x, for every factor that is in all terms. */
 static ir_expr *take_out_common(const splitter *s, ir_expr *body)
 {
     ir_expr *parts[MOST_TERMS];
-    product ps[MOST_TERMS];
+    product ps[MOST_TERMS], common = {0};
     int count;
     if (!opt_terms_of(s->g, body, parts, &count) || count < 2)
         return body;
     for (int i = 0; i < count; i++)
         if (!opt_product_of(s->g, parts[i], own_divisors(s), &ps[i]))
             return body;
-    for (int f = 0; f < ps[0].factor_count; f++) {
-        ir_expr *common = ps[0].factors[f].e, *sum = NULL;
-        int holders = 0;
-        for (int i = 0; i < count; i++)
-            for (int k = 0; k < ps[i].factor_count; k++)
-                if (ps[i].factors[k].e == common) {
-                    holders++;
-                    break;
-                }
-        if (holders != count || !ps[0].factors[f].vars)
+    for (int f = ps[0].factor_count - 1; f >= 0; f--) {
+        const factor shared = ps[0].factors[f];
+        product rest[MOST_TERMS];
+        bool everywhere = shared.vars != 0;
+        memcpy(rest, ps, sizeof rest);
+        for (int i = 0; i < count && everywhere; i++)
+            everywhere = remove_factor(&rest[i], shared.e);
+        if (!everywhere)
             continue;
-        for (int i = 0; i < count; i++) {
-            for (int k = 0; k < ps[i].factor_count; k++)
-                if (ps[i].factors[k].e == common) {
-                    for (; k + 1 < ps[i].factor_count; k++)
-                        ps[i].factors[k] = ps[i].factors[k + 1];
-                    ps[i].factor_count--;
-                }
-            ir_expr *rest = opt_product_expr(s->g, &ps[i]);
-            sum = sum ? ir_op2(s->g, IR_ADD_OP, sum, rest) : rest;
-        }
-        return ir_op2(s->g, IR_MUL_OP, sum, common);
+        memcpy(ps, rest, sizeof rest);
+        common.factors[common.factor_count++] = shared;
     }
-    return body;
+    if (common.factor_count == 0)
+        return body;
+    ir_expr *sum = NULL;
+    for (int i = 0; i < count; i++) {
+        ir_expr *rest = opt_product_expr(s->g, &ps[i]);
+        sum = sum ? ir_op2(s->g, IR_ADD_OP, sum, rest) : rest;
+    }
+    return ir_op2(s->g, IR_MUL_OP, sum, opt_product_expr(s->g, &common));
 }
 
 /* ---------- the pass ---------- */
