@@ -9,7 +9,8 @@
  *
  * Needs:    a verified graph; nodes in order, operands first.
  * Provides: a new graph in which every node is kept; each output has a node of
- *           its own that is no input; no INSIDE is left.
+ *           its own that is no input; no INSIDE is left. Scatters that only
+ *           change the shape are inputs there, views of their source.
  * Keeps:    `g`; names of nodes; every scalar operation.
  */
 #include "sched/internal.h"
@@ -37,8 +38,10 @@ typedef struct fuser {
     ptl_arena *scratch;
     node_use *use; /* by id in g */
     ir_graph *out;
-    ir_node **node;    /* by id in g: the kept node in `out` */
-    ir_expr **inlined; /* by id in g: the body in `out` */
+    ir_node **node;         /* by id in g: the kept node in `out` */
+    ir_expr **inlined;      /* by id in g: the body in `out` */
+    VEC(ir_node *) views;   /* inputs of `out` that are views, */
+    VEC(ir_node *) view_of; /* and of what */
 } fuser;
 
 /* ---------- costs ---------- */
@@ -339,8 +342,47 @@ static void build_comp(fuser *f, const ir_node *n, cloner *c)
         f->node[n->id] = keep(f, n, &comp);
 }
 
+/* Does every element keep its place in row-major order? */
+static bool only_reshapes(const ir_node *n)
+{
+    if (n->piece_count != 1 || !n->disjoint)
+        return false;
+    const ir_piece *piece = &n->pieces[0];
+    const ir_type *from = &piece->source->type;
+    if (ir_element_count(from) != ir_element_count(&n->type))
+        return false;
+    int64_t constant = 0, coef[IR_MAX_RANK] = {0};
+    for (int i = 0; i < n->type.rank; i++) {
+        const ir_sub *sub = &piece->subs[i];
+        if (!sched_is_direct(sub))
+            return false;
+        int64_t stride = sched_stride(&n->type, i);
+        constant += sub->affine.constant * stride;
+        for (int v = 0; v < from->rank; v++)
+            coef[v] += ir_affine_coef(sub->affine, v) * stride;
+    }
+    bool same = constant == 0;
+    for (int v = 0; v < from->rank; v++)
+        same = same && (from->dims[v] == 1 || coef[v] == sched_stride(from, v));
+    return same;
+}
+
+static void build_view(fuser *f, const ir_node *n)
+{
+    ir_node *source = f->node[n->pieces[0].source->id];
+    ir_node *view =
+        ir_input(f->out, n->name, n->type, IR_GENERIC, source->storage);
+    vec_push(f->scratch, &f->views, view);
+    vec_push(f->scratch, &f->view_of, source);
+    f->node[n->id] = view;
+}
+
 static void build_scatter(fuser *f, const ir_node *n, cloner *c)
 {
+    if (!f->options->no_fuse && only_reshapes(n)) {
+        build_view(f, n);
+        return;
+    }
     ir_piece *pieces = ARENA_ARRAY(f->scratch, ir_piece, n->piece_count);
     for (int i = 0; i < n->piece_count; i++) {
         ir_sub *subs = ARENA_ARRAY(f->scratch, ir_sub, n->type.rank);
@@ -413,10 +455,17 @@ static void build_outputs(fuser *f)
     }
 }
 
-ir_graph *sched_fuse(const ir_graph *g, const sched_options *options)
+static void record_views(const fuser *f, sched_schedule *s)
 {
-    fuser f = {.g = g, .options = options, .scratch = arena_new()};
-    f.out = ir_graph_new();
+    s->view_of = ARENA_ARRAY(s->arena, ir_node *, f->out->nodes.count + 1);
+    for (int i = 0; i < f->views.count; i++)
+        s->view_of[f->views.data[i]->id] = f->view_of.data[i];
+}
+
+void sched_fuse(sched_schedule *s, const ir_graph *g)
+{
+    fuser f = {.g = g, .options = &s->options, .scratch = arena_new()};
+    f.out = s->graph = ir_graph_new();
     f.use = ARENA_ARRAY(f.scratch, node_use, g->nodes.count + 1);
     f.node = ARENA_ARRAY(f.scratch, ir_node *, g->nodes.count + 1);
     f.inlined = ARENA_ARRAY(f.scratch, ir_expr *, g->nodes.count + 1);
@@ -427,6 +476,6 @@ ir_graph *sched_fuse(const ir_graph *g, const sched_options *options)
         if (f.use[i].live)
             build_node(&f, g->nodes.data[i], &c);
     build_outputs(&f);
+    record_views(&f, s);
     arena_free(f.scratch);
-    return f.out;
 }

@@ -41,7 +41,7 @@ static void check_read(ir_expr *e, void *ctx)
     if (e->kind != IR_EXPR_READ || r->c->group_of[e->node->id] != r->group)
         return;
     r->reads_group = true;
-    if (e->outside)
+    if (e->outside || sched_base(r->c->s, e->node) != e->node)
         r->reads_only_here = false;
     for (int i = 0; i < e->sub_count; i++)
         if (!sched_is_variable(&e->subs[i], i))
@@ -137,7 +137,8 @@ void sched_group_nodes(sched_schedule *s)
         c.is_output[g->outputs.data[i].node->id] = true;
     for (int i = 0; i < g->nodes.count; i++) {
         ir_node *n = g->nodes.data[i];
-        c.group_of[i] = -1;
+        ir_node *base = sched_base(s, n);
+        c.group_of[i] = base != n ? c.group_of[base->id] : -1;
         if (n->kind != IR_INPUT && n->kind != IR_LITERAL)
             place(&c, n);
     }

@@ -6,9 +6,10 @@
 
 #include "sched/sched.h"
 
-/* A new graph in which every node is kept in memory: pointwise producers are
- * inlined (unless `options->no_fuse`), every output has a node of its own. */
-ir_graph *sched_fuse(const ir_graph *g, const sched_options *options);
+/* Makes s->graph, in which every node is kept in memory: pointwise producers
+ * are inlined (unless s->options.no_fuse), every output has a node of its own;
+ * and s->view_of. */
+void sched_fuse(sched_schedule *s, const ir_graph *g);
 
 sched_class sched_classify(ir_node *n, const sched_options *options,
                            const char **note);

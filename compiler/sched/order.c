@@ -47,6 +47,11 @@ static bool reaches(const orderer *o, int from, int to, bool *seen)
     return false;
 }
 
+static int group_of(const orderer *o, ir_node *n)
+{
+    return o->group_of[sched_base(o->s, n)->id];
+}
+
 static void add_data_edges(orderer *o)
 {
     const ir_graph *g = o->s->graph;
@@ -55,7 +60,7 @@ static void add_data_edges(orderer *o)
         int count = ir_operands(o->s->graph, g->nodes.data[i], &operands);
         for (int k = 0; k < count; k++)
             if (o->group_of[i] >= 0)
-                add_edge(o, o->group_of[operands[k]->id], o->group_of[i]);
+                add_edge(o, group_of(o, operands[k]), o->group_of[i]);
     }
 }
 
@@ -69,7 +74,8 @@ static void add_update_edges(orderer *o, const ir_output *update)
         ir_node **operands;
         int count = ir_operands(g, g->nodes.data[i], &operands);
         for (int k = 0; k < count; k++)
-            if (operands[k] == update->target && o->group_of[i] != maker)
+            if (sched_base(o->s, operands[k]) == update->target &&
+                o->group_of[i] != maker)
                 reader[o->group_of[i]] = true;
     }
     bool *seen = ARENA_ARRAY(o->scratch, bool, o->count);

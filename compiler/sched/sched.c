@@ -28,7 +28,7 @@ ptl_status sched_new(const ir_graph *g, const sched_options *options,
     sched_schedule *s = ARENA_NEW(arena, sched_schedule);
     s->arena = arena;
     s->options = *options;
-    s->graph = sched_fuse(g, options);
+    sched_fuse(s, g);
     sched_group_nodes(s);
     sched_order(s);
     st = sched_make_steps(s, err);

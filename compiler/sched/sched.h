@@ -210,6 +210,9 @@ typedef struct sched_group {
 typedef struct sched_schedule {
     ptl_arena *arena;
     ir_graph *graph; /* after fusion */
+    /* By node id: the node whose memory an INPUT of the graph is another shape
+     * of, in row-major order; NULL: it is itself. */
+    ir_node **view_of;
     sched_options options;
     VEC(sched_group *) groups;
     VEC(sched_buffer) buffers;
@@ -229,6 +232,9 @@ void sched_free(sched_schedule *s);
 bool sched_verify(const sched_schedule *s, ptl_error *err);
 void sched_print(const sched_schedule *s, ptl_str *out);
 
+/* The node whose memory holds the value of `n`: itself, or what it is a view
+ * of. */
+ir_node *sched_base(const sched_schedule *s, ir_node *n);
 /* The memory a buffer finally lives in. */
 int sched_home(const sched_schedule *s, int buffer);
 const char *sched_class_name(sched_class class);

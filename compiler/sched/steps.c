@@ -29,6 +29,14 @@ int sched_home(const sched_schedule *s, int buffer)
     return buffer;
 }
 
+ir_node *sched_base(const sched_schedule *s, ir_node *n)
+{
+    /* Copies that steps.c adds come later than the views. */
+    while (n->kind == IR_INPUT && s->view_of[n->id])
+        n = s->view_of[n->id];
+    return n;
+}
+
 int sched_lanes(const sched_options *options)
 {
     return options->f64 ? SCHED_LANES_F64 : SCHED_LANES_F32;
@@ -127,7 +135,9 @@ static void add_node_buffers(sched_schedule *s)
     const ir_graph *g = s->graph;
     s->node_buffer = ARENA_ARRAY(s->arena, int, g->nodes.count + 1);
     for (int i = 0; i < g->nodes.count; i++)
-        s->node_buffer[i] = add_node_buffer(s, g->nodes.data[i]);
+        s->node_buffer[i] = s->view_of[i]
+                                ? s->node_buffer[s->view_of[i]->id]
+                                : add_node_buffer(s, g->nodes.data[i]);
     for (int i = 0; i < g->outputs.count; i++) {
         const ir_output *out = &g->outputs.data[i];
         if (out->role != IR_OUT_VALUE)
@@ -175,7 +185,7 @@ static void note_access(ir_expr *e, void *ctx)
         return;
     if (c->maps && made_here(c->step, e->node))
         return; /* still in a register */
-    bool same = c->maps && !e->outside;
+    bool same = c->maps && !e->outside && sched_base(c->s, e->node) == e->node;
     for (int i = 0; i < e->sub_count; i++)
         same = same && sched_is_variable(&e->subs[i], i);
     same = same && e->sub_count == c->step->nodes[0]->type.rank;

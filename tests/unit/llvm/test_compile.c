@@ -220,6 +220,16 @@ CASE(rows_that_meet, false,
      "scatter w: real[93] { [n, j] at [n + j] += a; };\n"
      "output s = s;\noutput v = v;\noutput w = w;\n")
 
+CASE(a_change_of_shape_is_a_view, false,
+     "input t: int(256)[20, 6, 8] data u8;\n"
+     "input w: real[48, 50] generic f32;\n"
+     "comp x[n:20, i:6, j:8] = real(t[n, i, j]) / 255.0;\n"
+     "scatter f: real[20, 48] disjoint { [n, i, j] at [n, 8*i + j] += x; };\n"
+     "comp y[n:20, k:50 | i:0..48] = sum f[n, i] * w[i, k];\n"
+     "comp z[n:20, i:48] = f[n, i] * 2.0;\n"
+     "scatter u: real[960] disjoint { [n, i] at [48*n + i] += z; };\n"
+     "output y = y;\noutput u = u;\noutput f = f;\n")
+
 /* ---------- updates ---------- */
 
 CASE(updates_in_place, true,
@@ -265,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_product_of_inlined_operands),
         cmocka_unit_test(disjoint_phases),
         cmocka_unit_test(rows_that_meet),
+        cmocka_unit_test(a_change_of_shape_is_a_view),
         cmocka_unit_test(updates_in_place),
         cmocka_unit_test(a_swap_and_a_transposed_update),
     };
