@@ -11,6 +11,7 @@
 
 typedef struct job_owner {
     ptl_job job;
+    const char *path; /* of FILE */
     driver *d;
     ptl_arena *arena; /* settings, and what the job points at */
     lang_modules *modules;
@@ -84,8 +85,8 @@ static lower_kind lower_kind_of(ptl_program_kind kind)
 
 static const char *kind_name(lower_kind kind)
 {
-    static const char *const names[] = {"init",    "train",   "eval", "predict",
-                                        "gradient", "forward", "test"};
+    static const char *const names[] = {
+        "init", "train", "eval", "predict", "gradient", "forward", "test"};
     return names[kind];
 }
 
@@ -156,13 +157,25 @@ static void job_free(ptl_job *job)
     free(o);
 }
 
+/* Data of a program lies where its file says, seen from the file: the current
+ * folder does not matter. */
+static const char *data_path(job_owner *o, const char *path)
+{
+    const char *slash = strrchr(o->path, '/');
+    if (*path == '/' || !slash)
+        return path;
+    return arena_printf(o->arena, "%.*s/%s", (int)(slash - o->path), o->path,
+                        path);
+}
+
 static ptl_job_source job_source(job_owner *o, const typed_source *s)
 {
     ptl_job_array *arrays =
         ARENA_ARRAY(o->arena, ptl_job_array, s->array_count + 1);
     for (int i = 0; i < s->array_count; i++)
-        arrays[i] = (ptl_job_array){s->arrays[i].field, s->arrays[i].path,
-                                    s->arrays[i].options};
+        arrays[i] =
+            (ptl_job_array){s->arrays[i].field, data_path(o, s->arrays[i].path),
+                            s->arrays[i].options};
     return (ptl_job_source){.reader = s->reader,
                             .arrays = arrays,
                             .array_count = s->reader ? s->array_count : 0,
@@ -186,8 +199,8 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->model = s->model ? s->model : "model";
     job->source_hash = program_hash(o, s);
     job->config_json = s->config_json;
-    job->seed = o->d->options.seed.given ? (uint64_t)o->d->options.seed.value
-                                         : s->seed;
+    job->seed =
+        o->d->options.seed.given ? (uint64_t)o->d->options.seed.value : s->seed;
     job->batch = s->batch;
     job->steps = s->steps;
     job->epochs = s->epochs;
@@ -210,8 +223,7 @@ static typed_program *open_program(job_owner *o, const char *path,
     if (!o->modules)
         return NULL;
     program_is_wrong(err);
-    if (diags_error_count(d->diags) > 0 ||
-        !driver_sets(d, &o->options, err))
+    if (diags_error_count(d->diags) > 0 || !driver_sets(d, &o->options, err))
         return NULL;
     o->options.mode = ELAB_TRAIN;
     return elab_train(o->arena, o->modules, &o->options, d->diags);
@@ -226,6 +238,7 @@ ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a job");
     *err = (ptl_error){0};
     o->d = d;
+    o->path = path;
     o->arena = arena_new();
     o->job.owner = o;
     o->job.build = build;

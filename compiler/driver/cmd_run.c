@@ -1,0 +1,148 @@
+/*
+ * cmd_run.c - `ptlc run`, `eval` and `predict`: options in, the runtime's
+ * engines called, failures told.
+ */
+#include "job_build.h"
+#include "runtime/train.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool is(const char *given, const char *word)
+{
+    return given && strcmp(given, word) == 0;
+}
+
+/* What step A of the runtime does not carry out is refused, never ignored. */
+static const char *unbuilt(const driver_options *o)
+{
+    if (o->device && strcmp(o->device, "cpu") != 0)
+        return "--device other than cpu";
+    if (o->shards.given && o->shards.value != 1)
+        return "--shards";
+    if (o->replay)
+        return "--replay";
+    if (o->job || o->task.given)
+        return "--job";
+    if (o->trace)
+        return "--trace";
+    if (o->cublas)
+        return "--cublas";
+    return NULL;
+}
+
+static train_options options_of(const driver_options *o)
+{
+    return (train_options){
+        .threads = o->threads.given ? (int)o->threads.value : 0,
+        .steps = o->steps.given ? o->steps.value : 0,
+        .epochs = o->epochs.given ? o->epochs.value : 0,
+        .out = o->out,
+        .resume = o->resume,
+        .from = o->from,
+        .on_nan = is(o->on_nan, "skip")   ? TRAIN_NAN_SKIP
+                  : is(o->on_nan, "dump") ? TRAIN_NAN_DUMP
+                                          : TRAIN_NAN_STOP,
+        .skip_bad = is(o->on_bad_record, "skip"),
+        .json = is(o->log, "json"),
+        .log_every = o->log_every.given ? o->log_every.value : 0,
+        .quiet = o->quiet,
+        .time = o->time,
+        .profile = o->profile,
+    };
+}
+
+/* Options whose value makes no sense; 0: all do. */
+static int check_options(const char *command, const driver_options *o)
+{
+    const struct {
+        const char *name;
+        option_int value;
+    } positive[] = {{"--threads", o->threads},
+                    {"--steps", o->steps},
+                    {"--epochs", o->epochs},
+                    {"--log-every", o->log_every}};
+    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
+        if (positive[i].value.given && positive[i].value.value < 1)
+            return driver_usage(command, "%s must be at least 1",
+                                positive[i].name);
+    if (o->threads.given && o->threads.value > 1024)
+        return driver_usage(command, "--threads is at most 1024");
+    const char *missing = unbuilt(o);
+    return missing ? driver_usage(command, "%s is not built yet", missing) : 0;
+}
+
+/* Errors in the program stand in d->diags, all others in `err`. */
+static int end(driver *d, ptl_status st, const ptl_error *err)
+{
+    int wrong = driver_report(d);
+    if (st == PTL_OK || wrong != EXIT_DONE)
+        return wrong;
+    return driver_fail(err);
+}
+
+typedef ptl_status (*engine)(driver *d, ptl_job *job, const train_options *o,
+                             ptl_error *err);
+
+static int carry_out(driver *d, const char *command, engine run)
+{
+    ptl_job *job = NULL;
+    ptl_error err = {0};
+    int refused = check_options(command, &d->options);
+    if (refused)
+        return refused;
+    if (d->args.count != 1)
+        return driver_usage(command, d->args.count ? "one FILE at a time"
+                                                   : "which FILE?");
+    train_options options = options_of(&d->options);
+    ptl_status st = job_open(d, d->args.data[0], &job, &err);
+    if (st == PTL_OK) {
+        st = run(d, job, &options, &err);
+        job->free(job);
+    }
+    return end(d, st, &err);
+}
+
+static ptl_status run_engine(driver *d, ptl_job *job, const train_options *o,
+                             ptl_error *err)
+{
+    (void)d;
+    return train_run(job, o, err);
+}
+
+static ptl_status eval_engine(driver *d, ptl_job *job, const train_options *o,
+                              ptl_error *err)
+{
+    (void)d;
+    return train_eval(job, o, err);
+}
+
+static ptl_status predict_engine(driver *d, ptl_job *job,
+                                 const train_options *o, ptl_error *err)
+{
+    train_predict_files files = {d->options.input.data, d->options.input.count,
+                                 &d->options.output, 1};
+    return train_predict(job, o, &files, err);
+}
+
+int cmd_run(driver *d)
+{
+    return carry_out(d, "run", run_engine);
+}
+
+int cmd_eval(driver *d)
+{
+    if (!d->options.from)
+        return driver_usage("eval", "--from CKPT is missing");
+    return carry_out(d, "eval", eval_engine);
+}
+
+int cmd_predict(driver *d)
+{
+    if (!d->options.from)
+        return driver_usage("predict", "--from CKPT is missing");
+    if (d->options.input.count == 0)
+        return driver_usage("predict", "--input [NAME=]x.npy is missing");
+    if (!d->options.output)
+        return driver_usage("predict", "--output y.npy is missing");
+    return carry_out(d, "predict", predict_engine);
+}
