@@ -164,7 +164,8 @@ bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
 /* ---------- volume.c ---------- */
 
 void grad_volume_add(ir_graph *g, grad_volume row);
-/* Warns about the last row added where it costs too much. */
+/* Warns about the last row added where it costs too much, or where it is a
+ * scatter that other subscripts would avoid. */
 void grad_volume_check(ir_graph *g, bool scattered, ptl_diags *diags);
 
 #endif
