@@ -17,7 +17,7 @@ expect_status() {
   shift
   "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
   [ "$got" = "$wanted" ] || {
-    tail -20 "$work/out" "$work/err" >&2
+    tail -n 20 "$work/out" "$work/err" >&2
     fail "\"$*\" ended with $got, not $wanted"
   }
 }
@@ -25,7 +25,7 @@ expect_status() {
 # expect_text FILE WORDS: the file holds the words.
 expect_text() {
   grep -q -F -- "$2" "$1" || {
-    tail -20 "$1" >&2
+    tail -n 20 "$1" >&2
     fail "no \"$2\" in the output"
   }
 }
