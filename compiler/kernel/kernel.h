@@ -148,10 +148,16 @@ typedef struct kern_module {
 typedef struct kern_target {
     const char *name;     /* "avx512", "avx2", "portable" */
     int lanes_f32;        /* of a full vector: 16, 8, 4; f64 has half */
+    int registers;        /* for vectors */
     int mr_f32, nr_f32;   /* micro-tile of contractions */
     int mr_f64, nr_f64;
     int64_t kc;           /* elements of k in one block, f32 */
 } kern_target;
+
+/* The micro-tile for a contraction of m x n: the target's own, or one that fits
+ * a short side better. Changes no bits. */
+void kern_tile_fit(const kern_target *target, bool f64, int64_t m, int64_t n,
+                   int *mr, int *nr);
 
 kern_module *kern_module_new(void);
 void kern_module_free(kern_module *m);

@@ -9,13 +9,13 @@
 
 typedef struct level {
     const char *name, *cpu, *needs;
-    int lanes_f32, mr_f32, nr_f32, mr_f64, nr_f64;
+    int lanes_f32, registers, mr_f32, nr_f32, mr_f64, nr_f64;
     int64_t kc;
 } level;
 
 static const level levels[] = {
-#define LEVEL(name, cpu, needs, lanes, mr32, nr32, mr64, nr64, kc)             \
-    {#name, cpu, needs, lanes, mr32, nr32, mr64, nr64, kc},
+#define LEVEL(name, cpu, needs, lanes, registers, mr32, nr32, mr64, nr64, kc)  \
+    {#name, cpu, needs, lanes, registers, mr32, nr32, mr64, nr64, kc},
 #include "codegen/llvm/level.def"
 #undef LEVEL
 };
@@ -110,6 +110,7 @@ static kern_target target_of(const level *l)
     return (kern_target){
         .name = l->name,
         .lanes_f32 = l->lanes_f32,
+        .registers = l->registers,
         .mr_f32 = l->mr_f32,
         .nr_f32 = l->nr_f32,
         .mr_f64 = l->mr_f64,

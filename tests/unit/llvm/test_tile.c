@@ -52,9 +52,10 @@ static void check(const char *cpu, kern_tile tile, int64_t row_stride,
     tile_case_free(t);
 }
 
+/* On each named level; `native` is one of them under another name. */
 static void on_every_level(void (*claim)(const char *cpu, kern_type type))
 {
-    for (const char *const *cpu = test_levels(); *cpu; cpu++) {
+    for (const char *const *cpu = test_levels() + 1; *cpu; cpu++) {
         claim(*cpu, KERN_F32);
         claim(*cpu, KERN_F64);
     }
@@ -108,6 +109,25 @@ static void claim_blocks_of_k(const char *cpu, kern_type type)
         t.unit_columns = false;
         check(cpu, t, 1, t.m, 2);
     }
+}
+
+/* The tiles that kern_tile_fit picks for short sides. */
+static void claim_fitted(const char *cpu, kern_type type)
+{
+    const int64_t sides[] = {3, 10, 20, 64, 70};
+    kern_target target;
+    assert_int_equal(llvm_target(cpu, &target, NULL), PTL_OK);
+    for (int i = 0; i < 25; i++) {
+        kern_tile t = tile_for(cpu, type, sides[i / 5], sides[i % 5], 11);
+        kern_tile_fit(&target, type == KERN_F64, t.m, t.n, &t.mr, &t.nr);
+        check(cpu, t, t.n, 1, 0);
+    }
+}
+
+static void tiles_that_fit_a_size(void **state)
+{
+    (void)state;
+    on_every_level(claim_fitted);
 }
 
 static void blocks_of_k_change_no_bit(void **state)
@@ -209,6 +229,8 @@ static void the_k_loop_spills_nothing(void **state)
 {
     (void)state;
     on_every_level(claim_no_spill);
+    claim_no_spill("native", KERN_F32);
+    claim_no_spill("native", KERN_F64);
 }
 
 int main(void)
@@ -216,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_that_fit_no_tile),
         cmocka_unit_test(any_length_of_k),
+        cmocka_unit_test(tiles_that_fit_a_size),
         cmocka_unit_test(blocks_of_k_change_no_bit),
         cmocka_unit_test(c_may_lie_anyhow),
         cmocka_unit_test(tasks_run_in_any_order),

@@ -1,0 +1,67 @@
+/*
+ * tile_fit.c - the micro-tile for a contraction's size.
+ *
+ * The target's own tile is best where it fits often. A short side wastes most
+ * of it: 64 rows in panels of 12 compute 72, 10 columns in panels of 32 compute
+ * 32. A count of cycles says which tile wastes least. Every other tile is
+ * another micro-kernel to compile, so it must be clearly better.
+ */
+#include "kernel/kernel.h"
+
+enum { MOST_ROWS = 16, MOST_VECTORS = 4 };
+/* Out of 16: a tile must cost less than this part of the target's own. */
+enum { WORTH_IT = 15 };
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Twice the cycles of one step of k in a tile of `rows` by `vectors`: two fused
+ * multiply-adds and two loads a cycle; four cycles until a sum can be added to
+ * again; 64 bytes of B in two and a half cycles from the second cache. */
+static int64_t step_cost(const kern_target *target, int rows, int vectors)
+{
+    int64_t products = (int64_t)rows * vectors, loads = rows + vectors;
+    int64_t bytes = (int64_t)vectors * target->lanes_f32 * 4;
+    return most(most(products, loads), most(2 * 4, bytes * 5 / 64));
+}
+
+static int64_t cost(const kern_target *target, int64_t m, int64_t n, int rows,
+                    int vectors, int lanes)
+{
+    return ceil_div(m, rows) * ceil_div(n, (int64_t)vectors * lanes) *
+           step_cost(target, rows, vectors);
+}
+
+/* The sums, a row of B, and a broadcast or two of A. */
+static bool fits_registers(const kern_target *target, int rows, int vectors)
+{
+    int spare = target->registers > 16 ? 2 : 1;
+    return rows * vectors + vectors + spare <= target->registers;
+}
+
+void kern_tile_fit(const kern_target *target, bool f64, int64_t m, int64_t n,
+                   int *mr, int *nr)
+{
+    int lanes = target->lanes_f32 / (f64 ? 2 : 1);
+    *mr = f64 ? target->mr_f64 : target->mr_f32;
+    *nr = f64 ? target->nr_f64 : target->nr_f32;
+    int64_t best = cost(target, m, n, *mr, *nr / lanes, lanes) * WORTH_IT / 16;
+    for (int vectors = MOST_VECTORS; vectors >= 1; vectors--)
+        for (int rows = MOST_ROWS; rows >= 1; rows--) {
+            if (!fits_registers(target, rows, vectors))
+                continue;
+            int64_t c = cost(target, m, n, rows, vectors, lanes);
+            if (c >= best)
+                continue;
+            best = c;
+            *mr = rows;
+            *nr = vectors * lanes;
+        }
+}
