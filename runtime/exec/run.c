@@ -182,6 +182,27 @@ static ptl_status resolve_args(ptl_run *run, ptl_error *err)
     return PTL_OK;
 }
 
+/*
+ * Waking the other threads costs some microseconds; a step that is done sooner
+ * by one stays with the caller. Only the estimates decide, and results do not
+ * depend on it. A step without estimates is shared.
+ */
+static bool worth_sharing(const ptl_step *s)
+{
+    enum { FLOPS_PER_NS = 8, BYTES_PER_NS = 8, SHARED_NS = 10000 };
+    if (s->flops <= 0 && s->bytes <= 0)
+        return true;
+    return s->flops / FLOPS_PER_NS + s->bytes / BYTES_PER_NS >= SHARED_NS;
+}
+
+static void run_step(const ptl_run *run, const ptl_step *s, void **args)
+{
+    if (s->task_count > 1 && !worth_sharing(s))
+        s->entry(args, 0, s->task_count);
+    else
+        pool_run(run->pool, s->entry, args, s->task_count);
+}
+
 ptl_status run_execute(ptl_run *run, ptl_error *err)
 {
     const ptl_program *p = run->program;
@@ -194,7 +215,7 @@ ptl_status run_execute(ptl_run *run, ptl_error *err)
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
         double start = run->seconds ? clock_seconds() : 0;
-        pool_run(run->pool, s->entry, args, s->task_count);
+        run_step(run, s, args);
         if (run->seconds)
             run->seconds[i] += clock_seconds() - start;
         args += s->arg_count;
