@@ -1,17 +1,217 @@
 /*
  * layer_check.c - see layer_check.h.
  *
- * Needs the elaborator's draw of sizes; the gradient itself is that of
- * grad_build(), so what is judged is what training would use.
+ * What is judged is grad_build() on the layer's own graph: what training
+ * would use. The judge is the oracle's complex step, one sampled coordinate of
+ * a parameter or input at a time.
  */
 #include "layer_check.h"
+#include "base/philox.h"
+#include "grad/grad.h"
+#include "ir/eval.h"
+#include "lang/elab.h"
+#include "lower/lower.h"
+#include <complex.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DRAWS = 12,       /* of sizes, until enough fit */
+    CHECKED_DRAWS = 3,
+    COORDINATES = 12, /* of each parameter or input */
+    MOST_ELEMENTS = 200000, /* of all nodes: more is too slow here */
+};
+
+static const double STEP = 1e-30, TOLERANCE = 1e-9;
+
+typedef struct checking {
+    driver *d;
+    const ast_decl *layer;
+    uint64_t seed;
+    ir_graph *g;
+    ir_node *loss;
+    VEC(ir_node *) wrt;
+    ir_node **grads;
+} checking;
+
+/* ---------- values of inputs ---------- */
+
+static double draw_value(const checking *c, const ir_node *n, int64_t i)
+{
+    double u = philox_uniform(c->seed, (uint64_t)n->id + 1, 1, (uint64_t)i);
+    if (n->role == IR_SCALAR_INPUT)
+        return !strcmp(n->name, "seed") ? 1 : 0;
+    if (n->type.kind == IR_BOOL)
+        return u < 0.5;
+    if (n->type.kind == IR_INT)
+        return floor(u * (double)(n->type.bound ? n->type.bound : 1));
+    if (n->role == IR_STATE)
+        return 0.5 + u;
+    return 2 * u - 1;
+}
+
+static void set_inputs(const checking *c, ir_values *v, const ir_node *moved,
+                       int64_t at)
+{
+    for (int i = 0; i < c->g->nodes.count; i++) {
+        const ir_node *n = c->g->nodes.data[i];
+        int64_t count = ir_element_count(&n->type);
+        double complex *numbers;
+        if (n->kind != IR_INPUT)
+            continue;
+        numbers = calloc((size_t)count + 1, sizeof *numbers);
+        PTL_ASSERT(numbers);
+        for (int64_t k = 0; k < count; k++)
+            numbers[k] = draw_value(c, n, k);
+        if (n == moved)
+            numbers[at] += CMPLX(0.0, STEP);
+        ir_values_set_complex(v, n, numbers);
+        free(numbers);
+    }
+}
+
+/* ---------- one draw ---------- */
+
+static void collect_wrt(checking *c)
+{
+    for (int i = 0; i < c->g->nodes.count; i++) {
+        ir_node *n = c->g->nodes.data[i];
+        if (n->kind == IR_INPUT && n->type.kind == IR_REAL &&
+            (n->role == IR_PARAM || n->role == IR_DATA))
+            vec_push(c->g->arena, &c->wrt, n);
+    }
+}
+
+static bool is_small(const ir_graph *g)
+{
+    int64_t n = 0;
+    for (int i = 0; i < g->nodes.count; i++) {
+        const ir_node *node = g->nodes.data[i];
+        n += node->kind == IR_COMP ? ir_volume(&node->comp)
+                                   : ir_element_count(&node->type);
+    }
+    return n <= MOST_ELEMENTS;
+}
+
+/* The derivative by complex step; false where the oracle cannot say. */
+static bool slope(const checking *c, const ir_node *n, int64_t at,
+                  const bool *wanted, double *out)
+{
+    ir_values *v = ir_values_new(c->g);
+    ptl_error err;
+    set_inputs(c, v, n, at);
+    bool done = ir_eval(c->g, v, wanted, &err) == PTL_OK;
+    if (done)
+        *out = cimag(v->data[c->loss->id][0]) / STEP;
+    ir_values_free(v);
+    return done;
+}
+
+static double norm(const double complex *numbers, int64_t count)
+{
+    double s = 0;
+    for (int64_t i = 0; i < count; i++)
+        s += creal(numbers[i]) * creal(numbers[i]);
+    return sqrt(s);
+}
+
+static bool check_one(const checking *c, const ir_values *v, int k,
+                      const bool *wanted)
+{
+    const ir_node *n = c->wrt.data[k];
+    int64_t count = ir_element_count(&n->type);
+    const double complex *grad = v->data[c->grads[k]->id];
+    double size = norm(grad, count);
+    for (int64_t s = 0; s < COORDINATES && s < count; s++) {
+        int64_t at = count <= COORDINATES
+                         ? s
+                         : (int64_t)(philox_uniform(c->seed, 99, 2,
+                                                    (uint64_t)s) *
+                                     (double)count);
+        double exact, got = creal(grad[at]);
+        if (!slope(c, n, at, wanted, &exact))
+            return true;
+        if (fabs(exact - got) <= TOLERANCE * (1 + size))
+            continue;
+        diag_error(c->d->diags, DIAG_GRADIENT_CHECK, c->layer->name_at,
+                   "the derivative of `%s` by element %lld of %s is %.12g, "
+                   "and %.12g by complex step",
+                   c->layer->name, (long long)at, n->name, got, exact);
+        return false;
+    }
+    return true;
+}
+
+static bool check_grads(checking *c)
+{
+    ir_values *v = ir_values_new(c->g);
+    bool *wanted = calloc((size_t)c->g->nodes.count + 1, sizeof *wanted);
+    ptl_error err;
+    bool good = true;
+    PTL_ASSERT(wanted);
+    wanted[c->loss->id] = true;
+    set_inputs(c, v, NULL, 0);
+    if (ir_eval(c->g, v, NULL, &err) == PTL_OK &&
+        isfinite(creal(v->data[c->loss->id][0])))
+        for (int k = 0; k < c->wrt.count && good; k++)
+            good = check_one(c, v, k, wanted);
+    free(wanted);
+    ir_values_free(v);
+    return good;
+}
+
+static layer_result check_graph(checking *c)
+{
+    ptl_error err;
+    if (!is_small(c->g))
+        return LAYER_NOT_DRAWN;
+    c->loss = c->g->outputs.data[0].node;
+    collect_wrt(c);
+    c->grads = ARENA_ARRAY(c->g->arena, ir_node *, c->wrt.count + 1);
+    if (!grad_build(c->g, c->loss, c->wrt.data, c->wrt.count, c->grads,
+                    c->d->diags))
+        return LAYER_WRONG;
+    if (!ir_verify(c->g, &err))
+        ptl_panic(__FILE__, __LINE__, "%s", err.text);
+    return check_grads(c) ? LAYER_GOOD : LAYER_WRONG;
+}
+
+static layer_result check_draw(driver *d, const lang_modules *modules,
+                               const lang_module *module,
+                               const ast_decl *layer, uint64_t seed)
+{
+    ptl_arena *arena = arena_new();
+    elab_options options = {.mode = ELAB_GRAD, .seed = seed, .f64 = true};
+    checking c = {.d = d, .layer = layer, .seed = seed};
+    typed_program *p =
+        elab_layer(arena, modules, module, layer, &options, d->diags);
+    layer_result r = LAYER_NOT_DRAWN;
+    if (p) {
+        c.g = lower_program(p, LOWER_FORWARD, d->diags);
+        r = c.g ? check_graph(&c) : LAYER_WRONG;
+        if (c.g)
+            ir_graph_free(c.g);
+    }
+    arena_free(arena);
+    return r;
+}
 
 layer_result layer_check(driver *d, const lang_modules *modules,
                          const lang_module *module, const ast_decl *layer)
 {
-    (void)d;
-    (void)modules;
-    (void)module;
-    (void)layer;
-    return LAYER_NOT_DRAWN;
+    int checked = 0;
+    for (uint64_t seed = 1; seed <= DRAWS && checked < CHECKED_DRAWS;
+         seed++) {
+        switch (check_draw(d, modules, module, layer, seed)) {
+        case LAYER_WRONG:
+            return LAYER_WRONG;
+        case LAYER_GOOD:
+            checked++;
+            break;
+        case LAYER_NOT_DRAWN:
+            break;
+        }
+    }
+    return checked ? LAYER_GOOD : LAYER_NOT_DRAWN;
 }

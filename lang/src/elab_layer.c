@@ -77,8 +77,8 @@ static bool enter_members(elab *e, instance *inst)
     return true;
 }
 
-static value *instance_value(elab *e, const ast_decl *d, const lang_module *m,
-                             value **args, const char *path, src_range at)
+value *instance_construct(elab *e, const ast_decl *d, const lang_module *m,
+                          value **args, const char *path, src_range at)
 {
     instance *inst = ARENA_NEW(e->arena, instance);
     value *v = value_new(e, V_INSTANCE, at);
@@ -124,8 +124,8 @@ value *construct(elab *e, scope *s, const ast_expr *x, const char *path)
                           "a layer or model is wanted here and this is %s",
                           value_text(e, callee));
     args = eval_args(e, s, callee->decl, x);
-    return args ? instance_value(e, callee->decl, callee->module, args, path,
-                                 x->at)
+    return args ? instance_construct(e, callee->decl, callee->module, args,
+                                     path, x->at)
                 : value_error(e);
 }
 

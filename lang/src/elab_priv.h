@@ -372,6 +372,8 @@ const char *site_next(elab *e);
 
 /* Constructs from `layer(args)`; `path` names its parameters. */
 value *construct(elab *e, scope *s, const ast_expr *x, const char *path);
+value *instance_construct(elab *e, const ast_decl *d, const lang_module *m,
+                          value **args, const char *path, src_range at);
 value *apply_instance(elab *e, instance *inst, scope *s,
                       const ast_expr *call);
 value *apply_values(elab *e, instance *inst, value **args, src_range at);
