@@ -29,37 +29,6 @@ int build_buffer(build *k, int buffer, bool written)
     return kern_buffer_add(k->kernel, b->name, b->dtype, written);
 }
 
-static void count_cost(ir_expr *e, void *ctx)
-{
-    double *cost = ctx;
-    if (e->kind == IR_EXPR_RANDOM)
-        *cost += 60;
-    else if (e->kind == IR_EXPR_READ)
-        *cost += 2;
-    else if (e->kind == IR_EXPR_OP)
-        *cost += e->op == IR_EXP_OP || e->op == IR_LOG_OP ||
-                         e->op == IR_SIN_OP || e->op == IR_COS_OP ||
-                         e->op == IR_TANH_OP || e->op == IR_SIGMOID_OP ||
-                         e->op == IR_ERF_OP || e->op == IR_POW_OP
-                     ? 24
-                     : 1;
-}
-
-double build_cost(ir_expr *x)
-{
-    double cost = 1;
-    ir_visit(x, count_cost, &cost);
-    return cost;
-}
-
-static void estimate(build *k)
-{
-    kern_kernel *kernel = k->kernel;
-    for (int i = 0; i < k->bound->buffers.count; i++)
-        kernel->bytes +=
-            k->s->buffers.data[k->bound->buffers.data[i]].size_bytes;
-}
-
 kern_module *kern_build(const sched_schedule *s, kern_bound **bound)
 {
     kern_module *m = kern_module_new();
@@ -74,7 +43,8 @@ kern_module *kern_build(const sched_schedule *s, kern_bound **bound)
         k.real = s->options.f64 ? KERN_F64 : KERN_F32;
         k.lanes = sched_lanes(&s->options);
         builders[step->kind].build(&k);
-        estimate(&k);
+        k.kernel->flops = step->flops;
+        k.kernel->bytes = step->bytes;
         arena_free(k.scratch);
     }
     return m;

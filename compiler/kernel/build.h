@@ -132,7 +132,5 @@ void nest_uncopy(nest *n, kern_value *saved);
 
 /* Work (elements times operations) one task should have at least. */
 enum { BUILD_TASK_WORK = 1 << 18 };
-/* Operations of an expression, counted once each. */
-double build_cost(ir_expr *x);
 
 #endif

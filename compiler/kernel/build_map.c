@@ -55,8 +55,7 @@ void build_map(build *k)
     int64_t count = ir_element_count(&first->type);
     double cost = 0, lane_cost;
     for (int i = 0; i < step->node_count; i++)
-        cost += build_cost(step->nodes[i]->comp.body);
-    k->kernel->flops = (int64_t)cost * count;
+        cost += sched_cost(step->nodes[i]->comp.body);
     if (count == 0)
         return;
     emit e;

@@ -249,13 +249,12 @@ static void pack_units(packer *p, int64_t panels, int64_t units)
 {
     kern_builder *b = &p->k->b;
     double work = (double)units * (double)p->width * (double)p->c->k.extent *
-                  (1 + build_cost(p->factor));
+                  (1 + sched_cost(p->factor));
     const sched_loop loop = {0, 0, units, false};
     nest n;
     nest_init(&n, &p->e, &loop, 1, -1);
     nest_cut cut = nest_plan(&n, work, 1);
     p->k->kernel->task_count = cut.tasks;
-    p->k->kernel->flops = 0;
     nest_enter(&n, &cut, kern_task(b));
     kern_value *lo = n.lo[0] ? n.lo[0] : number(p, 0);
     kern_value *hi = n.hi[0] ? n.hi[0] : number(p, units);
@@ -373,7 +372,6 @@ void build_tile(build *k)
     int64_t m_panels = blocks(t->m, t->mr), n_panels = blocks(t->n, t->nr);
     plan_blocks(t, m_panels, n_panels);
     t->unit_columns = columns_are_plain(k);
-    kernel->flops = 2 * t->batch * t->m * t->n * t->k;
     kernel->task_count =
         t->batch * blocks(m_panels, t->m_block) * blocks(n_panels, t->n_block);
 }

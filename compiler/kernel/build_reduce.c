@@ -476,8 +476,7 @@ void build_reduce(build *k)
     const sched_step *step = k->step;
     ir_node *n = step->nodes[0];
     const sched_reduction *plan = &step->reduction;
-    double work = (double)ir_volume(&n->comp) * build_cost(n->comp.body);
-    k->kernel->flops = (int64_t)work;
+    double work = (double)ir_volume(&n->comp) * sched_cost(n->comp.body);
     if (ir_element_count(&n->type) == 0)
         return;
     emit e;
@@ -566,7 +565,6 @@ void build_combine(build *k)
     outer.body = combine_body;
     outer.ctx = &c;
     double work = (double)c.size * (double)step->reduction.chunks;
-    k->kernel->flops = (int64_t)work;
     nest_cut cut = nest_plan(&outer, work, 1);
     k->kernel->task_count = cut.tasks;
     nest_enter(&outer, &cut, kern_task(&k->b));

@@ -151,7 +151,6 @@ void build_scatter(build *k)
     s.source = build_buffer(k, k->s->node_buffer[piece->source->id], false);
     s.out = build_buffer(k, k->step->targets[0], true);
     int64_t count = ir_element_count(type);
-    k->kernel->flops = node->disjoint ? 0 : count;
     if (count == 0)
         return;
     int lane = lane_axis(&s, parallel), cuttable = 0, loop_count = 0;

@@ -2,7 +2,7 @@
  * classify.c - names the kind of work of each node.
  *
  * Needs:    a node after fusion.
- * Provides: its class; for sums that are not contractions, why.
+ * Provides: its class; for sums of products that are no contractions, why.
  * Keeps:    the graph.
  */
 #include "sched/internal.h"
@@ -16,6 +16,13 @@ static bool is_copy(const ir_node *n)
         if (!sched_is_variable(&e->subs[i], i))
             return false;
     return true;
+}
+
+static bool is_sum_of_products(const ir_node *n)
+{
+    const ir_expr *e = n->comp.body;
+    return n->comp.reduce == IR_SUM && e->kind == IR_EXPR_OP &&
+           e->op == IR_MUL_OP;
 }
 
 bool sched_is_variable(const ir_sub *sub, int var)
@@ -40,8 +47,10 @@ sched_class sched_classify(ir_node *n, const sched_options *options,
     }
     if (n->comp.reduce == IR_MAP)
         return is_copy(n) ? SCHED_COPY : SCHED_MAP;
-    *note = sched_find_contraction(n, options, &c);
-    return *note ? SCHED_REDUCE : SCHED_CONTRACTION;
+    const char *refused = sched_find_contraction(n, options, &c);
+    if (refused && is_sum_of_products(n))
+        *note = refused;
+    return refused ? SCHED_REDUCE : SCHED_CONTRACTION;
 }
 
 const char *sched_class_name(sched_class class)

@@ -19,9 +19,6 @@
 enum {
     TRIP_COST = 16,   /* of an element through memory, in vector operations */
     STEP_COST = 8192, /* of a step of its own */
-    COST_READ = 4,
-    COST_GATHER = 16,
-    COST_RANDOM = 60,
     MOST_EXPRS = 400, /* of a body, inlined parts included */
 };
 
@@ -45,58 +42,6 @@ typedef struct fuser {
 } fuser;
 
 /* ---------- costs ---------- */
-
-static double op_cost(ir_scalar op)
-{
-    switch (op) {
-    case IR_DIV_OP:
-    case IR_SQRT_OP:
-        return 8;
-    case IR_IDIV_OP:
-    case IR_MOD_OP:
-        return 20;
-    case IR_EXP_OP:
-    case IR_LOG_OP:
-    case IR_SIN_OP:
-    case IR_COS_OP:
-    case IR_TANH_OP:
-    case IR_SIGMOID_OP:
-    case IR_ERF_OP:
-        return 24;
-    case IR_POW_OP:
-        return 60;
-    default:
-        return 1;
-    }
-}
-
-static void add_cost(ir_expr *e, void *ctx)
-{
-    double *cost = ctx;
-    switch (e->kind) {
-    case IR_EXPR_OP:
-        *cost += op_cost(e->op);
-        break;
-    case IR_EXPR_READ:
-        *cost += COST_READ;
-        for (int i = 0; i < e->sub_count; i++)
-            if (!sched_is_direct(&e->subs[i]))
-                *cost += COST_GATHER;
-        break;
-    case IR_EXPR_RANDOM:
-        *cost += COST_RANDOM;
-        break;
-    default:
-        break;
-    }
-}
-
-static double body_cost(ir_expr *body)
-{
-    double cost = 0;
-    ir_visit(body, add_cost, &cost);
-    return cost;
-}
 
 static void count_one(ir_expr *e, void *ctx)
 {
@@ -204,7 +149,7 @@ static bool is_worth_keeping(const fuser *f, const ir_node *n)
     double elements = (double)ir_element_count(&n->type);
     if (u->volume <= elements)
         return false;
-    double again = (u->volume - elements) * body_cost(n->comp.body);
+    double again = (u->volume - elements) * sched_cost(n->comp.body);
     return again > elements * TRIP_COST + STEP_COST;
 }
 

@@ -23,6 +23,8 @@ void sched_group_nodes(sched_schedule *s);
 void sched_order(sched_schedule *s);
 /* Buffers and steps of every group; fixes homes of updates. */
 ptl_status sched_make_steps(sched_schedule *s, ptl_error *err);
+/* Flops and bytes of every step. */
+void sched_estimate(sched_schedule *s);
 /* Lifetimes, reuse in place, offsets. */
 void sched_plan_memory(sched_schedule *s);
 

@@ -75,6 +75,8 @@ static void print_step(const sched_schedule *s, int index, ptl_str *out)
         str_printf(out, "%s%%%d%s", i ? ", " : " from ",
                    step->reads.data[i].buffer,
                    step->reads.data[i].same_map ? "=" : "");
+    str_printf(out, "; %lld flops, %lld bytes", (long long)step->flops,
+               (long long)step->bytes);
     if (step->note)
         str_printf(out, " (not on the template: %s)", step->note);
     str_add(out, "\n");

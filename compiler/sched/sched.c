@@ -36,6 +36,7 @@ ptl_status sched_new(const ir_graph *g, const sched_options *options,
         sched_free(s);
         return st;
     }
+    sched_estimate(s);
     sched_plan_memory(s);
     *out = s;
     return PTL_OK;

@@ -12,6 +12,7 @@
  *                packing
  *   order.c      the order of groups, and updates in place
  *   memplan.c    lifetimes and offsets
+ *   estimate.c   flops and bytes
  *   plan_verify.c  simulates the plan
  *   print.c      `ptlc emit schedule`
  *
@@ -197,8 +198,9 @@ typedef struct sched_step {
     VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
     int piece;                            /* SCATTER */
     VEC(sched_access) reads;
-    int tables[3];    /* TILE: batch, row, column offsets */
-    const char *note; /* why not on the template; NULL: nothing to say */
+    int tables[3];        /* TILE: batch, row, column offsets */
+    int64_t flops, bytes; /* estimates */
+    const char *note;     /* why not on the template; NULL: nothing to say */
 } sched_step;
 
 typedef struct sched_group {
@@ -232,6 +234,8 @@ void sched_free(sched_schedule *s);
 bool sched_verify(const sched_schedule *s, ptl_error *err);
 void sched_print(const sched_schedule *s, ptl_str *out);
 
+/* Operations of an expression and its reads, counted once each. */
+double sched_cost(ir_expr *e);
 /* The node whose memory holds the value of `n`: itself, or what it is a view
  * of. */
 ir_node *sched_base(const sched_schedule *s, ir_node *n);

@@ -1,0 +1,175 @@
+/*
+ * test_plan.c - the plan verifier refuses what would corrupt memory.
+ */
+#include "core/ir_text.h"
+#include "sched/sched.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char text[] =
+    "input x: real[64, 64] data f32;\n"
+    "input w: real[64, 64] param f32;\n"
+    "comp a[i:64, j:64 | k:0..64] = sum x[i, k] * w[k, j];\n"
+    "comp b[i:64, j:64 | k:0..64] = sum a[i, k] * x[k, j];\n"
+    "comp c[i:64, j:64] = a[i, j] + b[j, i];\n"
+    "comp n[i:64, j:64] = w[i, j] - c[i, j];\n"
+    "comp s[j:64 | i:0..64] = sum c[i, j];\n"
+    "update w = n into w;\n"
+    "output s = s;\n";
+
+typedef struct plan_case {
+    ir_graph *graph;
+    sched_schedule *s;
+    ptl_error err;
+} plan_case;
+
+static int set_up(void **state)
+{
+    static plan_case c;
+    sched_options options = {.target = {"test", 16, 12, 32, 12, 16, 384}};
+    memset(&c, 0, sizeof c);
+    c.graph = ir_from_text(text);
+    assert_int_equal(sched_new(c.graph, &options, &c.s, &c.err), PTL_OK);
+    *state = &c;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    plan_case *c = *state;
+    sched_free(c->s);
+    ir_graph_free(c->graph);
+    return 0;
+}
+
+static sched_buffer *buffer(plan_case *c, const char *name)
+{
+    for (int i = 0; i < c->s->buffers.count; i++)
+        if (strcmp(c->s->buffers.data[i].name, name) == 0)
+            return &c->s->buffers.data[i];
+    fail_msg("no buffer \"%s\"", name);
+    return NULL;
+}
+
+static sched_step *step(plan_case *c, const char *name)
+{
+    for (int i = 0; i < c->s->steps.count; i++)
+        if (strcmp(c->s->steps.data[i]->name, name) == 0)
+            return c->s->steps.data[i];
+    fail_msg("no step \"%s\"", name);
+    return NULL;
+}
+
+static int index_of(const plan_case *c, const sched_buffer *b)
+{
+    return (int)(b - c->s->buffers.data);
+}
+
+static void assert_refused(plan_case *c, const char *why)
+{
+    assert_false(sched_verify(c->s, &c->err));
+    if (!strstr(c->err.text, why))
+        fail_msg("refused for another reason: %s", c->err.text);
+}
+
+static void the_plan_is_accepted(void **state)
+{
+    plan_case *c = *state;
+    if (!sched_verify(c->s, &c->err))
+        fail_msg("%s", c->err.text);
+}
+
+static void buffers_that_live_together_may_not_overlap(void **state)
+{
+    plan_case *c = *state;
+    buffer(c, "b")->offset = buffer(c, "a")->offset;
+    assert_refused(c, "reads what is not there");
+}
+
+static void a_step_may_not_write_over_what_it_packs(void **state)
+{
+    plan_case *c = *state;
+    buffer(c, "pack.b.left")->offset = buffer(c, "a")->offset;
+    assert_refused(c, "overwrites what it reads");
+}
+
+static void in_place_needs_the_same_map(void **state)
+{
+    plan_case *c = *state;
+    sched_step *map = step(c, "map.n");
+    for (int i = 0; i < map->reads.count; i++)
+        map->reads.data[i].same_map = false;
+    assert_refused(c, "overwrites what it reads");
+}
+
+static void in_place_needs_the_same_place(void **state)
+{
+    plan_case *c = *state;
+    sched_step *map = step(c, "map.n");
+    int reused = map->reads.data[0].buffer;
+    for (int i = 0; i < map->reads.count; i++)
+        map->reads.data[i].same_map = true;
+    c->s->buffers.data[map->targets[0]].offset =
+        c->s->buffers.data[reused].offset + PTL_BUFFER_ALIGN;
+    assert_refused(c, "not at the same place");
+}
+
+static void inputs_may_not_be_written(void **state)
+{
+    plan_case *c = *state;
+    buffer(c, "w")->updated = false;
+    assert_refused(c, "writes an input");
+}
+
+static void an_input_may_not_be_read_after_its_update(void **state)
+{
+    plan_case *c = *state;
+    sched_access late = {index_of(c, buffer(c, "w")), false};
+    sched_step *sum = step(c, "reduce.s");
+    vec_push(c->s->arena, &sum->reads, late);
+    assert_refused(c, "reads what is not there");
+}
+
+static void every_step_must_have_run(void **state)
+{
+    plan_case *c = *state;
+    c->s->steps.data[0] = c->s->steps.data[1];
+    assert_refused(c, "reads what is not there");
+}
+
+static void outputs_must_stand_at_the_end(void **state)
+{
+    plan_case *c = *state;
+    c->s->steps.count--;
+    assert_refused(c, "is gone");
+}
+
+static void nothing_may_lie_outside_the_arena(void **state)
+{
+    plan_case *c = *state;
+    c->s->arena_bytes -= PTL_BUFFER_ALIGN;
+    assert_refused(c, "outside the arena");
+}
+
+#define PLAN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLAN_TEST(the_plan_is_accepted),
+        PLAN_TEST(buffers_that_live_together_may_not_overlap),
+        PLAN_TEST(a_step_may_not_write_over_what_it_packs),
+        PLAN_TEST(in_place_needs_the_same_map),
+        PLAN_TEST(in_place_needs_the_same_place),
+        PLAN_TEST(inputs_may_not_be_written),
+        PLAN_TEST(an_input_may_not_be_read_after_its_update),
+        PLAN_TEST(every_step_must_have_run),
+        PLAN_TEST(outputs_must_stand_at_the_end),
+        PLAN_TEST(nothing_may_lie_outside_the_arena),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
