@@ -1,0 +1,332 @@
+/*
+ * test_example_gradients.c - the gradients of every example, through the
+ * compiled kernels in f64, are the oracle's complex-step derivatives: along 32
+ * random directions and at 200 sampled coordinates, to 1e-9 of the gradient's
+ * norm. Few rows: the oracle is slow, and rows are alike.
+ */
+#include "base/embed.h"
+#include "base/map.h"
+#include "base/philox.h"
+#include "codegen/compile.h"
+#include "ir/eval.h"
+#include "lang/elab.h"
+#include "lower/lower.h"
+#include "opt/opt.h"
+#include "runtime/run.h"
+#include <glob.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 3, DIRECTIONS = 32, COORDINATES = 200 };
+static const double STEP = 1e-30;
+
+typedef struct example {
+    ptl_arena *arena;
+    ir_graph *forward, *backward;
+    ptl_program *program;
+    ptl_run *run;
+    int param_count;
+    ir_node **params; /* of the forward graph */
+    double **gradients;
+    int64_t *sizes, total;
+    double norm; /* of the whole gradient */
+} example;
+
+static double draw(uint64_t site, uint64_t element)
+{
+    return 2.0 * philox_uniform(11, site, 0, element) - 1.0;
+}
+
+/* The value of an input's element: the same for both graphs, by its name. */
+static double input_value(const ir_node *n, int64_t i)
+{
+    uint64_t site = ptl_hash(n->name, strlen(n->name));
+    if (n->role == IR_SCALAR_INPUT)
+        return strcmp(n->name, "seed") == 0          ? 5
+               : strcmp(n->name, "total_steps") == 0 ? 100
+                                                     : 0;
+    double u = draw(site, (uint64_t)i);
+    if (n->type.kind == IR_REAL)
+        return n->role == IR_PARAM ? 0.2 * u : u;
+    int64_t bound = n->type.bound ? n->type.bound : 2;
+    return floor((u + 1) / 2 * (double)bound);
+}
+
+static double *input_values(example *e, const ir_node *n)
+{
+    int64_t count = ir_element_count(&n->type);
+    double *x = ARENA_ARRAY(e->arena, double, count);
+    for (int64_t i = 0; i < count; i++)
+        x[i] = input_value(n, i);
+    return x;
+}
+
+/* ---------- the compiled side ---------- */
+
+static void *as_stored(const ptl_buffer *b, const double *x)
+{
+    int64_t count = b->size_bytes / dtype_size(b->dtype);
+    char *raw = memory_map((size_t)b->size_bytes);
+    assert_non_null(raw);
+    for (int64_t i = 0; i < count; i++)
+        switch (b->dtype) {
+        case PTL_F64:
+            ((double *)(void *)raw)[i] = x[i];
+            break;
+        case PTL_I32:
+            ((int32_t *)(void *)raw)[i] = (int32_t)x[i];
+            break;
+        case PTL_U8:
+        case PTL_BOOL:
+            ((unsigned char *)raw)[i] = (unsigned char)x[i];
+            break;
+        default:
+            fail_msg("\"%s\" has a type this test does not bind", b->name);
+        }
+    return raw;
+}
+
+static void bind_inputs(example *e)
+{
+    for (int i = 0; i < e->backward->nodes.count; i++) {
+        const ir_node *n = e->backward->nodes.data[i];
+        if (n->kind != IR_INPUT)
+            continue;
+        int index = program_find(e->program, n->name);
+        if (index < 0)
+            continue;
+        const ptl_buffer *b = &e->program->buffers[index];
+        double *x = input_values(e, n);
+        if (b->role == PTL_ROLE_SCALAR)
+            run_set(e->run, n->name, (int64_t)x[0]);
+        else
+            run_bind(e->run, index, as_stored(b, x));
+    }
+}
+
+static void unbind_inputs(example *e)
+{
+    for (int i = 0; i < e->program->buffer_count; i++) {
+        const ptl_buffer *b = &e->program->buffers[i];
+        if (b->role == PTL_ROLE_PARAM || b->role == PTL_ROLE_STATE ||
+            b->role == PTL_ROLE_SLOT || b->role == PTL_ROLE_DATA)
+            memory_unmap(run_data(e->run, i), (size_t)b->size_bytes);
+    }
+}
+
+static void run_compiled(example *e)
+{
+    ptl_error err = {0};
+    compile_options options = {.f64 = true, .verify = true};
+    if (compile_graph(e->backward, "gradients", &options, &e->program, &err) !=
+        PTL_OK)
+        fail_msg("%s", err.text);
+    ptl_pool *pool = NULL;
+    assert_int_equal(pool_open(2, &pool, &err), PTL_OK);
+    assert_int_equal(run_open(e->program, pool, &e->run, &err), PTL_OK);
+    bind_inputs(e);
+    if (run_execute(e->run, &err) != PTL_OK)
+        fail_msg("%s", err.text);
+    for (int p = 0; p < e->param_count; p++) {
+        char name[512];
+        snprintf(name, sizeof name, "grad/%s", e->params[p]->name);
+        int index = program_find(e->program, name);
+        assert_true(index >= 0);
+        e->gradients[p] = ARENA_ARRAY(e->arena, double, e->sizes[p]);
+        memcpy(e->gradients[p], run_data(e->run, index),
+               (size_t)e->sizes[p] * sizeof(double));
+        for (int64_t i = 0; i < e->sizes[p]; i++)
+            e->norm += e->gradients[p][i] * e->gradients[p][i];
+    }
+    e->norm = sqrt(e->norm);
+    unbind_inputs(e);
+    run_close(e->run);
+    e->program->release(e->program);
+    pool_close(pool);
+}
+
+/* ---------- the oracle's side ---------- */
+
+/* The derivative of the loss along `direction` (one array for each parameter,
+ * NULL: zero there). */
+static double oracle_along(example *e, double *const *direction)
+{
+    ir_values *v = ir_values_new(e->forward);
+    for (int i = 0; i < e->forward->nodes.count; i++) {
+        const ir_node *n = e->forward->nodes.data[i];
+        if (n->kind != IR_INPUT)
+            continue;
+        int64_t count = ir_element_count(&n->type);
+        double complex *x = malloc((size_t)(count ? count : 1) * sizeof *x);
+        assert_non_null(x);
+        for (int64_t k = 0; k < count; k++)
+            x[k] = input_value(n, k);
+        for (int p = 0; p < e->param_count; p++)
+            for (int64_t k = 0;
+                 e->params[p] == n && direction[p] && k < count; k++)
+                x[k] = CMPLX(creal(x[k]), STEP * direction[p][k]);
+        ir_values_set_complex(v, n, x);
+        free(x);
+    }
+    ir_node *loss = NULL;
+    for (int i = 0; i < e->forward->outputs.count; i++)
+        if (strcmp(e->forward->outputs.data[i].name, "loss") == 0)
+            loss = e->forward->outputs.data[i].node;
+    assert_non_null(loss);
+    bool *wanted = calloc((size_t)v->count, sizeof *wanted);
+    assert_non_null(wanted);
+    wanted[loss->id] = true;
+    ptl_error err = {0};
+    if (ir_eval(e->forward, v, wanted, &err) != PTL_OK)
+        fail_msg("%s", err.text);
+    double slope = cimag(v->data[loss->id][0]) / STEP;
+    free(wanted);
+    ir_values_free(v);
+    return slope;
+}
+
+/* ---------- loading ---------- */
+
+static ir_graph *lowered(const typed_program *p, lower_kind kind,
+                         ptl_diags *diags)
+{
+    ir_graph *g = lower_program(p, kind, diags);
+    assert_non_null(g);
+    opt_run(g, true, NULL, NULL);
+    return g;
+}
+
+static void list_params(example *e)
+{
+    int count = e->forward->nodes.count;
+    e->params = ARENA_ARRAY(e->arena, ir_node *, count);
+    e->gradients = ARENA_ARRAY(e->arena, double *, count);
+    e->sizes = ARENA_ARRAY(e->arena, int64_t, count);
+    for (int i = 0; i < count; i++) {
+        ir_node *n = e->forward->nodes.data[i];
+        if (n->kind != IR_INPUT || n->role != IR_PARAM)
+            continue;
+        e->sizes[e->param_count] = ir_element_count(&n->type);
+        e->total += e->sizes[e->param_count];
+        e->params[e->param_count++] = n;
+    }
+    assert_true(e->param_count > 0);
+}
+
+static void load(example *e, const char *path)
+{
+    ptl_error err = {0};
+    ptl_diags *diags = diags_new(0);
+    e->arena = arena_new();
+    lang_sources sources = {.library = ptl_stdlib_files};
+    lang_modules *modules = lang_load(e->arena, path, &sources, diags, &err);
+    assert_non_null(modules);
+    elab_options options = {.mode = ELAB_GRAD, .rows = ROWS, .f64 = true};
+    typed_program *p = elab_train(e->arena, modules, &options, diags);
+    if (!p) {
+        ptl_str text = {0};
+        diags_print(diags, &text, false);
+        fail_msg("%s", str_text(&text));
+    }
+    e->forward = lowered(p, LOWER_FORWARD, diags);
+    e->backward = lowered(p, LOWER_GRAD, diags);
+    diags_free(diags);
+    list_params(e);
+}
+
+static void unload(example *e)
+{
+    ir_graph_free(e->forward);
+    ir_graph_free(e->backward);
+    arena_free(e->arena);
+}
+
+/* ---------- comparing ---------- */
+
+static void assert_slope(const example *e, double got, double wanted,
+                         const char *what, int index)
+{
+    if (!(fabs(got - wanted) <= 1e-9 * e->norm))
+        fail_msg("%s %d: %.17g, the oracle says %.17g (norm %g)", what, index,
+                 got, wanted, e->norm);
+}
+
+static void compare_directions(example *e)
+{
+    double **d = ARENA_ARRAY(e->arena, double *, e->param_count);
+    for (int p = 0; p < e->param_count; p++)
+        d[p] = ARENA_ARRAY(e->arena, double, e->sizes[p]);
+    for (int k = 0; k < DIRECTIONS; k++) {
+        double length = 0, slope = 0;
+        for (int p = 0; p < e->param_count; p++)
+            for (int64_t i = 0; i < e->sizes[p]; i++) {
+                d[p][i] = draw((uint64_t)(1000 + k * 100 + p), (uint64_t)i);
+                length += d[p][i] * d[p][i];
+            }
+        length = sqrt(length);
+        for (int p = 0; p < e->param_count; p++)
+            for (int64_t i = 0; i < e->sizes[p]; i++) {
+                d[p][i] /= length;
+                slope += d[p][i] * e->gradients[p][i];
+            }
+        assert_slope(e, slope, oracle_along(e, d), "direction", k);
+    }
+}
+
+static void compare_coordinates(example *e)
+{
+    double **d = ARENA_ARRAY(e->arena, double *, e->param_count);
+    for (int k = 0; k < COORDINATES; k++) {
+        uint32_t words[4];
+        philox_words(77, 0, (uint64_t)k, words);
+        /* Half of the samples spread over the parameters, however small. */
+        int p = (int)(words[0] % (uint32_t)e->param_count);
+        int64_t at = (int64_t)words[1] % e->sizes[p];
+        if (k % 2) {
+            at = (int64_t)words[1] % e->total;
+            for (p = 0; at >= e->sizes[p]; p++)
+                at -= e->sizes[p];
+        }
+        d[p] = calloc((size_t)e->sizes[p], sizeof(double));
+        assert_non_null(d[p]);
+        d[p][at] = 1;
+        assert_slope(e, e->gradients[p][at], oracle_along(e, d), "coordinate",
+                     k);
+        free(d[p]);
+        d[p] = NULL;
+    }
+}
+
+static void gradients_of_examples_are_the_oracles(void **state)
+{
+    (void)state;
+    glob_t files;
+    assert_int_equal(glob(PTL_SOURCE_DIR "/examples/*.ptl", 0, NULL, &files),
+                     0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        example e = {0};
+        print_message("%s\n", files.gl_pathv[i]);
+        load(&e, files.gl_pathv[i]);
+        run_compiled(&e);
+        assert_true(e.norm > 0);
+        compare_directions(&e);
+        compare_coordinates(&e);
+        unload(&e);
+    }
+    globfree(&files);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_of_examples_are_the_oracles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
