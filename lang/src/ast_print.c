@@ -457,7 +457,7 @@ static void print_doc(printer *p, const char *doc)
         str_add(p->out, length ? "/// " : "///");
         str_addn(p->out, doc, length);
         new_line(p);
-        doc = doc[length] && doc[length + 1] ? doc + length + 1 : NULL;
+        doc = doc[length] ? doc + length + 1 : NULL;
     }
 }
 

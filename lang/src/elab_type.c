@@ -222,10 +222,11 @@ static bool idx_meets(elab *e, scope *own, const ast_type *type,
     if (v->kind == V_TENSOR)
         bound = v->tensor->bound;
     else if (v->kind == V_INT)
-        bound = v->integer < 0 ? 0 : v->integer + 1;
+        bound = v->integer < 0 || v->integer == INT64_MAX ? 0 : v->integer + 1;
     else if (v->kind == V_EXPR) {
         int64_t low, high;
-        if (ty_interval(e->arena, v->expr, &low, &high) && low >= 0)
+        if (ty_interval(e->arena, v->expr, &low, &high) && low >= 0 &&
+            high < INT64_MAX)
             bound = high + 1;
     }
     if (type->arg && type->arg->kind == EXPR_NAME &&

@@ -64,6 +64,7 @@ typedef struct parse_state {
     uint32_t offset;   /* the scanner's place */
     bool after_number; /* the scanner is behind a number, on its line */
     VEC(char) doc;     /* `///` lines waiting for their declaration */
+    int doc_lines;
     VEC(doc_comment) docs;
     VEC(open_bracket) open;
     VEC(ast_decl *) decls;
@@ -132,8 +133,8 @@ ast_expr *build_index(parse_state *s, ast_expr *base, sub_list *subs,
 ast_expr *build_member(parse_state *s, ast_expr *base, const char *name,
                        span at, span mark);
 ast_expr *build_reduction(parse_state *s, ast_reduction reduction,
-                       binder_list *binders, ast_expr *filter, ast_expr *body,
-                       span at, span mark);
+                          binder_list *binders, ast_expr *filter,
+                          ast_expr *body, span at, span mark);
 ast_expr *build_list(parse_state *s, expr_list *items, span at);
 ast_expr *build_range(parse_state *s, ast_expr *lo, ast_expr *hi, span at,
                       span mark);

@@ -183,20 +183,19 @@ void scan_doc(parse_state *s, const char *text, size_t length)
     }
     if (length > 0 && text[length - 1] == '\r')
         length--;
-    if (s->doc.count > 0)
+    if (s->doc_lines++ > 0)
         vec_push(s->arena, &s->doc, '\n');
     for (size_t i = 0; i < length; i++)
         vec_push(s->arena, &s->doc, text[i]);
-    if (s->doc.count == 0) /* an empty first line still counts */
-        vec_push(s->arena, &s->doc, '\n');
 }
 
 void scan_doc_end(parse_state *s, uint32_t owner)
 {
-    if (s->doc.count == 0)
+    if (s->doc_lines == 0)
         return;
-    doc_comment doc = {
-        arena_strndup(s->arena, s->doc.data, (size_t)s->doc.count), owner};
+    doc_comment doc = {arena_strndup(s->arena, s->doc.count ? s->doc.data : "",
+                                     (size_t)s->doc.count),
+                       owner};
     vec_push(s->arena, &s->docs, doc);
-    s->doc.count = 0;
+    s->doc.count = s->doc_lines = 0;
 }

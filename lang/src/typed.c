@@ -174,6 +174,24 @@ static bool add_scaled(interval *acc, interval i, int64_t by)
            !__builtin_add_overflow(acc->hi, a < b ? b : a, &acc->hi);
 }
 
+static bool find_mul(ptl_arena *arena, const ty_expr *x, interval *out);
+
+/* What ty_linearise() left: a sum of pieces, each with its factor. Walked here,
+ * as linearising a piece again would only give the piece again. */
+static bool find_rest(ptl_arena *arena, const ty_expr *x, interval *out)
+{
+    interval a, b;
+    if (x->kind == TY_OP && x->op == TY_ADD_OP) {
+        *out = (interval){0, 0};
+        return find_rest(arena, x->args[0], &a) &&
+               find_rest(arena, x->args[1], &b) && add_scaled(out, a, 1) &&
+               add_scaled(out, b, 1);
+    }
+    if (x->kind == TY_OP && x->op == TY_MUL_OP)
+        return find_mul(arena, x, out);
+    return find(arena, x, out);
+}
+
 /* Affine parts are exact over the box; the rest adds its own interval. */
 static bool find_linear(ptl_arena *arena, const ty_expr *x, interval *out)
 {
@@ -186,7 +204,7 @@ static bool find_linear(ptl_arena *arena, const ty_expr *x, interval *out)
     }
     if (l.rest) {
         interval r;
-        if (l.rest == x || !find(arena, l.rest, &r) || !add_scaled(out, r, 1))
+        if (!find_rest(arena, l.rest, &r) || !add_scaled(out, r, 1))
             return false;
     }
     return true;

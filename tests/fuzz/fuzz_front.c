@@ -5,15 +5,16 @@
  *
  * Inputs are made from the .ptl files given (bytes changed, words changed,
  * lines of two files mixed) and by a generator that follows the grammar. Each
- * input is scanned and parsed. What parses must print to a text that parses to
- * the same print; everything reported must have a place inside its file.
+ * input is scanned, parsed and, where that went well, elaborated: its train
+ * block in every mode, its tests. What parses must print to a text that parses
+ * to the same print; every message must print.
  *
  * The input at work lies in FILE (default fuzz_front.input) from before it is
  * tried, so after a crash, a sanitizer report or a hang it is there to be tried
  * again: `fuzz_front --try FILE`.
  */
 #include "generate.h"
-#include "lang/module.h"
+#include "lang/elab.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -103,19 +104,46 @@ static bool is_shallow(const ptl_str *input)
     return deepest < 50 && input->length < 8000;
 }
 
+/* Everything elaboration can be asked to do with the main file. */
+static void elaborate(ptl_arena *arena, const lang_modules *all,
+                      ptl_diags *diags)
+{
+    static const elab_mode modes[] = {ELAB_TRAIN, ELAB_EVAL, ELAB_PREDICT,
+                                      ELAB_GRAD};
+    const lang_module *main = all->modules[0];
+    ptl_str out = {0};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        elab_options options = {.mode = modes[i]};
+        typed_program *program = elab_has_train(all)
+                                     ? elab_train(arena, all, &options, diags)
+                                     : NULL;
+        if (program)
+            typed_print(program, &out);
+    }
+    for (int i = 0; i < main->files[0]->decl_count; i++) {
+        const ast_decl *d = main->files[0]->decls[i];
+        elab_options options = {.mode = ELAB_EVAL};
+        if (d->kind == DECL_TEST)
+            elab_test(arena, all, main, d, &options, diags);
+    }
+    str_fini(&out);
+}
+
 static void try_input(const ptl_str *input)
 {
     ptl_arena *arena = arena_new();
     ptl_diags *diags = diags_new(0);
     ptl_str out = {0};
-    lang_sources sources = {NULL, NULL, 0};
+    lang_sources sources = {ptl_stdlib_files, NULL, 0};
     src_file *source =
         src_file_new(arena, "fuzz.ptl", str_text(input), input->length);
     lang_modules *all = lang_load_source(arena, source, &sources, diags);
     const lang_module *main = all->modules[0];
-    if (main->file_count > 0 && diags_error_count(diags) == 0 &&
-        is_shallow(input))
-        check_printing(main->files[0]);
+    if (main->file_count > 0 && diags_error_count(diags) == 0) {
+        if (is_shallow(input))
+            check_printing(main->files[0]);
+        elaborate(arena, all, diags);
+    }
     diags_print(diags, &out, true);
     ast_print_tokens(source, diags, &out);
     str_fini(&out);
@@ -125,18 +153,23 @@ static void try_input(const ptl_str *input)
 
 /* ---------- the corpus ---------- */
 
-static void read_corpus_file(corpus *c, const char *path)
+static bool read_bytes(const char *path, ptl_str *text)
 {
-    FILE *in = fopen(path, "rb");
-    if (!in)
-        return;
-    ptl_str text = {0};
     char piece[4096];
     size_t got;
+    FILE *in = fopen(path, "rb");
+    if (!in)
+        return false;
     while ((got = fread(piece, 1, sizeof piece, in)) > 0)
-        str_addn(&text, piece, got);
+        str_addn(text, piece, got);
     fclose(in);
-    if (text.length < MOST_BYTES / 4)
+    return true;
+}
+
+static void read_corpus_file(corpus *c, const char *path)
+{
+    ptl_str text = {0};
+    if (read_bytes(path, &text) && text.length < MOST_BYTES / 4)
         corpus_add(c, str_text(&text), text.length);
     str_fini(&text);
 }
@@ -182,20 +215,15 @@ static double now(void)
 
 static int try_file(const char *path)
 {
-    corpus c = {.arena = arena_new()};
-    read_corpus_file(&c, path);
-    if (c.texts.count == 0) {
+    ptl_str input = {0};
+    if (!read_bytes(path, &input)) {
         fprintf(stderr, "fuzz_front: cannot read \"%s\"\n", path);
         return 2;
     }
-    ptl_str input = {0};
-    size_t size = c.texts.data[0].size;
-    while (size > 0 && c.texts.data[0].bytes[size - 1] == 0)
-        size--;
-    str_addn(&input, c.texts.data[0].bytes, size);
+    while (input.length > 0 && input.data[input.length - 1] == 0)
+        input.length--;
     try_input(&input);
     str_fini(&input);
-    arena_free(c.arena);
     return 0;
 }
 
@@ -234,8 +262,10 @@ int main(int argc, char **argv)
     current_save = "fuzz_front.input";
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--try") == 0)
+        if (strcmp(argv[i], "--try") == 0) {
+            arena_free(c.arena);
             return try_file(value);
+        }
         if (argv[i][0] != '-') {
             read_corpus(&c, argv[i]);
             continue;
@@ -250,6 +280,7 @@ int main(int argc, char **argv)
     }
     if (c.texts.count == 0) {
         fprintf(stderr, "fuzz_front: no .ptl files given\n");
+        arena_free(c.arena);
         return 2;
     }
     int status = fuzz(&c, seconds, seed);

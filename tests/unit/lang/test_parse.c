@@ -134,6 +134,8 @@ static void doc_comments_stay_with_their_declaration(void **state)
     assert_string_equal(file->decls[0]->doc, "One.\n\nTwo.");
     assert_string_equal(file->decls[0]->members[0]->doc, "Weights.");
     assert_null(file->decls[1]->doc);
+    file = parse(f, "///\n///\n/// Three.\ntest \"t\" { }\n");
+    assert_string_equal(file->decls[0]->doc, "\n\nThree.");
 }
 
 static void every_statement_after_an_error_is_still_read(void **state)
