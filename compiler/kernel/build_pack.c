@@ -186,10 +186,11 @@ static void start_forms(packer *p)
     }
 }
 
+/* The greatest power of two that is not above `x`. */
 static int power_of_two(int x)
 {
     int p = 1;
-    while (p < x)
+    while (2 * p <= x)
         p *= 2;
     return p;
 }
@@ -201,36 +202,45 @@ static kern_value *lanes_below(packer *p, kern_value *count)
                     kern_convert(b, count, KERN_I32));
 }
 
-/* Columns [first, first + count) of one panel, for every k. */
-static void pack_vector(packer *p, kern_value *unit, kern_value *panel,
-                        int first, int count)
+/* The lanes from p->start on for every k, to element `to` of the panel; those
+ * outside `used` become zero. */
+static void pack_lanes(packer *p, kern_value *to, kern_value *used)
 {
     kern_builder *b = &p->k->b;
-    p->e.lanes = power_of_two(count);
-    p->start = sum(p, scaled(p, panel, p->width), number(p, first));
-    kern_value *stored = NULL;
-    if (count < p->e.lanes)
-        stored = lanes_below(p, number(p, count));
-    p->used = stored;
-    if (p->axis->extent % p->width) {
-        kern_value *left =
-            kern_op2(b, KERN_SUB, number(p, p->axis->extent), p->start);
-        p->used = both(p, stored, lanes_below(p, left));
-    }
-    start_forms(p);
-    kern_value *to = scaled(p, unit, p->c->k.extent * p->width);
-    to = sum(p, to, number(p, first));
     int mark = emit_mark(&p->e);
+    p->used = used;
+    start_forms(p);
     p->at_k = kern_loop(b, number(p, 0), number(p, p->c->k.extent), 1, 4);
     kern_value *x = kern_splat(b, emit_expr(&p->e, p->factor), p->e.lanes);
-    if (p->used)
-        x = kern_select(b, p->used, x, kern_real(b, p->k->real, 1, 0));
-    kern_memory at = {.buffer = p->out, .stride = 1, .mask = stored};
+    if (used)
+        x = kern_select(b, used, x, kern_real(b, p->k->real, 1, 0));
+    kern_memory at = {.buffer = p->out, .stride = 1};
     at.offset = sum(p, to, scaled(p, p->at_k, p->width));
-    if (p->e.lanes == 1)
-        at.mask = NULL;
     kern_store(b, at, x);
     emit_rewind(&p->e, mark);
+    kern_end(b);
+}
+
+/* Columns [first, first + lanes) of one panel. Only the last panel can reach
+ * past the end, so all others go without a mask. */
+static void pack_vector(packer *p, kern_value *unit, kern_value *panel,
+                        int first, int lanes)
+{
+    kern_builder *b = &p->k->b;
+    p->e.lanes = lanes;
+    p->start = sum(p, scaled(p, panel, p->width), number(p, first));
+    kern_value *to = scaled(p, unit, p->c->k.extent * p->width);
+    to = sum(p, to, number(p, first));
+    if (p->axis->extent % p->width == 0) {
+        pack_lanes(p, to, NULL);
+        return;
+    }
+    kern_value *left =
+        kern_op2(b, KERN_SUB, number(p, p->axis->extent), p->start);
+    kern_if(b, kern_op2(b, KERN_GE, left, number(p, lanes)));
+    pack_lanes(p, to, NULL);
+    kern_else(b);
+    pack_lanes(p, to, lanes_below(p, left));
     kern_end(b);
 }
 
@@ -261,10 +271,11 @@ static void pack_units(packer *p, int64_t panels, int64_t units)
     kern_value *unit = kern_loop(b, lo, hi, 1, 0);
     kern_value *panel = kern_op2(b, KERN_REM, unit, number(p, panels));
     set_batch(p, kern_op2(b, KERN_DIV, unit, number(p, panels)));
-    for (int first = 0; first < p->width; first += p->k->lanes) {
-        int count = p->width - first;
-        pack_vector(p, unit, panel, first,
-                    count < p->k->lanes ? count : p->k->lanes);
+    for (int first = 0, lanes; first < p->width; first += lanes) {
+        lanes = power_of_two(p->width - first);
+        if (lanes > p->k->lanes)
+            lanes = p->k->lanes;
+        pack_vector(p, unit, panel, first, lanes);
     }
     kern_end(b);
 }

@@ -125,6 +125,16 @@ static access forwards(llvm_emitter *e, const access *a)
     return up;
 }
 
+/* Lane `lane` of a strided access. */
+static access lane_access(llvm_emitter *e, const access *a, int lane)
+{
+    access one = *a;
+    one.lanes = 1;
+    one.type = a->element;
+    one.at = llvm_gep(e, a->element, a->at, llvm_i64(e, a->stride * lane), "");
+    return one;
+}
+
 /* ---------- loads ---------- */
 
 static LLVMValueRef load_plain(llvm_emitter *e, const access *a,
@@ -194,6 +204,19 @@ static LLVMValueRef load_gather(llvm_emitter *e, const access *a,
                                name);
 }
 
+/* A stride known here, no mask: element by element, which takes half the time
+ * of a gather where that is microcode, and no longer elsewhere. */
+static LLVMValueRef load_each(llvm_emitter *e, const access *a)
+{
+    LLVMValueRef x = LLVMGetPoison(a->type);
+    for (int i = 0; i < a->lanes; i++) {
+        access one = lane_access(e, a, i);
+        x = LLVMBuildInsertElement(e->builder, x, load_plain(e, &one, ""),
+                                   llvm_i64(e, i), "");
+    }
+    return x;
+}
+
 static LLVMValueRef load_reversed(llvm_emitter *e, const access *a,
                                   LLVMValueRef other)
 {
@@ -217,7 +240,8 @@ static LLVMValueRef load_access(llvm_emitter *e, access *a, LLVMValueRef other,
     case 0: return load_splat(e, a, other, name);
     case 1: return load_contiguous(e, a, other, name);
     case -1: return load_reversed(e, a, other);
-    default: return load_gather(e, a, other, name);
+    default:
+        return a->mask ? load_gather(e, a, other, name) : load_each(e, a);
     }
 }
 
@@ -276,6 +300,15 @@ static void store_scatter(llvm_emitter *e, const access *a, LLVMValueRef x)
     llvm_call_intrinsic(e, "llvm.masked.scatter", types, 2, args, 4, "");
 }
 
+static void store_each(llvm_emitter *e, const access *a, LLVMValueRef x)
+{
+    for (int i = 0; i < a->lanes; i++) {
+        access one = lane_access(e, a, i);
+        store_plain(e, &one,
+                    LLVMBuildExtractElement(e->builder, x, llvm_i64(e, i), ""));
+    }
+}
+
 void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
                      const kern_value *value)
 {
@@ -291,6 +324,8 @@ void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
     } else if (!a.offsets && a.stride == -1) {
         access up = forwards(e, &a);
         store_contiguous(e, &up, reverse_lanes(e, x, a.lanes));
+    } else if (!a.offsets && !a.mask) {
+        store_each(e, &a, x);
     } else {
         store_scatter(e, &a, x);
     }
