@@ -1,0 +1,42 @@
+# Which rooms may include headers of which. Run: cmake -DROOT=. -P this file.
+# A room is the first part of an include's path; a row lists what a folder's
+# files may name. The wrong include often does not compile anyway (each target
+# has its own include paths); this says it in one place, and for rooms that
+# share a target.
+set(rules
+  "runtime/base|base"
+  "runtime/exec|base runtime"
+  "runtime/data|base runtime data"
+  "runtime/train|base runtime data train"
+  "runtime/cli|base runtime"
+  "runtime/include|base runtime"
+  "lang|base lang"
+  "compiler/ir|base lang ir" # lang: the table of scalar functions alone
+  "compiler/grad|base ir opt grad"
+  "compiler/opt|base ir opt"
+  "compiler/sched|base ir kernel runtime sched"
+  "compiler/kernel|base ir kernel sched"
+  "compiler/lower|base lang ir grad lower"
+  "compiler/codegen|base ir kernel sched runtime codegen")
+
+set(wrong 0)
+foreach(rule IN LISTS rules)
+  string(REGEX MATCH "^([^|]*)[|](.*)$" _ "${rule}")
+  set(folder ${CMAKE_MATCH_1})
+  string(REPLACE " " ";" allowed "${CMAKE_MATCH_2}")
+  file(GLOB_RECURSE files ${ROOT}/${folder}/*.c ${ROOT}/${folder}/*.h
+    ${ROOT}/${folder}/*.l ${ROOT}/${folder}/*.y)
+  if(NOT files)
+    message(SEND_ERROR "layering: no files in ${folder}: mend the table")
+  endif()
+  foreach(file IN LISTS files)
+    file(STRINGS ${file} lines REGEX "^ *#include \"[a-z_]+/")
+    foreach(line IN LISTS lines)
+      string(REGEX MATCH "\"([a-z_]+)/" _ "${line}")
+      if(NOT CMAKE_MATCH_1 IN_LIST allowed)
+        message(SEND_ERROR "layering: ${file}: ${line}: "
+          "${folder} may include ${allowed}")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
