@@ -3,6 +3,7 @@
 # files may name. The wrong include often does not compile anyway (each target
 # has its own include paths); this says it in one place, and for rooms that
 # share a target.
+cmake_minimum_required(VERSION 3.25)
 set(rules
   "runtime/base|base"
   "runtime/exec|base runtime"
