@@ -8,7 +8,7 @@
 
 typedef struct check_result {
     bool failed;
-    char why[1600]; /* one line */
+    char why[1000]; /* one line */
     int compared, skipped; /* elements judged, elements too close to call */
 } check_result;
 
@@ -29,5 +29,21 @@ ir_graph *check_copy(const ir_graph *g);
  */
 ir_graph *check_gradient(const ir_graph *g, uint64_t data_seed,
                          check_result *r);
+
+/* One optimised graph to compile. */
+typedef struct compiled_case {
+    const ir_graph *g;
+    uint64_t data_seed;
+    check_result *result;
+} compiled_case;
+
+/*
+ * Compiles all graphs as one program, fused and unfused, f32 and (where `f64`)
+ * f64, runs it on 1 and 2 threads, and compares: with the oracle's values
+ * within its bounds, 1 and 2 threads bit for bit, fused and unfused bit for bit
+ * where nothing was reduced. Only in builds with a code generator
+ * (PTL_FUZZ_COMPILED).
+ */
+void check_compiled(const compiled_case *cases, int count, bool f64);
 
 #endif

@@ -2,11 +2,12 @@
  * fuzz_comp.c - random comprehensions: oracle, gradient, passes, compiled.
  *
  *   fuzz_comp [--cases N] [--seed S] [--failures DIR] [--coverage]
- *             [--need N] [--replay FILE]
+ *             [--need N] [--hurry] [--replay FILE]
  *
  * The seed rotates (it is the time) and is printed; a failing case is shrunk
- * and written as textual IR, which --replay runs again. Exit 1 when something
- * failed, or when --need N is given and a cell of the table has fewer.
+ * and written as textual IR, which --replay runs again. --hurry stops at the
+ * first failure and does not shrink it. Exit 1 when something failed, or when
+ * --need N is given and a cell of the table has fewer.
  */
 #include "cases.h"
 #include "core/ir_text.h"
@@ -17,18 +18,20 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { BATCH = 25, MOST_FAILURES = 20 };
+
 typedef struct options {
     long cases;
     uint64_t seed;
     const char *failures, *replay;
-    bool coverage;
+    bool coverage, hurry;
     int need;
 } options;
 
 static void usage(void)
 {
     fprintf(stderr, "usage: fuzz_comp [--cases N] [--seed S] [--failures DIR] "
-                    "[--coverage] [--need N] [--replay FILE]\n");
+                    "[--coverage] [--need N] [--hurry] [--replay FILE]\n");
     exit(2);
 }
 
@@ -40,6 +43,10 @@ static options parse_options(int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--coverage") == 0) {
             o.coverage = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--hurry") == 0) {
+            o.hurry = true;
             continue;
         }
         if (!value)
@@ -80,11 +87,11 @@ static int replay(const char *path)
     char *text = read_text(path);
     unsigned long long data_seed = 0;
     sscanf(text, "# data %llu", &data_seed);
-    ir_graph *g = ir_from_text(text);
+    fuzz_case c = {.g = ir_from_text(text), .data_seed = data_seed};
     check_result r = {0};
-    case_check(g, data_seed, &r);
+    cases_check(&c, 1, &r);
     printf("%s\n", r.failed ? r.why : "passes");
-    ir_graph_free(g);
+    case_free(&c);
     free(text);
     return r.failed;
 }
@@ -108,40 +115,85 @@ static void save(const options *o, long number, const ir_graph *g,
     free(text);
 }
 
+/* What a run adds up to. */
+typedef struct tally {
+    long cases, compared, skipped;
+    int failures;
+} tally;
+
+/* Cases that are being checked together in one process. */
+typedef struct batch {
+    fuzz_case cases[BATCH];
+    check_result results[BATCH];
+    batch_run run;
+    long first; /* number of the first case; -1: idle */
+} batch;
+
+static void start(batch *b, const options *o, long first, coverage *table)
+{
+    long left = o->cases - first;
+    int count = left < BATCH ? (int)left : BATCH;
+    b->first = first;
+    for (int i = 0; i < count; i++) {
+        case_make(&b->cases[i], o->seed, first + i, table);
+        coverage_add(table, b->cases[i].g);
+    }
+    batch_begin(&b->run, b->cases, count);
+}
+
+static void finish(batch *b, const options *o, const coverage *table, tally *t)
+{
+    batch_await(&b->run, b->results);
+    for (int i = 0; i < b->run.count; i++) {
+        fuzz_case *c = &b->cases[i];
+        check_result *r = &b->results[i];
+        t->cases++;
+        t->compared += r->compared;
+        t->skipped += r->skipped;
+        if (r->failed && t->failures++ < MOST_FAILURES) {
+            if (!o->hurry)
+                case_shrink(c, r);
+            save(o, b->first + i, c->g, c->data_seed, r->why);
+        }
+        if (t->cases % 10000 == 0) {
+            printf("%ld cases, %d failures, %d cells below 20\n", t->cases,
+                   t->failures, coverage_below(table, 20));
+            fflush(stdout);
+        }
+        case_free(c);
+    }
+    b->first = -1;
+}
+
 static int run(const options *o)
 {
     static coverage table;
-    int failures = 0;
-    long compared = 0, skipped = 0;
+    static batch batches[2]; /* two processes at a time */
+    tally t = {0};
+    long next = 0;
     printf("seed %llu, %ld cases\n", (unsigned long long)o->seed, o->cases);
-    for (long i = 0; i < o->cases && failures < 20; i++) {
-        fuzz_case c;
-        case_make(&c, o->seed, i, &table);
-        check_result r = {0};
-        case_check(c.g, c.data_seed, &r);
-        compared += r.compared;
-        skipped += r.skipped;
-        coverage_add(&table, c.g);
-        if (r.failed) {
-            failures++;
-            case_shrink(&c, &r);
-            save(o, i, c.g, c.data_seed, r.why);
-        }
-        case_free(&c);
-        if ((i + 1) % 10000 == 0) {
-            printf("%ld cases, %d failures, %d cells below 20\n", i + 1,
-                   failures, coverage_below(&table, 20));
-            fflush(stdout);
+    batches[0].first = batches[1].first = -1;
+    for (int turn = 0;; turn ^= 1) {
+        batch *b = &batches[turn];
+        if (b->first >= 0)
+            finish(b, o, &table, &t);
+        bool stop = t.failures >= (o->hurry ? 1 : MOST_FAILURES);
+        if (next < o->cases && !stop) {
+            start(b, o, next, &table);
+            next += b->run.count;
+        } else if (batches[turn ^ 1].first < 0) {
+            break;
         }
     }
     if (o->coverage)
         coverage_print(&table, stdout);
-    printf("%ld numbers compared, %ld too close to call, %d failures\n",
-           compared, skipped, failures);
+    printf("%ld cases, %ld numbers compared, %ld too close to call, "
+           "%d failures\n",
+           t.cases, t.compared, t.skipped, t.failures);
     int missing = o->need ? coverage_below(&table, o->need) : 0;
     if (missing)
         printf("%d cells have fewer than %d\n", missing, o->need);
-    return failures > 0 || missing > 0;
+    return t.failures > 0 || missing > 0;
 }
 
 int main(int argc, char **argv)
