@@ -36,7 +36,8 @@ typedef struct batch_run {
 void batch_begin(batch_run *b, const fuzz_case *cases, int count);
 void batch_await(batch_run *b, check_result *results);
 
-/* Makes the failing case smaller; `r` becomes the smaller one's failure. */
-void case_shrink(fuzz_case *c, check_result *r);
+/* Makes the failing case smaller, checking `tries` times at most; `r` becomes
+ * the smaller one's failure. */
+void case_shrink(fuzz_case *c, int tries, check_result *r);
 
 #endif

@@ -2,12 +2,12 @@
  * fuzz_comp.c - random comprehensions: oracle, gradient, passes, compiled.
  *
  *   fuzz_comp [--cases N] [--seed S] [--failures DIR] [--coverage]
- *             [--need N] [--hurry] [--replay FILE]
+ *             [--need N] [--shrink TRIES] [--stop-after FAILURES]
+ *             [--replay FILE]
  *
  * The seed rotates (it is the time) and is printed; a failing case is shrunk
- * and written as textual IR, which --replay runs again. --hurry stops at the
- * first failure and does not shrink it. Exit 1 when something failed, or when
- * --need N is given and a cell of the table has fewer.
+ * and written as textual IR, which --replay runs again. Exit 1 when something
+ * failed, or when --need N is given and a cell of the table has fewer.
  */
 #include "cases.h"
 #include "core/ir_text.h"
@@ -18,35 +18,33 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { BATCH = 25, MOST_FAILURES = 20 };
+enum { BATCH = 25 };
 
 typedef struct options {
     long cases;
     uint64_t seed;
     const char *failures, *replay;
-    bool coverage, hurry;
+    bool coverage;
+    int shrink, stop_after;
     int need;
 } options;
 
 static void usage(void)
 {
     fprintf(stderr, "usage: fuzz_comp [--cases N] [--seed S] [--failures DIR] "
-                    "[--coverage] [--need N] [--hurry] [--replay FILE]\n");
+                    "[--coverage] [--need N] [--shrink TRIES] "
+                    "[--stop-after FAILURES] [--replay FILE]\n");
     exit(2);
 }
 
 static options parse_options(int argc, char **argv)
 {
     options o = {.cases = 1000, .seed = (uint64_t)time(NULL),
-                 .failures = "fuzz-failures"};
+                 .failures = "fuzz-failures", .shrink = 400, .stop_after = 20};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--coverage") == 0) {
             o.coverage = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--hurry") == 0) {
-            o.hurry = true;
             continue;
         }
         if (!value)
@@ -62,6 +60,10 @@ static options parse_options(int argc, char **argv)
             o.replay = value;
         else if (strcmp(argv[i - 1], "--need") == 0)
             o.need = atoi(value);
+        else if (strcmp(argv[i - 1], "--shrink") == 0)
+            o.shrink = atoi(value);
+        else if (strcmp(argv[i - 1], "--stop-after") == 0)
+            o.stop_after = atoi(value);
         else
             usage();
     }
@@ -150,9 +152,9 @@ static void finish(batch *b, const options *o, const coverage *table, tally *t)
         t->cases++;
         t->compared += r->compared;
         t->skipped += r->skipped;
-        if (r->failed && t->failures++ < MOST_FAILURES) {
-            if (!o->hurry)
-                case_shrink(c, r);
+        if (r->failed && t->failures++ < o->stop_after) {
+            if (o->shrink)
+                case_shrink(c, o->shrink, r);
             save(o, b->first + i, c->g, c->data_seed, r->why);
         }
         if (t->cases % 10000 == 0) {
@@ -177,8 +179,7 @@ static int run(const options *o)
         batch *b = &batches[turn];
         if (b->first >= 0)
             finish(b, o, &table, &t);
-        bool stop = t.failures >= (o->hurry ? 1 : MOST_FAILURES);
-        if (next < o->cases && !stop) {
+        if (next < o->cases && t.failures < o->stop_after) {
             start(b, o, next, &table);
             next += b->run.count;
         } else if (batches[turn ^ 1].first < 0) {

@@ -35,8 +35,8 @@ ir_expr *some_read(gen *x, const scope *s);
 ir_expr *real_expr(gen *x, const scope *s, int depth);
 ir_expr *bool_expr(gen *x, const scope *s, bool with_data);
 
-ir_expr *mul(gen *x, ir_expr *a, ir_expr *b);
-ir_expr *add(gen *x, ir_expr *a, ir_expr *b);
-ir_expr *num(gen *x, double value);
+ir_expr *gen_mul(gen *x, ir_expr *a, ir_expr *b);
+ir_expr *gen_add(gen *x, ir_expr *a, ir_expr *b);
+ir_expr *gen_num(gen *x, double value);
 
 #endif

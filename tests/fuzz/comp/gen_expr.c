@@ -9,17 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
-ir_expr *mul(gen *x, ir_expr *a, ir_expr *b)
+ir_expr *gen_mul(gen *x, ir_expr *a, ir_expr *b)
 {
     return ir_op2(x->g, IR_MUL_OP, a, b);
 }
 
-ir_expr *add(gen *x, ir_expr *a, ir_expr *b)
+ir_expr *gen_add(gen *x, ir_expr *a, ir_expr *b)
 {
     return ir_op2(x->g, IR_ADD_OP, a, b);
 }
 
-ir_expr *num(gen *x, double value)
+ir_expr *gen_num(gen *x, double value)
 {
     return ir_real(x->g, value);
 }
@@ -123,7 +123,7 @@ static bool is_bent(gen *x, ir_sub *sub, int64_t *size)
 static ir_expr *outside_value(gen *x)
 {
     static const double values[] = {0.0, 0.5, -0.25};
-    return num(x, values[choose(x->c, 3)]);
+    return gen_num(x, values[choose(x->c, 3)]);
 }
 
 /* A new operand for settled subscripts, and the read. */
@@ -212,7 +212,7 @@ static ir_expr *read_older(gen *x, const scope *s, ir_node *n)
     bool leaves = false;
     for (int i = 0; i < n->type.rank; i++) {
         if (n->type.dims[i] == 0)
-            return num(x, 0.75);
+            return gen_num(x, 0.75);
         subs[i] = some_sub(x, s);
         int64_t needs = settle(x, s, &subs[i]);
         if (needs <= n->type.dims[i])
@@ -270,7 +270,7 @@ ir_expr *bool_expr(gen *x, const scope *s, bool with_data)
     if (with_data && choose(x->c, 2)) {
         ir_scalar op = choose(x->c, 2) ? IR_LT_OP : IR_GT_OP;
         return ir_op2(x->g, op, some_read(x, s),
-                      num(x, 0.2 * (choose(x->c, 5) - 2)));
+                      gen_num(x, 0.2 * (choose(x->c, 5) - 2)));
     }
     ir_expr *e = ir_op2(x->g, compares[choose(x->c, 6)], int_expr(x, s),
                         int_expr(x, s));
@@ -286,20 +286,20 @@ static ir_expr *smooth(gen *x, ir_expr *e)
     static const ir_scalar plain[] = {IR_TANH_OP, IR_SIGMOID_OP, IR_SIN_OP,
                                       IR_COS_OP,  IR_ERF_OP,     IR_NEG_OP};
     int k = choose(x->c, 11);
-    ir_expr *square = mul(x, e, e);
+    ir_expr *square = gen_mul(x, e, e);
     switch (k) {
     case 6:
         return ir_op1(x->g, IR_EXP_OP,
-                      mul(x, num(x, 0.5), ir_op1(x->g, IR_TANH_OP, e)));
+                      gen_mul(x, gen_num(x, 0.5), ir_op1(x->g, IR_TANH_OP, e)));
     case 7:
-        return ir_op1(x->g, IR_LOG_OP, add(x, square, num(x, 1.0)));
+        return ir_op1(x->g, IR_LOG_OP, gen_add(x, square, gen_num(x, 1.0)));
     case 8:
-        return ir_op1(x->g, IR_SQRT_OP, add(x, square, num(x, 0.5)));
+        return ir_op1(x->g, IR_SQRT_OP, gen_add(x, square, gen_num(x, 0.5)));
     case 9:
-        return ir_op2(x->g, IR_POW_OP, add(x, square, num(x, 0.5)),
-                      num(x, choose(x->c, 2) ? -0.5 : 1.5));
+        return ir_op2(x->g, IR_POW_OP, gen_add(x, square, gen_num(x, 0.5)),
+                      gen_num(x, choose(x->c, 2) ? -0.5 : 1.5));
     case 10:
-        return ir_op2(x->g, IR_DIV_OP, e, add(x, square, num(x, 1.0)));
+        return ir_op2(x->g, IR_DIV_OP, e, gen_add(x, square, gen_num(x, 1.0)));
     default:
         return ir_op1(x->g, plain[k], e);
     }
@@ -309,8 +309,8 @@ static ir_expr *kinked(gen *x, ir_expr *a, ir_expr *b)
 {
     switch (choose(x->c, 6)) {
     case 0: /* relu */
-        return ir_select(x->g, ir_op2(x->g, IR_GT_OP, a, num(x, 0.0)), a,
-                         num(x, 0.0));
+        return ir_select(x->g, ir_op2(x->g, IR_GT_OP, a, gen_num(x, 0.0)), a,
+                         gen_num(x, 0.0));
     case 1:
         return ir_op2(x->g, IR_MAXIMUM_OP, a, b);
     case 2:
@@ -318,9 +318,9 @@ static ir_expr *kinked(gen *x, ir_expr *a, ir_expr *b)
     case 3:
         return ir_op1(x->g, IR_ABS_OP, a);
     case 4:
-        return mul(x, ir_op1(x->g, IR_SIGN_OP, a), b);
+        return gen_mul(x, ir_op1(x->g, IR_SIGN_OP, a), b);
     default:
-        return add(x, b, ir_op1(x->g, IR_FLOOR_OP, a));
+        return gen_add(x, b, ir_op1(x->g, IR_FLOOR_OP, a));
     }
 }
 
@@ -345,9 +345,9 @@ static ir_expr *random_leaf(gen *x, const scope *s, ir_expr *e)
         ir_random_value(x->g, normal ? IR_NORMAL : IR_UNIFORM, site,
                         element_of(x, s), ir_int(x->g, 3), ir_int(x->g, 7));
     if (normal)
-        return mul(x, ir_op1(x->g, IR_TANH_OP, u), e);
-    return ir_select(x->g, ir_op2(x->g, IR_LT_OP, u, num(x, 0.75)),
-                     mul(x, e, num(x, 1.25)), num(x, 0.0));
+        return gen_mul(x, ir_op1(x->g, IR_TANH_OP, u), e);
+    return ir_select(x->g, ir_op2(x->g, IR_LT_OP, u, gen_num(x, 0.75)),
+                     gen_mul(x, e, gen_num(x, 1.25)), gen_num(x, 0.0));
 }
 
 ir_expr *real_expr(gen *x, const scope *s, int depth)
@@ -359,9 +359,9 @@ ir_expr *real_expr(gen *x, const scope *s, int depth)
     switch (k) {
     case 3:
     case 4:
-        return mul(x, a, real_expr(x, s, depth - 1));
+        return gen_mul(x, a, real_expr(x, s, depth - 1));
     case 5:
-        return add(x, a, real_expr(x, s, depth - 1));
+        return gen_add(x, a, real_expr(x, s, depth - 1));
     case 6:
         return ir_op2(x->g, IR_SUB_OP, a, real_expr(x, s, depth - 1));
     case 7:
@@ -375,9 +375,9 @@ ir_expr *real_expr(gen *x, const scope *s, int depth)
                    : ir_select(x->g, bool_expr(x, s, true), a,
                                real_expr(x, s, depth - 1));
     default:
-        return mul(x, a,
-                   add(x, num(x, 0.5),
-                       mul(x, num(x, 0.0625),
+        return gen_mul(x, a,
+                   gen_add(x, gen_num(x, 0.5),
+                       gen_mul(x, gen_num(x, 0.0625),
                            ir_op1(x->g, IR_REAL_OP, int_expr(x, s)))));
     }
 }

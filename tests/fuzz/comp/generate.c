@@ -70,30 +70,30 @@ static ir_expr *aimed_body(gen *x, const scope *s, const cell *aim)
 {
     ir_expr *e = aimed_read(x, s, aim);
     if (x->large) {
-        e = mul(x, e, some_read(x, s));
-        return choose_rarely(x->c, 4) ? mul(x, e, some_read(x, s)) : e;
+        e = gen_mul(x, e, some_read(x, s));
+        return choose_rarely(x->c, 4) ? gen_mul(x, e, some_read(x, s)) : e;
     }
     switch (choose(x->c, 5)) {
     case 0:
         break;
     case 1:
-        e = mul(x, e, some_read(x, s));
+        e = gen_mul(x, e, some_read(x, s));
         break;
     case 2:
-        e = mul(x, e, real_expr(x, s, 2));
+        e = gen_mul(x, e, real_expr(x, s, 2));
         break;
     case 3:
-        e = add(x, mul(x, e, some_read(x, s)), real_expr(x, s, 1));
+        e = gen_add(x, gen_mul(x, e, some_read(x, s)), real_expr(x, s, 1));
         break;
     default:
-        e = mul(x, ir_op1(x->g, IR_TANH_OP, e), real_expr(x, s, 2));
+        e = gen_mul(x, ir_op1(x->g, IR_TANH_OP, e), real_expr(x, s, 2));
     }
     if (aim->reduction == IR_PROD)
-        e = add(x, num(x, 1.0),
-                mul(x, num(x, 0.5), ir_op1(x->g, IR_TANH_OP, e)));
+        e = gen_add(x, gen_num(x, 1.0),
+                gen_mul(x, gen_num(x, 0.5), ir_op1(x->g, IR_TANH_OP, e)));
     if (aim->reduction == IR_ANY || aim->reduction == IR_ALL)
         e = ir_op2(x->g, aim->reduction == IR_ANY ? IR_GT_OP : IR_LT_OP, e,
-                   num(x, 0.5));
+                   gen_num(x, 0.5));
     return e;
 }
 
@@ -128,13 +128,13 @@ static ir_node *tame(gen *x, ir_node *y, const cell *aim, int64_t terms)
     scope s = axes_of(y);
     ir_expr *e = ir_read_plain(x->g, y, 0);
     if (y->type.kind == IR_BOOL) {
-        ir_expr *r = s.count ? some_read(x, &s) : num(x, 0.5);
-        return map_of(x, "r", y, ir_select(x->g, e, r, num(x, -0.5)));
+        ir_expr *r = s.count ? some_read(x, &s) : gen_num(x, 0.5);
+        return map_of(x, "r", y, ir_select(x->g, e, r, gen_num(x, -0.5)));
     }
     if (y->type.kind == IR_INT) {
         if (y->type.bound == 0 || choose(x->c, 2))
             return map_of(x, "r", y,
-                          mul(x, num(x, 0.125),
+                          gen_mul(x, gen_num(x, 0.125),
                               ir_op1(x->g, IR_REAL_OP, e)));
         ir_type type = {.kind = IR_REAL, .rank = 1, .dims = {y->type.bound}};
         ir_node *w = ir_input(x->g, "w", type, IR_PARAM, PTL_F32);
@@ -143,7 +143,7 @@ static ir_node *tame(gen *x, ir_node *y, const cell *aim, int64_t terms)
     }
     if (aim->reduction == CELL_MEAN)
         return map_of(x, "r", y,
-                      ir_op2(x->g, IR_DIV_OP, e, num(x, (double)terms)));
+                      ir_op2(x->g, IR_DIV_OP, e, gen_num(x, (double)terms)));
     bool infinite = aim->filter && (aim->reduction == IR_MAX ||
                                     aim->reduction == IR_MIN ||
                                     aim->reduction == IR_LSE);
@@ -151,9 +151,9 @@ static ir_node *tame(gen *x, ir_node *y, const cell *aim, int64_t terms)
         return y;
     x->infinite = y;
     ir_expr *finite =
-        ir_op2(x->g, IR_AND_OP, ir_op2(x->g, IR_LT_OP, e, num(x, 0x1p30)),
-               ir_op2(x->g, IR_GT_OP, e, num(x, -0x1p30)));
-    return map_of(x, "r", y, ir_select(x->g, finite, e, num(x, 0.25)));
+        ir_op2(x->g, IR_AND_OP, ir_op2(x->g, IR_LT_OP, e, gen_num(x, 0x1p30)),
+               ir_op2(x->g, IR_GT_OP, e, gen_num(x, -0x1p30)));
+    return map_of(x, "r", y, ir_select(x->g, finite, e, gen_num(x, 0.25)));
 }
 
 static int64_t reduced_terms(const scope *s)
@@ -196,13 +196,13 @@ static ir_node *normalise(gen *x, ir_node *y)
     ir_reduce kind = kinds[choose(x->c, 4)];
     ir_expr *e = ir_read_plain(x->g, y, 0);
     if (kind == IR_SUM)
-        e = mul(x, e, e);
+        e = gen_mul(x, e, e);
     ir_node *total = comprehend(x, "s", &s, kind, e, NULL);
     ir_expr *t = ir_read_plain(x->g, total, 0);
     e = ir_read_plain(x->g, y, 0);
     if (kind == IR_SUM)
         e = ir_op2(x->g, IR_DIV_OP, e,
-                   ir_op1(x->g, IR_SQRT_OP, add(x, t, num(x, 0.5))));
+                   ir_op1(x->g, IR_SQRT_OP, gen_add(x, t, gen_num(x, 0.5))));
     else if (kind == IR_LSE)
         e = ir_op1(x->g, IR_EXP_OP, ir_op2(x->g, IR_SUB_OP, e, t));
     else
@@ -303,7 +303,7 @@ static ir_node *more(gen *x, ir_node *y)
     switch (choose(x->c, 8)) {
     case 0:
         return map_of(x, "m", y,
-                      mul(x, ir_read_plain(x->g, y, 0), some_read(x, &s)));
+                      gen_mul(x, ir_read_plain(x->g, y, 0), some_read(x, &s)));
     case 1:
     case 2:
         return normalise(x, y);
@@ -315,7 +315,7 @@ static ir_node *more(gen *x, ir_node *y)
         return choose_rarely(x->c, 2) ? scan(x, y) : y;
     default:
         return map_of(x, "m", y,
-                      add(x, ir_op1(x->g, IR_TANH_OP,
+                      gen_add(x, ir_op1(x->g, IR_TANH_OP,
                                     ir_read_plain(x->g, y, 0)),
                           real_expr(x, &s, 2)));
     }
@@ -328,15 +328,15 @@ static ir_node *weighted_sum(gen *x, ir_node *y)
 {
     scope s = axes_of(y);
     s.out_count = 0;
-    ir_expr *w = num(x, 0.375);
+    ir_expr *w = gen_num(x, 0.375);
     for (int v = 0; v < s.count; v++)
-        w = add(x, w,
-                mul(x, num(x, 0.0625 * (v + 1)),
+        w = gen_add(x, w,
+                gen_mul(x, gen_num(x, 0.0625 * (v + 1)),
                     ir_op1(x->g, IR_REAL_OP,
                            ir_op2(x->g, IR_MOD_OP, ir_var_value(x->g, v),
                                   ir_int(x->g, 5 + v)))));
     return comprehend(x, "part", &s, s.count ? IR_SUM : IR_MAP,
-                      mul(x, ir_read_plain(x->g, y, 0), w), NULL);
+                      gen_mul(x, ir_read_plain(x->g, y, 0), w), NULL);
 }
 
 /* Is `n` read by a later node? */
@@ -364,11 +364,11 @@ static void add_loss(gen *x)
         ir_output_add(x->g, n->name, n, IR_OUT_VALUE, NULL);
         ir_node *part = weighted_sum(x, n);
         ir_expr *e = ir_read(x->g, part, NULL, 0, NULL);
-        total = total ? add(x, total, e) : e;
+        total = total ? gen_add(x, total, e) : e;
     }
     scope none = {0};
     ir_node *loss = comprehend(x, "loss", &none, IR_MAP,
-                               total ? total : num(x, 0.0), NULL);
+                               total ? total : gen_num(x, 0.0), NULL);
     ir_output_add(x->g, "loss", loss, IR_OUT_VALUE, NULL);
 }
 
