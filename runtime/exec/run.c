@@ -23,6 +23,7 @@ struct ptl_run {
     void **args;     /* of all steps, one after the other */
     bool stale;      /* args do not show `data` any more */
     double *seconds; /* per step; NULL: not measured */
+    int64_t profiled;
 };
 
 static int arg_total(const ptl_program *p)
@@ -212,6 +213,7 @@ ptl_status run_execute(ptl_run *run, ptl_error *err)
             return st;
     }
     void **args = run->args;
+    run->profiled++;
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
         double start = run->seconds ? clock_seconds() : 0;
@@ -238,6 +240,7 @@ void run_profile(ptl_run *run, bool on)
 {
     free(run->seconds);
     run->seconds = NULL;
+    run->profiled = 0;
     if (on) {
         run->seconds =
             calloc((size_t)run->program->step_count + 1, sizeof(double));
@@ -248,4 +251,9 @@ void run_profile(ptl_run *run, bool on)
 double run_step_seconds(const ptl_run *run, int index)
 {
     return run->seconds ? run->seconds[index] : 0;
+}
+
+int64_t run_profiled(const ptl_run *run)
+{
+    return run->profiled;
 }

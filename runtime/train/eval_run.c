@@ -59,6 +59,7 @@ ptl_status train_eval(ptl_job *job, const train_options *options,
     st = session_open(&s, job, options, err);
     if (st == PTL_OK)
         st = evaluate(&s, &log, path, &info, err);
+    session_report_times(&s);
     session_close(&s);
     log_close(&log);
     return st;

@@ -89,10 +89,13 @@ static ptl_status end_by_signal(training *t, int signal_number, ptl_error *err)
     if (st != PTL_OK)
         return st;
     bool interrupted = signal_number == SIGINT;
-    return ptl_fail(err, interrupted ? PTL_E_INTERRUPTED : PTL_E_TERMINATED,
-                    "ended by %s after step %lld; go on with --resume %s",
-                    interrupted ? "SIGINT" : "SIGTERM", (long long)t->done,
-                    t->folder);
+    ptl_status ended = interrupted ? PTL_E_INTERRUPTED : PTL_E_TERMINATED;
+    if (t->checkpoint_step < 0)
+        return ptl_fail(err, ended, "ended by %s before the first step",
+                        interrupted ? "SIGINT" : "SIGTERM");
+    return ptl_fail(
+        err, ended, "ended by %s after step %lld; go on with --resume %s",
+        interrupted ? "SIGINT" : "SIGTERM", (long long)t->done, t->folder);
 }
 
 /* What is due after a step. */

@@ -255,6 +255,7 @@ ptl_status train_predict(ptl_job *job, const train_options *options,
     if (st == PTL_OK)
         st = predict(&p, from, err);
     prediction_fini(&p);
+    session_report_times(&s);
     session_close(&s);
     return st;
 }

@@ -186,17 +186,20 @@ double training_median_ms(training *t)
 
 static void report_kernels(training *t, const session_program *p)
 {
-    double total = 0;
+    double total = 0, runs = (double)run_profiled(p->run);
     for (int i = 0; i < p->program->step_count; i++)
         total += run_step_seconds(p->run, i);
-    log_note(&t->log, "kernels of %s (%lld records):", p->program->name,
-             (long long)p->rows);
-    for (int i = 0; i < p->program->step_count; i++) {
+    log_note(&t->log,
+             "kernels of %s (%lld records), %.0f times:", p->program->name,
+             (long long)p->rows, runs);
+    for (int i = 0; i < p->program->step_count && total > 0; i++) {
         const ptl_step *s = &p->program->steps[i];
         double spent = run_step_seconds(p->run, i);
-        log_note(&t->log, "  %9.3f s  %5.1f %%  %6lld tasks  %s", spent,
-                 total > 0 ? 100 * spent / total : 0.0,
-                 (long long)s->task_count, s->name);
+        double rate = spent > 0 ? 1e-9 * runs / spent : 0;
+        log_note(&t->log,
+                 "  %8.3f s %5.1f %% %6lld tasks %7.2f GFLOP/s %7.2f GB/s  %s",
+                 spent, 100 * spent / total, (long long)s->task_count,
+                 rate * (double)s->flops, rate * (double)s->bytes, s->name);
     }
 }
 

@@ -205,6 +205,13 @@ void session_set_scalars(const session *s, session_program *p, int64_t step,
     run_set(p->run, "seed", (int64_t)s->job->seed);
 }
 
+void session_report_times(const session *s)
+{
+    if (s->options->time)
+        fprintf(s->notes, "  %9.3f s  data\n  %9.3f s  compile\n", s->data_s,
+                s->compile_s);
+}
+
 int64_t session_bytes(const session *s)
 {
     int64_t bytes = (int64_t)s->store.block_bytes;

@@ -66,6 +66,8 @@ ptl_status session_find_from(const train_options *options,
 /* Memory for the tensors of the programs built so far, filled from the
  * checkpoint at `path`. */
 ptl_status session_load(session *s, const char *path, ptl_error *err);
+/* With --time: one line for each phase all of these have. */
+void session_report_times(const session *s);
 /* Memory of arenas, parameters, states and slots. */
 int64_t session_bytes(const session *s);
 

@@ -51,6 +51,7 @@ const ptl_program *run_program(const ptl_run *run);
 /* Seconds spent in step `index` since run_profile(run, true). */
 void run_profile(ptl_run *run, bool on);
 double run_step_seconds(const ptl_run *run, int index);
+int64_t run_profiled(const ptl_run *run); /* executions since then */
 
 /*
  * Zeroed memory of the system, aligned to PTL_BUFFER_ALIGN and padded to a
