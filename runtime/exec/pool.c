@@ -1,14 +1,19 @@
 /*
  * pool.c - threads that wait for the next step by spinning briefly, then by
- * sleeping.
+ * sleeping; and take over from one another.
  *
- * The caller writes the step into the pool and raises `generation`; each
- * worker runs its range and lowers `pending`; the caller runs the first range
- * and waits for `pending` to reach zero. Between the steps of a program a
- * worker is back within the spin; between programs it sleeps on a futex and
- * costs nothing. `generation` and `pending` order all other fields: the step
- * is written before the one is raised and read after, results are written
- * before the other is lowered and read after.
+ * A step's tasks are cut into one range for each thread, a range into a few
+ * pieces. A thread takes the pieces of its own range in order, then those
+ * nobody has taken yet of the others: on a machine busy with other work, a
+ * thread that does not get a core holds up only the piece it is in. Which
+ * thread runs a task changes no result (program.h).
+ *
+ * The caller writes the step and every range's `taken` word for the coming
+ * generation, then raises `generation`. Whoever takes a piece does so by
+ * raising `taken`, which holds the generation too: a thread that comes late
+ * takes nothing and has read nothing of the step. `pending` counts pieces; the
+ * caller returns when it is zero. Between the steps of a program a worker is
+ * back within the spin; between programs it sleeps on a futex.
  */
 #include "runtime/pool.h"
 #include <errno.h>
@@ -26,6 +31,7 @@
 
 enum {
     SPINS = 2000, /* some tens of microseconds: the gap between two steps */
+    PIECES = 4,   /* of a range */
     WAIT_MS = 500 /* no sleep is longer; a lost wake-up costs this much */
 };
 
@@ -33,18 +39,21 @@ typedef struct worker {
     ptl_pool *pool;
     pthread_t thread;
     int index;
+    /* Of this thread's range: the generation, shifted left by 32, and how many
+     * pieces are taken. In a cache line of its own. */
+    _Alignas(64) _Atomic uint64_t taken;
 } worker;
 
 struct ptl_pool {
-    int threads; /* workers + the caller */
-    int spins;   /* 0 where threads outnumber cores: spinning would block */
-    worker *workers;
+    int threads;     /* workers + the caller */
+    int spins;       /* 0 where threads outnumber cores: spinning would block */
+    worker *workers; /* the caller is number 0 */
 
-    /* The step; written by the caller before it raises `generation`. */
+    /* The step; read only by who has taken a piece of it. */
     ptl_entry entry;
     void *const *args;
     int64_t task_count;
-    bool stop;
+    atomic_bool stop;
 
     _Alignas(64) _Atomic uint32_t generation;
     _Atomic uint32_t sleepers; /* workers asleep on `generation` */
@@ -71,15 +80,50 @@ static void relax(void)
 #endif
 }
 
-/* The range of thread `index`: sizes differ by at most one task. */
-static void run_range(const ptl_pool *pool, int index)
+/* Cuts `count` into `parts` of sizes that differ by at most one: where does
+ * part `index` begin? */
+static int64_t cut(int64_t count, int parts, int index)
 {
-    int64_t share = pool->task_count / pool->threads;
-    int64_t extra = pool->task_count % pool->threads;
-    int64_t begin = share * index + (index < extra ? index : extra);
-    int64_t end = begin + share + (index < extra ? 1 : 0);
+    int64_t share = count / parts, extra = count % parts;
+    return share * index + (index < extra ? index : extra);
+}
+
+static void run_piece(const ptl_pool *pool, int owner, int piece)
+{
+    int64_t first = cut(pool->task_count, pool->threads, owner);
+    int64_t count = cut(pool->task_count, pool->threads, owner + 1) - first;
+    int64_t begin = first + cut(count, PIECES, piece);
+    int64_t end = first + cut(count, PIECES, piece + 1);
     if (begin < end)
         pool->entry(pool->args, begin, end);
+}
+
+/* The next piece of the owner's range, -1: none is left, or the step is over.
+ */
+static int take_piece(worker *owner, uint32_t generation)
+{
+    uint64_t seen = atomic_load(&owner->taken);
+    do {
+        if (seen >> 32 != generation || (uint32_t)seen >= PIECES)
+            return -1;
+    } while (!atomic_compare_exchange_weak(&owner->taken, &seen, seen + 1));
+    return (int)(uint32_t)seen;
+}
+
+/* Runs what can be had of the step, one's own range first; how many pieces it
+ * was. */
+static uint32_t run_pieces(ptl_pool *pool, int self, uint32_t generation)
+{
+    uint32_t done = 0;
+    int piece;
+    for (int i = 0; i < pool->threads; i++) {
+        int owner = (self + i) % pool->threads;
+        while ((piece = take_piece(&pool->workers[owner], generation)) >= 0) {
+            run_piece(pool, owner, piece);
+            done++;
+        }
+    }
+    return done;
 }
 
 static uint32_t await_generation(ptl_pool *pool, uint32_t seen)
@@ -120,10 +164,10 @@ static void *work(void *arg)
     uint32_t seen = 0;
     for (;;) {
         seen = await_generation(pool, seen);
-        if (pool->stop)
+        if (atomic_load(&pool->stop))
             return NULL;
-        run_range(pool, w->index);
-        if (atomic_fetch_sub(&pool->pending, 1) == 1 &&
+        uint32_t done = run_pieces(pool, w->index, seen);
+        if (done && atomic_fetch_sub(&pool->pending, done) == done &&
             atomic_load(&pool->caller_sleeps))
             wake_all(&pool->pending);
     }
@@ -147,9 +191,12 @@ void pool_run(ptl_pool *pool, ptl_entry entry, void *const *args,
     pool->entry = entry;
     pool->args = args;
     pool->task_count = task_count;
-    atomic_store(&pool->pending, (uint32_t)(pool->threads - 1));
+    atomic_store(&pool->pending, (uint32_t)(pool->threads * PIECES));
+    uint32_t next = atomic_load(&pool->generation) + 1;
+    for (int i = 0; i < pool->threads; i++)
+        atomic_store(&pool->workers[i].taken, (uint64_t)next << 32);
     raise_generation(pool);
-    run_range(pool, 0);
+    atomic_fetch_sub(&pool->pending, run_pieces(pool, 0, next));
     await_workers(pool);
 }
 
@@ -178,29 +225,41 @@ static int start_worker(worker *w)
     return failure;
 }
 
+/* Ends workers 1 to `count` - 1 and frees the pool. */
+static void end_workers(ptl_pool *pool, int count)
+{
+    atomic_store(&pool->stop, true);
+    raise_generation(pool);
+    for (int i = 1; i < count; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    free(pool->workers);
+    free(pool);
+}
+
 ptl_status pool_open(int threads, ptl_pool **out, ptl_error *err)
 {
     int count = threads > 0 ? threads : pool_cores();
     ptl_pool *pool = aligned_alloc(64, sizeof *pool);
-    worker *workers = calloc((size_t)count, sizeof *workers);
+    worker *workers = aligned_alloc(64, (size_t)count * sizeof *workers);
     if (!pool || !workers) {
         free(pool);
         free(workers);
         return ptl_fail(err, PTL_E_MEMORY, "no memory for %d threads", count);
     }
     memset(pool, 0, sizeof *pool);
-    pool->threads = 1;
+    memset(workers, 0, (size_t)count * sizeof *workers);
+    pool->threads = count;
     pool->spins = count <= pool_cores() ? SPINS : 0;
     pool->workers = workers;
     for (int i = 1; i < count; i++) {
-        workers[i] = (worker){.pool = pool, .index = i};
+        workers[i].pool = pool;
+        workers[i].index = i;
         int failure = start_worker(&workers[i]);
         if (failure) {
-            pool_close(pool);
+            end_workers(pool, i);
             return ptl_fail(err, PTL_E_MEMORY, "could not start thread %d: %s",
                             i, strerror(failure));
         }
-        pool->threads = i + 1;
     }
     *out = pool;
     return PTL_OK;
@@ -208,12 +267,6 @@ ptl_status pool_open(int threads, ptl_pool **out, ptl_error *err)
 
 void pool_close(ptl_pool *pool)
 {
-    if (!pool)
-        return;
-    pool->stop = true;
-    raise_generation(pool);
-    for (int i = 1; i < pool->threads; i++)
-        pthread_join(pool->workers[i].thread, NULL);
-    free(pool->workers);
-    free(pool);
+    if (pool)
+        end_workers(pool, pool->threads);
 }

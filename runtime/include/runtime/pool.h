@@ -2,8 +2,9 @@
  * pool.h - the threads that carry out the tasks of a step.
  *
  * Tasks [0, n) are cut into one contiguous range for each thread, by number
- * alone: who runs what is fixed, and a step's result does not depend on it
- * (program.h). The calling thread takes the first range. One caller at a time.
+ * alone. A thread that is done takes over what others have not begun. Results
+ * do not depend on who runs what (program.h). The calling thread has the first
+ * range. One caller at a time.
  */
 #ifndef PTL_RUNTIME_POOL_H
 #define PTL_RUNTIME_POOL_H

@@ -96,7 +96,7 @@ static float run_with(int threads, int32_t k)
         x[i] = (float)(i % 7);
     assert_true(run_bind_name(run, "x", x));
     float result = 0;
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < 200; round++) {
         run_set(run, "step", k);
         run_set(run, "no such scalar", 1);
         assert_int_equal(run_execute(run, &err), PTL_OK);
