@@ -136,27 +136,51 @@ static void copy_buffers(program_owner *owner, const sched_schedule *s,
     owner->program.arena_bytes = s->arena_bytes;
 }
 
+typedef struct step_copy {
+    program_owner *owner;
+    const stages *from;
+    int **args;    /* by step of the schedule */
+    ptl_step *out; /* NULL: only count */
+    int count;
+} step_copy;
+
+static bool copy_step(int index, void *ctx)
+{
+    step_copy *c = ctx;
+    const kern_kernel *k = c->from->module->kernels.data[index];
+    if (c->out) {
+        ptl_step *to = &c->out[c->count];
+        *to = (ptl_step){.entry = llvm_entry(c->owner->code, index),
+                         .args = c->args[index],
+                         .arg_count = c->from->bound[index].buffers.count,
+                         .task_count = k->task_count,
+                         .flops = k->flops,
+                         .bytes = k->bytes};
+        to->name = arena_strdup(c->owner->arena, k->name);
+    }
+    c->count++;
+    return true;
+}
+
+/* Every trip of a scan is steps of its own, with the same code and buffers. */
 static void copy_steps(program_owner *owner, const stages *from,
                        const int *number)
 {
     const sched_schedule *s = from->schedule;
-    ptl_step *out = ARENA_ARRAY(owner->arena, ptl_step, s->steps.count + 1);
+    step_copy c = {.owner = owner, .from = from};
+    c.args = ARENA_ARRAY(owner->arena, int *, s->steps.count + 1);
     for (int i = 0; i < s->steps.count; i++) {
-        const kern_kernel *k = from->module->kernels.data[i];
         const kern_bound *bound = &from->bound[i];
-        int *args = ARENA_ARRAY(owner->arena, int, bound->buffers.count + 1);
-        for (int j = 0; j < bound->buffers.count; j++)
-            args[j] = number[bound->buffers.data[j]];
-        out[i] = (ptl_step){.entry = llvm_entry(owner->code, i),
-                            .args = args,
-                            .arg_count = bound->buffers.count,
-                            .task_count = k->task_count,
-                            .flops = k->flops,
-                            .bytes = k->bytes};
-        out[i].name = arena_strdup(owner->arena, k->name);
+        c.args[i] = ARENA_ARRAY(owner->arena, int, bound->buffers.count + 1);
+        for (int k = 0; k < bound->buffers.count; k++)
+            c.args[i][k] = number[bound->buffers.data[k]];
     }
-    owner->program.steps = out;
-    owner->program.step_count = s->steps.count;
+    sched_walk_steps(s, INT64_MAX, copy_step, &c);
+    c.out = ARENA_ARRAY(owner->arena, ptl_step, c.count + 1);
+    c.count = 0;
+    sched_walk_steps(s, INT64_MAX, copy_step, &c);
+    owner->program.steps = c.out;
+    owner->program.step_count = c.count;
 }
 
 static ptl_status make_program(const stages *from, const char *name,

@@ -12,9 +12,10 @@ void emit_init(emit *e, build *k, const ir_var *range, int range_count)
 {
     *e = (emit){
         .k = k, .b = &k->b, .lanes = k->lanes, .lane_var = -1, .range = range};
-    e->memo = ARENA_ARRAY(k->scratch, kern_value *, k->s->graph->next_expr + 1);
-    e->forward =
-        ARENA_ARRAY(k->scratch, kern_value *, k->s->graph->nodes.count + 1);
+    e->memo = ARENA_ARRAY(k->scratch, kern_value *,
+                          k->step->scope->graph->next_expr + 1);
+    e->forward = ARENA_ARRAY(k->scratch, kern_value *,
+                             k->step->scope->graph->nodes.count + 1);
     for (int i = 0; i < range_count; i++)
         e->var[i] = kern_int(e->b, KERN_I64, 1, range[i].lo);
 }
@@ -397,7 +398,8 @@ void emit_hoist(emit *e, ir_expr *x, uint32_t unbound)
 {
     ptl_arena *scratch = arena_new();
     hoist_ctx c = {e, unbound, NULL};
-    c.bound_to = ARENA_ARRAY(scratch, bool, e->k->s->graph->next_expr + 1);
+    c.bound_to =
+        ARENA_ARRAY(scratch, bool, e->k->step->scope->graph->next_expr + 1);
     ir_visit(x, hoist_one, &c);
     arena_free(scratch);
 }

@@ -161,7 +161,8 @@ static kern_value *pack_read(emit *e, const ir_expr *x, void *ctx)
     kern_value *guard = guard_of(p, read, &p->guard[guards]);
     kern_memory from = {.stride = read->address.axis.stride,
                         .offsets = now->offsets};
-    from.buffer = build_buffer(p->k, p->k->s->node_buffer[x->node->id], false);
+    from.buffer =
+        build_buffer(p->k, p->k->step->scope->node_buffer[x->node->id], false);
     from.offset = form_at_k(p, &read->address, now);
     if (now->offsets)
         from.stride = 0;

@@ -228,7 +228,8 @@ kern_value *emit_read(emit *e, const ir_expr *x)
 {
     if (e->forward[x->node->id])
         return e->forward[x->node->id];
-    int buffer = build_buffer(e->k, e->k->s->node_buffer[x->node->id], false);
+    int buffer =
+        build_buffer(e->k, e->k->step->scope->node_buffer[x->node->id], false);
     emit_place place;
     emit_subscripts(e, &x->node->type, x->subs, x->sub_count,
                     x->outside != NULL, &place);

@@ -148,7 +148,8 @@ void build_scatter(build *k)
         parallel[v] = node->disjoint || stands_alone(&s, v);
     }
     emit_init(&e, k, range, type->rank);
-    s.source = build_buffer(k, k->s->node_buffer[piece->source->id], false);
+    s.source =
+        build_buffer(k, k->step->scope->node_buffer[piece->source->id], false);
     s.out = build_buffer(k, k->step->targets[0], true);
     int64_t count = ir_element_count(type);
     if (count == 0)

@@ -126,8 +126,8 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
         return "small";
     out->splits = 1;
     out->k_split = out->k.extent;
-    kern_tile_fit(&options->target, options->f64, out->m.extent,
-                  out->n.extent, &out->mr, &out->nr);
+    kern_tile_fit(&options->target, options->f64, out->m.extent, out->n.extent,
+                  &out->mr, &out->nr);
     return NULL;
 }
 

@@ -35,8 +35,11 @@ typedef struct fuser {
     ptl_arena *scratch;
     node_use *use; /* by id in g */
     ir_graph *out;
-    ir_node **node;         /* by id in g: the kept node in `out` */
-    ir_expr **inlined;      /* by id in g: the body in `out` */
+    ir_node **node;    /* by id in g: the kept node in `out` */
+    ir_expr **inlined; /* by id in g: the body in `out` */
+    const ir_output *outputs;
+    int output_count;
+    sched_scope *scope;
     VEC(ir_node *) views;   /* inputs of `out` that are views, */
     VEC(ir_node *) view_of; /* and of what */
 } fuser;
@@ -138,6 +141,15 @@ static void note_operands(fuser *f, ir_node *n)
                                    &gathers);
         }
         break;
+    case IR_SCAN:
+        for (int i = 0; i < n->scan->bind_count; i++)
+            note_node(f, n->scan->bind_outer[i]);
+        for (int i = 0; i < n->scan->carry_count; i++)
+            note_node(f, n->scan->carries[i].init);
+        break;
+    case IR_SCAN_OUT:
+        f->use[n->of->id].live = true;
+        break;
     default:
         break;
     }
@@ -169,8 +181,8 @@ static void decide(fuser *f)
     const ir_graph *g = f->g;
     for (int i = 0; i < g->nodes.count; i++)
         f->use[i].readable_inline = true;
-    for (int i = 0; i < g->outputs.count; i++) {
-        const ir_output *out = &g->outputs.data[i];
+    for (int i = 0; i < f->output_count; i++) {
+        const ir_output *out = &f->outputs[i];
         f->use[out->node->id].live = f->use[out->node->id].kept = true;
         if (out->target)
             f->use[out->target->id].live = true;
@@ -342,6 +354,34 @@ static void build_scatter(fuser *f, const ir_node *n, cloner *c)
     f->node[n->id] = kept;
 }
 
+static void build_scan(fuser *f, const ir_node *n)
+{
+    const ir_scan *scan = n->scan;
+    ptl_arena *arena = f->out->arena;
+    sched_scan *made = ARENA_NEW(arena, sched_scan);
+    made->scan = scan;
+    made->name = arena_strdup(arena, n->name);
+    made->binds = ARENA_ARRAY(arena, ir_node *, scan->bind_count);
+    made->inits = ARENA_ARRAY(arena, ir_node *, scan->carry_count);
+    made->results =
+        ARENA_ARRAY(arena, ir_node *, scan->carry_count + scan->stack_count);
+    for (int i = 0; i < scan->bind_count; i++)
+        made->binds[i] = f->node[scan->bind_outer[i]->id];
+    for (int i = 0; i < scan->carry_count; i++)
+        made->inits[i] = f->node[scan->carries[i].init->id];
+    vec_push(arena, &f->scope->scans, made);
+}
+
+/* The scan's record was made for the node before its results. */
+static ir_node *build_scan_result(fuser *f, const ir_node *n)
+{
+    ir_node *kept = ir_input(f->out, n->name, n->type, IR_GENERIC, PTL_I32);
+    for (int i = 0; i < f->scope->scans.count; i++)
+        if (f->scope->scans.data[i]->scan == n->of->scan)
+            f->scope->scans.data[i]->results[n->out_index] = kept;
+    return kept;
+}
+
 static void build_node(fuser *f, const ir_node *n, cloner *c)
 {
     ir_node *kept = NULL;
@@ -360,60 +400,61 @@ static void build_node(fuser *f, const ir_node *n, cloner *c)
     case IR_SCATTER:
         build_scatter(f, n, c);
         return;
-    default:
-        PTL_ASSERT(!"refused by sched_new()");
+    case IR_SCAN:
+        build_scan(f, n);
+        return;
+    case IR_SCAN_OUT:
+        kept = build_scan_result(f, n);
+        break;
     }
     f->node[n->id] = kept;
 }
 
 /* ---------- outputs ---------- */
 
-static ir_node *copy_of(fuser *f, ir_node *n)
-{
-    ir_var vars[IR_MAX_RANK];
-    for (int i = 0; i < n->type.rank; i++)
-        vars[i] = (ir_var){NULL, 0, n->type.dims[i]};
-    ir_comp comp = {.out_count = n->type.rank,
-                    .var_count = n->type.rank,
-                    .vars = vars,
-                    .reduce = IR_MAP};
-    comp.body = ir_read_plain(f->out, n, 0);
-    const char *name = arena_printf(f->scratch, "%s.copy", n->name);
-    ir_node *copy = ir_comprehend(f->out, name, &comp, n->at);
-    copy->type = n->type;
-    return copy;
-}
-
 static void build_outputs(fuser *f)
 {
-    const ir_graph *g = f->g;
-    bool *taken = ARENA_ARRAY(f->scratch, bool, g->nodes.count + 1);
-    for (int i = 0; i < g->outputs.count; i++) {
-        const ir_output *out = &g->outputs.data[i];
+    bool *taken = ARENA_ARRAY(f->scratch, bool, f->g->nodes.count + 1);
+    for (int i = 0; i < f->output_count; i++) {
+        const ir_output *out = &f->outputs[i];
         ir_node *n = f->node[out->node->id];
         if (n->kind == IR_INPUT || n->kind == IR_LITERAL ||
             taken[out->node->id])
-            n = copy_of(f, n);
+            n = sched_copy_node(f->scope, n);
         taken[out->node->id] = true;
         ir_output_add(f->out, out->name, n, out->role,
                       out->target ? f->node[out->target->id] : NULL);
     }
 }
 
-static void record_views(const fuser *f, sched_schedule *s)
+static void init_scope(const fuser *f, ptl_arena *arena)
 {
-    s->view_of = ARENA_ARRAY(s->arena, ir_node *, f->out->nodes.count + 1);
+    sched_scope *scope = f->scope;
+    int count = f->out->nodes.count;
+    scope->view_count = count;
+    scope->view_of = ARENA_ARRAY(arena, ir_node *, count + 1);
+    scope->node_buffer = ARENA_ARRAY(arena, int, count + 1);
+    for (int i = 0; i < count; i++)
+        scope->node_buffer[i] = -1;
     for (int i = 0; i < f->views.count; i++)
-        s->view_of[f->views.data[i]->id] = f->view_of.data[i];
+        scope->view_of[f->views.data[i]->id] = f->view_of.data[i];
 }
 
-void sched_fuse(sched_schedule *s, const ir_graph *g)
+sched_scope *sched_fuse(sched_schedule *s, const ir_graph *g,
+                        const ir_output *outputs, int output_count)
 {
-    fuser f = {.g = g, .options = &s->options, .scratch = arena_new()};
-    f.out = s->graph = ir_graph_new();
+    fuser f = {.g = g,
+               .options = &s->options,
+               .scratch = arena_new(),
+               .outputs = outputs,
+               .output_count = output_count};
+    f.scope = ARENA_NEW(s->arena, sched_scope);
+    f.out = f.scope->graph = ir_graph_new();
     f.use = ARENA_ARRAY(f.scratch, node_use, g->nodes.count + 1);
-    f.node = ARENA_ARRAY(f.scratch, ir_node *, g->nodes.count + 1);
+    f.node = ARENA_ARRAY(s->arena, ir_node *, g->nodes.count + 1);
     f.inlined = ARENA_ARRAY(f.scratch, ir_expr *, g->nodes.count + 1);
+    f.scope->made_from = f.node;
+    vec_push(s->arena, &s->scopes, f.scope);
     decide(&f);
     /* Variables keep their numbers, so one memory of clones serves all. */
     cloner c = {&f, ARENA_ARRAY(f.scratch, ir_expr *, g->next_expr + 1)};
@@ -421,6 +462,7 @@ void sched_fuse(sched_schedule *s, const ir_graph *g)
         if (f.use[i].live)
             build_node(&f, g->nodes.data[i], &c);
     build_outputs(&f);
-    record_views(&f, s);
+    init_scope(&f, s->arena);
     arena_free(f.scratch);
+    return f.scope;
 }

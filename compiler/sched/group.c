@@ -14,6 +14,7 @@
 
 typedef struct grouper {
     sched_schedule *s;
+    sched_scope *scope;
     ptl_arena *scratch;
     int *group_of;   /* by node id; -1: an input or literal */
     bool *is_output; /* by node id */
@@ -41,7 +42,7 @@ static void check_read(ir_expr *e, void *ctx)
     if (e->kind != IR_EXPR_READ || r->c->group_of[e->node->id] != r->group)
         return;
     r->reads_group = true;
-    if (e->outside || sched_base(r->c->s, e->node) != e->node)
+    if (e->outside || sched_base(r->c->scope, e->node) != e->node)
         r->reads_only_here = false;
     for (int i = 0; i < e->sub_count; i++)
         if (!sched_is_variable(&e->subs[i], i))
@@ -51,9 +52,9 @@ static void check_read(ir_expr *e, void *ctx)
 static bool shares_operand(grouper *c, const sched_group *group, ir_node *n)
 {
     ir_node **mine, **theirs;
-    int count = ir_operands(c->s->graph, n, &mine);
+    int count = ir_operands(c->scope->graph, n, &mine);
     for (int m = 0; m < group->nodes.count; m++) {
-        int other = ir_operands(c->s->graph, group->nodes.data[m], &theirs);
+        int other = ir_operands(c->scope->graph, group->nodes.data[m], &theirs);
         for (int i = 0; i < count; i++)
             for (int k = 0; k < other; k++)
                 if (mine[i] == theirs[k] && mine[i]->type.rank > 0)
@@ -77,7 +78,7 @@ static bool is_map(sched_class class)
 
 static bool joins(grouper *c, int index, ir_node *n)
 {
-    const sched_group *group = c->s->groups.data[index];
+    const sched_group *group = c->scope->groups.data[index];
     if (!is_map(group->class) || !same_domain(group->nodes.data[0], n))
         return false;
     read_check r = {c, index, false, true};
@@ -92,7 +93,7 @@ static bool joins(grouper *c, int index, ir_node *n)
 static int last_operand_group(grouper *c, ir_node *n)
 {
     ir_node **operands;
-    int count = ir_operands(c->s->graph, n, &operands), last = -1;
+    int count = ir_operands(c->scope->graph, n, &operands), last = -1;
     for (int i = 0; i < count; i++)
         if (c->group_of[operands[i]->id] > last)
             last = c->group_of[operands[i]->id];
@@ -104,43 +105,72 @@ enum { MOST_IN_GROUP = 16 };
 static int find_group(grouper *c, ir_node *n)
 {
     int first = last_operand_group(c, n);
-    for (int i = c->s->groups.count - 1; i >= 0 && i >= first; i--)
-        if (c->s->groups.data[i]->nodes.count < MOST_IN_GROUP && joins(c, i, n))
+    for (int i = c->scope->groups.count - 1; i >= 0 && i >= first; i--)
+        if (c->scope->groups.data[i]->nodes.count < MOST_IN_GROUP &&
+            joins(c, i, n))
             return i;
     return -1;
 }
 
+static int add_group(grouper *c, sched_class class)
+{
+    sched_group *group = ARENA_NEW(c->s->arena, sched_group);
+    group->class = class;
+    vec_push(c->s->arena, &c->scope->groups, group);
+    return c->scope->groups.count - 1;
+}
+
 static void place(grouper *c, ir_node *n)
 {
-    sched_schedule *s = c->s;
     const char *note;
-    sched_class class = sched_classify(n, &s->options, &note);
-    int index = !s->options.no_fuse && is_map(class) ? find_group(c, n) : -1;
+    sched_class class = sched_classify(n, &c->s->options, &note);
+    bool may_join = !c->s->options.no_fuse && is_map(class);
+    int index = may_join ? find_group(c, n) : -1;
     if (index < 0) {
-        sched_group *group = ARENA_NEW(s->arena, sched_group);
-        group->class = class;
-        group->note = note;
-        index = s->groups.count;
-        vec_push(s->arena, &s->groups, group);
+        index = add_group(c, class);
+        c->scope->groups.data[index]->note = note;
     }
-    vec_push(s->arena, &s->groups.data[index]->nodes, n);
+    vec_push(c->s->arena, &c->scope->groups.data[index]->nodes, n);
     c->group_of[n->id] = index;
 }
 
-void sched_group_nodes(sched_schedule *s)
+/* The group of the scan that has `result` among its results; -1: none. */
+static int scan_group_of(grouper *c, const ir_node *result)
 {
-    grouper c = {.s = s, .scratch = arena_new()};
-    const ir_graph *g = s->graph;
+    for (int i = 0; i < c->scope->scans.count; i++) {
+        const sched_scan *scan = c->scope->scans.data[i];
+        int count = scan->scan->carry_count + scan->scan->stack_count;
+        for (int k = 0; k < count; k++) {
+            if (scan->results[k] != result)
+                continue;
+            for (int g = 0; g < c->scope->groups.count; g++)
+                if (c->scope->groups.data[g]->scan == scan)
+                    return g;
+            int group = add_group(c, SCHED_SCAN);
+            c->scope->groups.data[group]->scan = scan;
+            return group;
+        }
+    }
+    return -1;
+}
+
+void sched_group_nodes(sched_schedule *s, sched_scope *scope)
+{
+    grouper c = {.s = s, .scope = scope, .scratch = arena_new()};
+    const ir_graph *g = scope->graph;
     c.group_of = ARENA_ARRAY(c.scratch, int, g->nodes.count + 1);
     c.is_output = ARENA_ARRAY(c.scratch, bool, g->nodes.count + 1);
     for (int i = 0; i < g->outputs.count; i++)
         c.is_output[g->outputs.data[i].node->id] = true;
     for (int i = 0; i < g->nodes.count; i++) {
         ir_node *n = g->nodes.data[i];
-        ir_node *base = sched_base(s, n);
-        c.group_of[i] = base != n ? c.group_of[base->id] : -1;
+        ir_node *base = sched_base(scope, n);
         if (n->kind != IR_INPUT && n->kind != IR_LITERAL)
             place(&c, n);
+        else if (base != n)
+            c.group_of[i] = c.group_of[base->id];
+        else
+            c.group_of[i] = scan_group_of(&c, n);
     }
     arena_free(c.scratch);
 }

@@ -6,23 +6,44 @@
 
 #include "sched/sched.h"
 
-/* Makes s->graph, in which every node is kept in memory: pointwise producers
- * are inlined (unless s->options.no_fuse), every output has a node of its own;
- * and s->view_of. */
-void sched_fuse(sched_schedule *s, const ir_graph *g);
+/* A scope whose graph keeps every node in memory: pointwise producers are
+ * inlined (unless s->options.no_fuse), every one of the outputs (of `g`, or of
+ * a scan's body) has a node of its own. */
+sched_scope *sched_fuse(sched_schedule *s, const ir_graph *g,
+                        const ir_output *outputs, int output_count);
 
 sched_class sched_classify(ir_node *n, const sched_options *options,
                            const char **note);
 /* Is this subscript exactly variable `var`? */
 bool sched_is_variable(const ir_sub *sub, int var);
 
-/* Fills s->groups from s->graph; nodes in groups in the order they run. */
-void sched_group_nodes(sched_schedule *s);
+/* Fills scope->groups; nodes in groups in the order they run. */
+void sched_group_nodes(sched_schedule *s, sched_scope *scope);
 /* Sorts groups; makes a group that updates an input run after those that
  * read the old value, where that is possible. */
-void sched_order(sched_schedule *s);
-/* Buffers and steps of every group; fixes homes of updates. */
-ptl_status sched_make_steps(sched_schedule *s, ptl_error *err);
+void sched_order(sched_schedule *s, sched_scope *scope);
+/* Buffers and steps of every group; fixes homes of updates. Nodes whose buffer
+ * is known already (scope->node_buffer >= 0) keep it. */
+void sched_make_steps(sched_schedule *s, sched_scope *scope);
+/* Buffers of all nodes of a scope that have none yet. */
+void sched_add_node_buffers(sched_schedule *s, sched_scope *scope);
+/* Homes of updates: in place, or copies as the last steps. */
+void sched_place_updates(sched_schedule *s, sched_scope *scope);
+/* Steps of a scan, its body's included. */
+void sched_add_scan(sched_schedule *s, sched_scope *scope,
+                    const sched_scan *scan);
+/* A MAP step over nodes of one domain. */
+sched_step *sched_add_map(sched_schedule *s, sched_scope *scope,
+                          ir_node *const *nodes, int count);
+sched_step *sched_add_step(sched_schedule *s, sched_scope *scope,
+                           sched_step_kind kind, const char *name);
+/* How a node's value is stored. */
+sched_buffer sched_buffer_of(const sched_schedule *s, const ir_node *n);
+/* A new node that equals `n`, element by element. */
+ir_node *sched_copy_node(sched_scope *scope, ir_node *n);
+/* Records where the value of a node that was added late is. */
+void sched_set_buffer(sched_schedule *s, sched_scope *scope, const ir_node *n,
+                      int buffer);
 /* Flops and bytes of every step. */
 void sched_estimate(sched_schedule *s);
 /* Lifetimes, reuse in place, offsets. */

@@ -38,6 +38,30 @@ static void find_lifetimes(sched_schedule *s)
     }
 }
 
+/* What is not made inside a region must stand during all its trips. */
+static void extend_over(sched_schedule *s, const sched_region *r, int buffer)
+{
+    sched_buffer *b = &s->buffers.data[buffer];
+    if (buffer >= r->first_buffer && buffer < r->end_buffer)
+        return;
+    b->first = b->first > r->begin ? r->begin : b->first;
+    b->last = b->last < r->end ? r->end : b->last;
+}
+
+static void extend_over_regions(sched_schedule *s)
+{
+    for (int i = 0; i < s->regions.count; i++) {
+        const sched_region *r = &s->regions.data[i];
+        for (int k = r->begin; k < r->end; k++) {
+            const sched_step *step = s->steps.data[k];
+            for (int a = 0; a < step->reads.count; a++)
+                extend_over(s, r, step->reads.data[a].buffer);
+            for (int t = 0; t < step->node_count; t++)
+                extend_over(s, r, step->targets[t]);
+        }
+    }
+}
+
 /* ---------- in place ---------- */
 
 static bool is_free_after(const sched_schedule *s, int buffer, int step)
@@ -171,6 +195,7 @@ void sched_plan_memory(sched_schedule *s)
 {
     ptl_arena *scratch = arena_new();
     find_lifetimes(s);
+    extend_over_regions(s);
     if (!s->options.no_fuse)
         for (int i = 0; i < s->steps.count; i++)
             reuse_in_place(s, i);

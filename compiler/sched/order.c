@@ -16,6 +16,7 @@
 
 typedef struct orderer {
     sched_schedule *s;
+    sched_scope *scope;
     ptl_arena *scratch;
     int count;
     int *group_of;    /* by node id, -1: none */
@@ -47,44 +48,60 @@ static bool reaches(const orderer *o, int from, int to, bool *seen)
     return false;
 }
 
-static int group_of(const orderer *o, ir_node *n)
+/* Calls `see` for every node that group `index` reads. */
+static void visit_operands(orderer *o, int index,
+                           void (*see)(orderer *o, int index, ir_node *operand,
+                                       void *ctx),
+                           void *ctx)
 {
-    return o->group_of[sched_base(o->s, n)->id];
+    const sched_group *group = o->scope->groups.data[index];
+    const sched_scan *scan = group->scan;
+    for (int i = 0; i < group->nodes.count; i++) {
+        ir_node **operands;
+        int count =
+            ir_operands(o->scope->graph, group->nodes.data[i], &operands);
+        for (int k = 0; k < count; k++)
+            see(o, index, sched_base(o->scope, operands[k]), ctx);
+    }
+    for (int i = 0; scan && i < scan->scan->bind_count; i++)
+        see(o, index, sched_base(o->scope, scan->binds[i]), ctx);
+    for (int i = 0; scan && i < scan->scan->carry_count; i++)
+        see(o, index, sched_base(o->scope, scan->inits[i]), ctx);
 }
 
-static void add_data_edges(orderer *o)
+static void add_data_edge(orderer *o, int index, ir_node *operand, void *ctx)
 {
-    const ir_graph *g = o->s->graph;
-    for (int i = 0; i < g->nodes.count; i++) {
-        ir_node **operands;
-        int count = ir_operands(o->s->graph, g->nodes.data[i], &operands);
-        for (int k = 0; k < count; k++)
-            if (o->group_of[i] >= 0)
-                add_edge(o, group_of(o, operands[k]), o->group_of[i]);
-    }
+    (void)ctx;
+    add_edge(o, o->group_of[operand->id], index);
+}
+
+typedef struct reader_search {
+    const ir_node *target;
+    bool *found; /* by group */
+} reader_search;
+
+static void find_reader(orderer *o, int index, ir_node *operand, void *ctx)
+{
+    reader_search *r = ctx;
+    (void)o;
+    if (operand == r->target)
+        r->found[index] = true;
 }
 
 /* Readers of the old value come before the group that makes the new one. */
 static void add_update_edges(orderer *o, const ir_output *update)
 {
-    ir_graph *g = o->s->graph;
     int maker = o->group_of[update->node->id];
-    bool *reader = ARENA_ARRAY(o->scratch, bool, o->count);
-    for (int i = 0; i < g->nodes.count; i++) {
-        ir_node **operands;
-        int count = ir_operands(g, g->nodes.data[i], &operands);
-        for (int k = 0; k < count; k++)
-            if (sched_base(o->s, operands[k]) == update->target &&
-                o->group_of[i] != maker)
-                reader[o->group_of[i]] = true;
-    }
+    reader_search r = {update->target, ARENA_ARRAY(o->scratch, bool, o->count)};
+    for (int i = 0; i < o->count; i++)
+        visit_operands(o, i, find_reader, &r);
     bool *seen = ARENA_ARRAY(o->scratch, bool, o->count);
     reaches(o, maker, -1, seen);
     for (int i = 0; i < o->count; i++)
-        if (reader[i] && seen[i])
+        if (r.found[i] && i != maker && seen[i])
             return;
     for (int i = 0; i < o->count; i++)
-        if (reader[i])
+        if (r.found[i])
             add_edge(o, i, maker);
 }
 
@@ -98,29 +115,48 @@ static void sort(orderer *o)
             next++;
         PTL_ASSERT(next < o->count);
         placed[next] = true;
-        sorted[k] = o->s->groups.data[next];
+        sorted[k] = o->scope->groups.data[next];
         for (int i = 0; i < o->after[next].count; i++)
             o->waiting[o->after[next].data[i]]--;
     }
     if (o->count)
-        memcpy(o->s->groups.data, sorted, (size_t)o->count * sizeof *sorted);
+        memcpy(o->scope->groups.data, sorted,
+               (size_t)o->count * sizeof *sorted);
 }
 
-void sched_order(sched_schedule *s)
+static void number_groups(orderer *o)
 {
-    orderer o = {.s = s, .scratch = arena_new(), .count = s->groups.count};
-    o.group_of = ARENA_ARRAY(o.scratch, int, s->graph->nodes.count + 1);
+    for (int i = 0; i < o->scope->graph->nodes.count; i++)
+        o->group_of[i] = -1;
+    for (int i = 0; i < o->count; i++) {
+        const sched_group *group = o->scope->groups.data[i];
+        const sched_scan *scan = group->scan;
+        for (int k = 0; k < group->nodes.count; k++)
+            o->group_of[group->nodes.data[k]->id] = i;
+        int results =
+            scan ? scan->scan->carry_count + scan->scan->stack_count : 0;
+        for (int k = 0; k < results; k++)
+            if (scan->results[k])
+                o->group_of[scan->results[k]->id] = i;
+    }
+}
+
+void sched_order(sched_schedule *s, sched_scope *scope)
+{
+    orderer o = {.s = s,
+                 .scope = scope,
+                 .scratch = arena_new(),
+                 .count = scope->groups.count};
+    const ir_graph *g = scope->graph;
+    o.group_of = ARENA_ARRAY(o.scratch, int, g->nodes.count + 1);
     o.after = arena_alloc(o.scratch, (size_t)(o.count + 1) * sizeof *o.after);
     o.waiting = ARENA_ARRAY(o.scratch, int, o.count + 1);
-    for (int i = 0; i < s->graph->nodes.count; i++)
-        o.group_of[i] = -1;
+    number_groups(&o);
     for (int i = 0; i < o.count; i++)
-        for (int k = 0; k < s->groups.data[i]->nodes.count; k++)
-            o.group_of[s->groups.data[i]->nodes.data[k]->id] = i;
-    add_data_edges(&o);
-    for (int i = 0; i < s->graph->outputs.count; i++)
-        if (s->graph->outputs.data[i].role == IR_OUT_UPDATE)
-            add_update_edges(&o, &s->graph->outputs.data[i]);
+        visit_operands(&o, i, add_data_edge, NULL);
+    for (int i = 0; i < g->outputs.count; i++)
+        if (g->outputs.data[i].role == IR_OUT_UPDATE)
+            add_update_edges(&o, &g->outputs.data[i]);
     sort(&o);
     arena_free(o.scratch);
 }

@@ -64,7 +64,8 @@ static bool check_reads(simulation *v, const sched_step *step)
 {
     for (int i = 0; i < step->reads.count; i++) {
         const sched_access *a = &step->reads.data[i];
-        if (!v->standing[a->buffer])
+        if (!v->standing[a->buffer] &&
+            v->s->buffers.data[a->buffer].size_bytes > 0)
             return fail(v, step, "reads what is not there", a->buffer, -1);
         for (int k = 0; k < step->node_count; k++) {
             int t = step->targets[k];
@@ -113,16 +114,17 @@ static bool do_writes(simulation *v, const sched_step *step)
 
 static bool check_end(simulation *v)
 {
-    const ir_graph *g = v->s->graph;
+    const sched_scope *scope = v->s->scopes.data[0];
+    const ir_graph *g = scope->graph;
     for (int i = 0; i < g->outputs.count; i++) {
         const ir_output *out = &g->outputs.data[i];
-        int value = v->s->node_buffer[out->node->id];
+        int value = scope->node_buffer[out->node->id];
         if (out->role == IR_OUT_VALUE && !v->standing[value] &&
             v->s->buffers.data[value].size_bytes)
             return fail(v, NULL, "an output is gone", value, -1);
         if (out->role != IR_OUT_UPDATE)
             continue;
-        int target = v->s->node_buffer[out->target->id];
+        int target = scope->node_buffer[out->target->id];
         bool in_place = sched_home(v->s, value) == target;
         if (in_place ? !v->standing[value] : !v->standing[target])
             return fail(v, NULL, "an update is gone", target, -1);
@@ -144,17 +146,43 @@ static bool check_inputs(const simulation *v)
     return true;
 }
 
+/* What was carried in place is the next trip's old value. */
+static void end_trip(simulation *v, const sched_region *r)
+{
+    const ir_graph *g = r->scope->graph;
+    for (int i = 0; i < g->outputs.count; i++) {
+        const ir_output *out = &g->outputs.data[i];
+        if (out->role != IR_OUT_UPDATE)
+            continue;
+        int value = r->scope->node_buffer[out->node->id];
+        int target = r->scope->node_buffer[out->target->id];
+        if (v->standing[value] &&
+            sched_home(v->s, value) == sched_home(v->s, target))
+            v->standing[target] = true;
+    }
+}
+
+static bool check_step(int index, void *ctx)
+{
+    simulation *v = ctx;
+    const sched_step *step = v->s->steps.data[index];
+    if (!check_reads(v, step) || !do_writes(v, step))
+        return false;
+    for (int i = 0; i < v->s->regions.count; i++)
+        if (v->s->regions.data[i].end - 1 == index)
+            end_trip(v, &v->s->regions.data[i]);
+    return true;
+}
+
 bool sched_verify(const sched_schedule *s, ptl_error *err)
 {
     ptl_arena *scratch = arena_new();
     simulation v = {s, ARENA_ARRAY(scratch, bool, s->buffers.count + 1), err};
     for (int i = 0; i < s->buffers.count; i++)
         v.standing[i] = !in_arena(&s->buffers.data[i]);
-    bool ok = check_inputs(&v);
-    for (int i = 0; ok && i < s->steps.count; i++)
-        ok = check_reads(&v, s->steps.data[i]) &&
-             do_writes(&v, s->steps.data[i]);
-    ok = ok && check_end(&v);
+    /* Two trips show what the end of one does to the start of the next. */
+    bool ok = check_inputs(&v) && sched_walk_steps(s, 2, check_step, &v) &&
+              check_end(&v);
     arena_free(scratch);
     return ok;
 }

@@ -90,8 +90,14 @@ void sched_print(const sched_schedule *s, ptl_str *out)
 {
     str_printf(out, "steps %d, arena %lld bytes\n", s->steps.count,
                (long long)s->arena_bytes);
-    for (int i = 0; i < s->steps.count; i++)
+    for (int i = 0; i < s->steps.count; i++) {
+        for (int r = 0; r < s->regions.count; r++)
+            if (s->regions.data[r].begin == i)
+                str_printf(out, "  steps %d to %d, %lld times:\n", i,
+                           s->regions.data[r].end - 1,
+                           (long long)s->regions.data[r].trips);
         print_step(s, i, out);
+    }
     str_add(out, "buffers\n");
     for (int i = 0; i < s->buffers.count; i++)
         print_buffer(s, i, out);

@@ -188,6 +188,7 @@ typedef struct sched_access {
 typedef struct sched_step {
     sched_step_kind kind;
     const char *name;
+    const struct sched_scope *scope; /* what its nodes belong to */
     int node_count;
     ir_node **nodes;   /* in order; MAP may have several */
     int *targets;      /* the buffer each node (or piece) is written to */
@@ -197,31 +198,64 @@ typedef struct sched_step {
     const sched_contraction *contraction; /* PACK, TILE */
     VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
     int piece;                            /* SCATTER */
+    int counter;                          /* STACK: which trip it is */
     VEC(sched_access) reads;
     int tables[3];        /* TILE: batch, row, column offsets */
     int64_t flops, bytes; /* estimates */
     const char *note;     /* why not on the template; NULL: nothing to say */
 } sched_step;
 
+/* A scan of a scope: nodes of the outer graph it takes, and those that stand
+ * for its results there (INPUTs; NULL: nobody reads it). */
+typedef struct sched_scan {
+    const ir_scan *scan; /* of the graph before fusion */
+    const char *name;
+    ir_node **binds, **inits, **results;
+} sched_scan;
+
 typedef struct sched_group {
     sched_class class;
     VEC(ir_node *) nodes;
+    const sched_scan *scan; /* SCAN: has no nodes */
     const char *note;
 } sched_group;
 
-typedef struct sched_schedule {
-    ptl_arena *arena;
+/* A graph and what is known of its nodes: the whole program's, or the body of a
+ * scan. */
+typedef struct sched_scope {
     ir_graph *graph; /* after fusion */
     /* By node id: the node whose memory an INPUT of the graph is another shape
      * of, in row-major order; NULL: it is itself. */
     ir_node **view_of;
-    sched_options options;
+    int view_count;      /* nodes that existed then; later ones are no views */
+    ir_node **made_from; /* by id before fusion: the node it became, or NULL */
+    VEC(sched_scan *) scans;
     VEC(sched_group *) groups;
+    int *node_buffer; /* by node id: where its value is */
+} sched_scope;
+
+/* Steps [begin, end) run `trips` times in a row. */
+typedef struct sched_region {
+    int begin, end;
+    int64_t trips;
+    int first_buffer, end_buffer; /* buffers that exist inside only */
+    const sched_scope *scope;
+} sched_region;
+
+typedef struct sched_schedule {
+    ptl_arena *arena;
+    sched_options options;
+    VEC(sched_scope *) scopes; /* the program's first */
     VEC(sched_buffer) buffers;
     VEC(sched_step *) steps;
-    int *node_buffer; /* by node id: where its value is */
+    VEC(sched_region) regions; /* outer ones before what they contain */
     int64_t arena_bytes;
 } sched_schedule;
+
+/* Calls `run` for every step as often and in the order it runs, each region at
+ * most `most_trips` times over; stops when it returns false. */
+bool sched_walk_steps(const sched_schedule *s, int64_t most_trips,
+                      bool (*run)(int step, void *ctx), void *ctx);
 
 /* Fails (E_PROGRAM) on what cannot be compiled, naming the node. */
 ptl_status sched_new(const ir_graph *g, const sched_options *options,
@@ -238,7 +272,7 @@ void sched_print(const sched_schedule *s, ptl_str *out);
 double sched_cost(ir_expr *e);
 /* The node whose memory holds the value of `n`: itself, or what it is a view
  * of. */
-ir_node *sched_base(const sched_schedule *s, ir_node *n);
+ir_node *sched_base(const sched_scope *scope, ir_node *n);
 /* The memory a buffer finally lives in. */
 int sched_home(const sched_schedule *s, int buffer);
 const char *sched_class_name(sched_class class);

@@ -30,7 +30,14 @@ typedef struct plan_case {
 static int set_up(void **state)
 {
     static plan_case c;
-    sched_options options = {.target = {"test", 16, 12, 32, 12, 16, 384}};
+    sched_options options = {.target = {.name = "test",
+                                        .lanes_f32 = 16,
+                                        .registers = 32,
+                                        .mr_f32 = 12,
+                                        .nr_f32 = 32,
+                                        .mr_f64 = 12,
+                                        .nr_f64 = 16,
+                                        .kc = 384}};
     memset(&c, 0, sizeof c);
     c.graph = ir_from_text(text);
     assert_int_equal(sched_new(c.graph, &options, &c.s, &c.err), PTL_OK);

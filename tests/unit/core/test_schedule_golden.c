@@ -33,7 +33,14 @@ static void print_schedule(const ir_graph *g, bool no_fuse, ptl_str *out)
     ptl_error err = {0};
     sched_schedule *s;
     sched_options options = {.no_fuse = no_fuse,
-                             .target = {"test", 16, 12, 32, 12, 16, 384}};
+                             .target = {.name = "test",
+                                        .lanes_f32 = 16,
+                                        .registers = 32,
+                                        .mr_f32 = 12,
+                                        .nr_f32 = 32,
+                                        .mr_f64 = 12,
+                                        .nr_f64 = 16,
+                                        .kc = 384}};
     if (sched_new(g, &options, &s, &err) != PTL_OK)
         fail_msg("%s", err.text);
     if (!sched_verify(s, &err))

@@ -230,6 +230,73 @@ CASE(a_change_of_shape_is_a_view, false,
      "scatter u: real[960] disjoint { [n, i] at [48*n + i] += z; };\n"
      "output y = y;\noutput u = u;\noutput f = f;\n")
 
+/* ---------- scans ---------- */
+
+CASE(a_recurrent_cell, false,
+     "input x: real[9, 12, 20] generic f32;\n"
+     "input w: real[40, 40] param f32;\n"
+     "input u: real[20, 40] param f32;\n"
+     "input h0: real[12, 40] generic f32;\n"
+     "scan l: 9 {\n"
+     "    input t: int(9) generic i32;\n"
+     "    input h: real[12, 40] generic f32;\n"
+     "    input v: real[9, 12, 20] generic f32;\n"
+     "    input ww: real[40, 40] generic f32;\n"
+     "    input uu: real[20, 40] generic f32;\n"
+     "    comp a[n:12, j:40 | k:0..40] = sum h[n, k] * ww[k, j];\n"
+     "    comp b[n:12, j:40 | k:0..20] = sum v[t[], n, k] * uu[k, j];\n"
+     "    comp g[n:12, j:40] = tanh(a[n, j] + b[n, j]);\n"
+     "} counter t bind x to v bind w to ww bind u to uu\n"
+     "  carry h0 in h next g stack g stack b;\n"
+     "result last = l 0;\nresult all_h = l 1;\nresult all_b = l 2;\n"
+     "comp s[i:9 | n:0..12, j:0..40] = sum all_h[i, n, j] * all_b[i, n, j];\n"
+     "output last = last;\noutput s = s;\noutput all_h = all_h;\n")
+
+CASE(a_reversed_scan_with_a_swap, true,
+     "input x: real[7, 30] generic f32;\n"
+     "input a0: real[30] generic f32;\n"
+     "input n0: int generic i32;\n"
+     "scan l: 7 reversed {\n"
+     "    input t: int(7) generic i32;\n"
+     "    input a: real[30] generic f32;\n"
+     "    input b: real[30] generic f32;\n"
+     "    input n: int generic i32;\n"
+     "    input v: real[7, 30] generic f32;\n"
+     "    comp c[i:30] = a[29 - i] * 0.5 + v[t[], i] * real(n[]);\n"
+     "    comp m[] = n[] + t[];\n"
+     "} counter t bind x to v carry a0 in a next b carry a0 in b next c\n"
+     "  carry n0 in n next m stack c stack a stack m;\n"
+     "result a = l 0;\nresult b = l 1;\nresult m = l 2;\nresult c = l 3;\n"
+     "result d = l 4;\nresult e = l 5;\n"
+     "output a = a;\noutput b = b;\noutput m = m;\noutput c = c;\n"
+     "output d = d;\noutput e = e;\n")
+
+CASE(a_scan_in_a_scan, true,
+     "input x: real[5, 20] generic f32;\n"
+     "scan outer: 4 {\n"
+     "    input h: real[5, 20] generic f32;\n"
+     "    comp zero[i:20] = 0.0;\n"
+     "    scan inner: 5 {\n"
+     "        input t: int(5) generic i32;\n"
+     "        input s: real[20] generic f32;\n"
+     "        input v: real[5, 20] generic f32;\n"
+     "        comp n[i:20] = s[i] * 0.5 + v[t[], i];\n"
+     "    } counter t bind h to v carry zero in s next n stack n;\n"
+     "    result sums = inner 1;\n"
+     "    comp g[i:5, j:20] = sums[i, 19 - j] * 0.25 + h[i, j];\n"
+     "} carry x in h next g stack g;\n"
+     "result y = outer 0;\nresult z = outer 1;\n"
+     "output y = y;\noutput z = z;\n")
+
+CASE(a_scan_of_no_trips, true,
+     "input x: real[20] generic f32;\n"
+     "scan l: 0 {\n"
+     "    input h: real[20] generic f32;\n"
+     "    comp g[i:20] = h[i] + 1.0;\n"
+     "} carry x in h next g stack g;\n"
+     "result y = l 0;\nresult z = l 1;\n"
+     "output y = y;\noutput z = z;\n")
+
 /* ---------- updates ---------- */
 
 CASE(updates_in_place, true,
@@ -276,6 +343,10 @@ int main(void)
         cmocka_unit_test(disjoint_phases),
         cmocka_unit_test(rows_that_meet),
         cmocka_unit_test(a_change_of_shape_is_a_view),
+        cmocka_unit_test(a_recurrent_cell),
+        cmocka_unit_test(a_reversed_scan_with_a_swap),
+        cmocka_unit_test(a_scan_in_a_scan),
+        cmocka_unit_test(a_scan_of_no_trips),
         cmocka_unit_test(updates_in_place),
         cmocka_unit_test(a_swap_and_a_transposed_update),
     };

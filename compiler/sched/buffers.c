@@ -1,0 +1,185 @@
+/*
+ * buffers.c - the buffers of a scope: what each node's value is stored in.
+ *
+ * Needs:    a scope after fusion; buffers of inputs that come from elsewhere.
+ * Provides: scope->node_buffer, but for results of scans.
+ * Keeps:    the graph.
+ */
+#include "sched/internal.h"
+#include <string.h>
+
+int sched_buffer_add(sched_schedule *s, sched_buffer buffer)
+{
+    int64_t bytes = dtype_size(buffer.dtype);
+    for (int i = 0; i < buffer.rank; i++)
+        bytes *= buffer.dims[i];
+    buffer.size_bytes = bytes;
+    buffer.home = s->buffers.count;
+    buffer.first = -1;
+    vec_push(s->arena, &s->buffers, buffer);
+    return s->buffers.count - 1;
+}
+
+int sched_home(const sched_schedule *s, int buffer)
+{
+    while (s->buffers.data[buffer].home != buffer)
+        buffer = s->buffers.data[buffer].home;
+    return buffer;
+}
+
+ir_node *sched_base(const sched_scope *scope, ir_node *n)
+{
+    while (n->kind == IR_INPUT && n->id < scope->view_count &&
+           scope->view_of[n->id])
+        n = scope->view_of[n->id];
+    return n;
+}
+
+int sched_lanes(const sched_options *options)
+{
+    return options->f64 ? SCHED_LANES_F64 : SCHED_LANES_F32;
+}
+
+ptl_dtype sched_real(const sched_options *options)
+{
+    return options->f64 ? PTL_F64 : PTL_F32;
+}
+
+/* ---------- buffers of nodes ---------- */
+
+static ptl_dtype dtype_of(const sched_schedule *s, const ir_node *n)
+{
+    bool stored = n->kind == IR_INPUT || n->kind == IR_LITERAL;
+    switch (n->type.kind) {
+    case IR_REAL:
+        return sched_real(&s->options);
+    case IR_INT:
+        return stored ? n->storage : PTL_I32;
+    case IR_BOOL:
+        break;
+    }
+    return PTL_BOOL;
+}
+
+static ptl_role role_of(const ir_node *n)
+{
+    if (n->kind == IR_LITERAL)
+        return PTL_ROLE_CONSTANT;
+    if (n->kind != IR_INPUT)
+        return PTL_ROLE_TRANSIENT;
+    switch (n->role) {
+    case IR_PARAM:
+        return PTL_ROLE_PARAM;
+    case IR_STATE:
+        return PTL_ROLE_STATE;
+    case IR_SLOT:
+        return PTL_ROLE_SLOT;
+    case IR_SCALAR_INPUT:
+        return PTL_ROLE_SCALAR;
+    case IR_DATA:
+    case IR_GENERIC:
+        break;
+    }
+    return PTL_ROLE_DATA;
+}
+
+static void put_number(void *bytes, ptl_dtype dtype, int64_t i, double x)
+{
+    switch (dtype) {
+    case PTL_F32:
+        ((float *)bytes)[i] = (float)x;
+        break;
+    case PTL_F64:
+        ((double *)bytes)[i] = x;
+        break;
+    case PTL_I32:
+        ((int32_t *)bytes)[i] = (int32_t)x;
+        break;
+    case PTL_I64:
+        ((int64_t *)bytes)[i] = (int64_t)x;
+        break;
+    default:
+        ((uint8_t *)bytes)[i] = (uint8_t)x;
+    }
+}
+
+static const void *literal_bytes(sched_schedule *s, const ir_node *n,
+                                 ptl_dtype dtype)
+{
+    int64_t count = ir_element_count(&n->type);
+    void *bytes =
+        arena_alloc(s->arena, (size_t)(count * dtype_size(dtype)) + 1);
+    for (int64_t i = 0; i < count; i++)
+        put_number(bytes, dtype, i, n->values[i]);
+    return bytes;
+}
+
+sched_buffer sched_buffer_of(const sched_schedule *s, const ir_node *n)
+{
+    sched_buffer b = {.name = n->name,
+                      .role = role_of(n),
+                      .dtype = dtype_of(s, n),
+                      .rank = n->type.rank};
+    memcpy(b.dims, n->type.dims, sizeof b.dims);
+    if (n->kind == IR_INPUT && n->role == IR_DATA && n->type.kind == IR_INT)
+        b.idx_bound = n->type.bound;
+    return b;
+}
+
+static int add_node_buffer(sched_schedule *s, const ir_node *n)
+{
+    sched_buffer b = sched_buffer_of(s, n);
+    if (n->kind == IR_LITERAL)
+        b.constant = literal_bytes(s, n, b.dtype);
+    return sched_buffer_add(s, b);
+}
+
+static bool is_scan_result(const sched_scope *scope, const ir_node *n)
+{
+    for (int i = 0; i < scope->scans.count; i++) {
+        const sched_scan *scan = scope->scans.data[i];
+        int count = scan->scan->carry_count + scan->scan->stack_count;
+        for (int k = 0; k < count; k++)
+            if (scan->results[k] == n)
+                return true;
+    }
+    return false;
+}
+
+/* Results of scans get theirs with the scan. */
+void sched_add_node_buffers(sched_schedule *s, sched_scope *scope)
+{
+    const ir_graph *g = scope->graph;
+    for (int i = 0; i < g->nodes.count; i++) {
+        ir_node *n = g->nodes.data[i], *base = sched_base(scope, n);
+        if (scope->node_buffer[i] >= 0 || is_scan_result(scope, base))
+            continue;
+        scope->node_buffer[i] =
+            base != n ? scope->node_buffer[base->id] : add_node_buffer(s, n);
+    }
+}
+
+void sched_set_buffer(sched_schedule *s, sched_scope *scope, const ir_node *n,
+                      int buffer)
+{
+    int *grown = ARENA_ARRAY(s->arena, int, n->id + 2);
+    memcpy(grown, scope->node_buffer, (size_t)n->id * sizeof *grown);
+    scope->node_buffer = grown;
+    grown[n->id] = buffer;
+}
+
+ir_node *sched_copy_node(sched_scope *scope, ir_node *n)
+{
+    ir_var vars[IR_MAX_RANK];
+    for (int i = 0; i < n->type.rank; i++)
+        vars[i] = (ir_var){NULL, 0, n->type.dims[i]};
+    ir_comp comp = {.out_count = n->type.rank,
+                    .var_count = n->type.rank,
+                    .vars = vars,
+                    .reduce = IR_MAP};
+    comp.body = ir_read_plain(scope->graph, n, 0);
+    const char *name = arena_printf(scope->graph->arena, "%s.copy", n->name);
+    ir_node *copy = ir_comprehend(scope->graph, name, &comp, n->at);
+    copy->type = n->type;
+    return copy;
+}
