@@ -23,12 +23,9 @@ static void check_tests(driver *d, const lang_modules *modules)
 static int check_file(driver *d, const char *path)
 {
     ptl_error err = {0};
-    int before = diags_error_count(d->diags);
-    const lang_modules *modules = driver_load(d, path, &err);
+    const lang_modules *modules = driver_load_checked(d, path, &err);
     if (!modules)
-        return driver_fail(&err);
-    if (diags_error_count(d->diags) > before)
-        return EXIT_DONE;
+        return err.status != PTL_OK ? driver_fail(&err) : EXIT_DONE;
     if (elab_has_train(modules) &&
         driver_elaborate(d, modules, LOWER_TRAIN, &err))
         driver_elaborate(d, modules, LOWER_EVAL, &err);

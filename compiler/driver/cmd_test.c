@@ -190,17 +190,16 @@ static void test_decls(test_run *t, const lang_modules *modules,
 static int test_file(test_run *t, const char *path)
 {
     ptl_error err = {0};
+    int before = diags_error_count(t->d->diags);
     lang_modules *modules = driver_load(t->d, path, &err);
     const ast_file *file;
     const lang_module *m;
-    int before;
     if (!modules)
         return driver_fail(&err);
-    before = diags_error_count(t->d->diags);
-    if (before > 0)
+    if (diags_error_count(t->d->diags) > before)
         return EXIT_DONE;
     m = module_of(modules, &file);
-    if (file)
+    if (file && lang_check_names(modules, m, t->d->diags))
         test_decls(t, modules, m, file);
     return EXIT_DONE;
 }

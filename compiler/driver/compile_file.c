@@ -26,6 +26,18 @@ bool driver_sets(driver *d, elab_options *options, ptl_error *err)
     return true;
 }
 
+lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err)
+{
+    int before = diags_error_count(d->diags);
+    lang_modules *modules = driver_load(d, path, err);
+    if (!modules || diags_error_count(d->diags) > before)
+        return NULL;
+    for (int i = 0; i < modules->count; i++)
+        if (!modules->modules[i]->is_library)
+            lang_check_names(modules, modules->modules[i], d->diags);
+    return modules;
+}
+
 static const char *cache_folder(driver *d)
 {
     const char *own = getenv("PTL_CACHE_DIR");

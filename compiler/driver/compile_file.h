@@ -13,6 +13,11 @@
  * `err`. */
 bool driver_sets(driver *d, elab_options *options, ptl_error *err);
 
+/* Loads FILE and checks the names of its own modules. NULL: what is wrong is in
+ * d->diags or, where that holds no error, in `err`. */
+lang_modules *driver_load_checked(driver *d, const char *path,
+                                  ptl_error *err);
+
 /* --cpu, --real, --no-fuse, --portable-bits, and the folder of the cache. */
 compile_options driver_compile_options(driver *d, bool f64);
 

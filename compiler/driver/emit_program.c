@@ -9,8 +9,8 @@
 static typed_program *load_typed(driver *d, const char *path, lower_kind kind,
                                  ptl_error *err)
 {
-    const lang_modules *modules = driver_load(d, path, err);
-    if (!modules || diags_error_count(d->diags) > 0)
+    const lang_modules *modules = driver_load_checked(d, path, err);
+    if (!modules)
         return NULL;
     return driver_elaborate(d, modules, kind, err);
 }

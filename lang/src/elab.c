@@ -15,25 +15,37 @@ void elab_init(elab *e, ptl_arena *arena, const lang_modules *program,
     e->out = ARENA_NEW(arena, typed_program);
     e->out->arena = arena;
     e->sites = map_new(arena);
-    e->reported = map_new(arena);
     e->set_used = map_new(arena);
     e->config_keys = map_new(arena);
     e->module_scopes = map_new(arena);
     e->rows = options->rows;
 }
 
-/* Two tensors of one name get a number each but the first. */
+static void unique_name(elab *e, ptl_map *seen, ty_tensor *t)
+{
+    const char *name = t->name;
+    for (int n = 2; map_get(seen, name); n++)
+        name = arena_printf(e->arena, "%s_%d", t->name, n);
+    t->name = name;
+    map_put(seen, name, t);
+}
+
+static bool is_computed(const ty_tensor *t)
+{
+    return t->role == TY_VALUE || t->role == TY_LITERAL;
+}
+
+/* Two tensors of one name get a number each but the first; what others bind
+ * by name keeps its own. */
 static void unique_names(elab *e)
 {
     ptl_map *seen = map_new(e->arena);
-    for (int i = 0; i < e->out->tensors.count; i++) {
-        ty_tensor *t = e->out->tensors.data[i];
-        const char *name = t->name;
-        for (int n = 2; map_get(seen, name); n++)
-            name = arena_printf(e->arena, "%s_%d", t->name, n);
-        t->name = name;
-        map_put(seen, name, t);
-    }
+    for (int i = 0; i < e->out->tensors.count; i++)
+        if (!is_computed(e->out->tensors.data[i]))
+            unique_name(e, seen, e->out->tensors.data[i]);
+    for (int i = 0; i < e->out->tensors.count; i++)
+        if (is_computed(e->out->tensors.data[i]))
+            unique_name(e, seen, e->out->tensors.data[i]);
 }
 
 typed_program *elab_finish(elab *e)

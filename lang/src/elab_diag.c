@@ -2,19 +2,15 @@
  * elab_diag.c - messages of the elaborator: said once per place, with the
  * calls that led there, and with the nearest name where one was missed.
  */
+#include "base/nearest.h"
 #include "elab_priv.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* A body read many times is wrong once. */
-static bool said_before(elab *e, diag_code code, src_range at)
+static bool said_before(const elab *e, diag_code code, src_range at)
 {
-    char *key = arena_printf(e->arena, "%d:%s:%u", (int)code,
-                             at.file ? at.file->name : "", at.begin);
-    if (map_get(e->reported, key))
-        return true;
-    map_put(e->reported, key, key);
-    return false;
+    return at.file && diags_has(e->diags, code, at);
 }
 
 static void note_calls(elab *e)
@@ -57,48 +53,20 @@ void elab_note(elab *e, src_range at, const char *format, ...)
     diag_note(e->diags, at, "%s", text);
 }
 
-/* Levenshtein's distance, cut off at 40 bytes. */
-static int distance(const char *a, const char *b)
-{
-    enum { LONGEST = 40 };
-    int row[LONGEST + 1], la = (int)strlen(a), lb = (int)strlen(b);
-    if (la > LONGEST || lb > LONGEST)
-        return LONGEST;
-    for (int j = 0; j <= lb; j++)
-        row[j] = j;
-    for (int i = 1; i <= la; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= lb; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
 void nearest_add(nearest *n, const char *candidate)
 {
-    int d;
-    if (!candidate || !strncmp(candidate, "..", 2))
+    const char *both[2] = {n->best, candidate};
+    if (!candidate || !strncmp(candidate, "..", 2) ||
+        !strcmp(candidate, n->wanted))
         return;
-    d = distance(n->wanted, candidate);
-    if (!n->best || d < n->distance) {
-        n->best = candidate;
-        n->distance = d;
-    }
+    n->best = n->best ? ptl_nearest(n->wanted, both, 2)
+                      : ptl_nearest(n->wanted, &candidate, 1);
 }
 
 const char *nearest_hint(ptl_arena *arena, const nearest *n)
 {
-    int longest = (int)strlen(n->wanted);
-    int allowed = longest <= 2 ? 1 : longest <= 5 ? 2 : longest / 3 + 1;
-    if (!n->best || n->distance > allowed || n->distance >= longest)
-        return "";
-    return arena_printf(arena, "; did you mean `%s`?", n->best);
+    return n->best ? arena_printf(arena, "; did you mean `%s`?", n->best)
+                   : "";
 }
 
 const char *dims_text(elab *e, const int64_t *dims, int rank)

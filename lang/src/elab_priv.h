@@ -159,7 +159,6 @@ typedef struct elab {
     VEC(bound_check) checks;
     ptl_map *module_scopes;
     ptl_map *sites;     /* site path -> counter */
-    ptl_map *reported;  /* errors already said */
     ptl_map *set_used;  /* keys of --set that named something */
     VEC(instance *) instances;
     VEC(const char *) known_keys;
@@ -199,7 +198,6 @@ void elab_note(elab *e, src_range at, const char *format, ...)
 typedef struct nearest {
     const char *wanted;
     const char *best;
-    int distance;
 } nearest;
 void nearest_add(nearest *n, const char *candidate);
 const char *nearest_hint(ptl_arena *arena, const nearest *n); /* "; did you

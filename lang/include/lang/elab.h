@@ -44,10 +44,11 @@ typedef struct elab_options {
 } elab_options;
 
 /*
- * Names, indices and arguments of every declaration of the program, whether
+ * Names, indices and arguments of every declaration of `module`, whether
  * anything uses it or not. Returns false when it reported an error.
  */
-bool lang_check_names(const lang_modules *program, ptl_diags *diags);
+bool lang_check_names(const lang_modules *program, const lang_module *module,
+                      ptl_diags *diags);
 
 bool elab_has_train(const lang_modules *program);
 

@@ -95,6 +95,17 @@ int diags_warning_count(const ptl_diags *diags)
     return diags->warnings;
 }
 
+bool diags_has(const ptl_diags *diags, diag_code code, src_range at)
+{
+    for (int i = 0; i < diags->messages.count; i++) {
+        const message *m = &diags->messages.data[i];
+        if (m->severity == ERROR && m->code == code &&
+            m->at.file == at.file && m->at.begin == at.begin)
+            return true;
+    }
+    return false;
+}
+
 diag_code diags_code_at(const ptl_diags *diags, int index)
 {
     for (int i = 0; i < diags->messages.count; i++)

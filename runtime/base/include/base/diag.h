@@ -36,6 +36,8 @@ void diag_note(ptl_diags *diags, src_range at, const char *format, ...)
 
 int diags_error_count(const ptl_diags *diags);
 int diags_warning_count(const ptl_diags *diags);
+/* Was this error said at this place before? */
+bool diags_has(const ptl_diags *diags, diag_code code, src_range at);
 /* The slugs of the kept errors in order, for tests. */
 diag_code diags_code_at(const ptl_diags *diags, int index);
 

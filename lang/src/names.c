@@ -1,0 +1,686 @@
+/*
+ * names.c - names, indices and arguments of declarations, whether anything
+ * uses them or not.
+ *
+ * Elaboration reads only what a train block or test reaches; this walk reads
+ * every body once, without sizes, so a misspelt name in a function that nobody
+ * calls yet is found too. Where both would speak, the place is the same and
+ * the message is said once.
+ */
+#include "base/map.h"
+#include "elab_priv.h"
+#include <string.h>
+
+typedef struct names {
+    struct names *up;
+    ptl_map *map;
+} names;
+
+typedef struct name_walk {
+    ptl_arena *arena;
+    ptl_diags *diags;
+    const lang_modules *program;
+    const lang_module *module;
+    const ast_decl *decl;
+    int subscripts; /* nested in so many */
+    bool in_data;
+} name_walk;
+
+static names *open_names(name_walk *w, names *up)
+{
+    names *n = ARENA_NEW(w->arena, names);
+    n->up = up;
+    n->map = map_new(w->arena);
+    return n;
+}
+
+static void add(names *n, const char *name)
+{
+    if (name)
+        map_put(n->map, name, n);
+}
+
+static bool knows(const names *n, const char *name)
+{
+    for (; n; n = n->up)
+        if (map_get(n->map, name))
+            return true;
+    return false;
+}
+
+static void say(name_walk *w, diag_code code, src_range at, const char *text)
+{
+    if (!diags_has(w->diags, code, at))
+        diag_error(w->diags, code, at, "%s", text);
+}
+
+/* ---------- names ---------- */
+
+static const char *const given_names[] = {"training", "step", "total_steps",
+                                          "pi", "inf", "nan"};
+
+static bool is_given(const char *name)
+{
+    for (size_t i = 0; i < sizeof given_names / sizeof *given_names; i++)
+        if (!strcmp(given_names[i], name))
+            return true;
+    return false;
+}
+
+static bool module_has(const lang_module *m, const char *name,
+                       ast_decl_kind kind)
+{
+    for (int i = 0; i < m->file_count; i++)
+        for (int j = 0; m->files[i] && j < m->files[i]->decl_count; j++) {
+            const ast_decl *d = m->files[i]->decls[j];
+            if (d->kind == kind && d->name && !strcmp(d->name, name))
+                return true;
+        }
+    return false;
+}
+
+static void near_decls(nearest *n, const lang_module *m)
+{
+    for (int i = 0; i < m->file_count; i++)
+        for (int j = 0; m->files[i] && j < m->files[i]->decl_count; j++)
+            if (m->files[i]->decls[j]->kind != DECL_TEST)
+                nearest_add(n, m->files[i]->decls[j]->name);
+}
+
+static void unknown(name_walk *w, const names *s, const ast_expr *x)
+{
+    nearest n = {.wanted = x->name};
+    const char *hint;
+    for (const names *k = s; k; k = k->up)
+        for (int i = 0; i < map_count(k->map); i++)
+            nearest_add(&n, map_key_at(k->map, i));
+    near_decls(&n, w->module);
+    for (int i = 0; i < w->module->import_count; i++)
+        nearest_add(&n, w->module->imports[i].name);
+    hint = nearest_hint(w->arena, &n);
+    if (w->subscripts > 0 && (strlen(x->name) <= 2 || !*hint))
+        say(w, DIAG_UNBOUND_INDEX, x->at,
+            arena_printf(w->arena,
+                         "index %s is neither on the left nor bound by a "
+                         "reduction; did you mean sum(%s)?",
+                         x->name, x->name));
+    else
+        say(w, DIAG_UNKNOWN_NAME, x->at,
+            arena_printf(w->arena, "nothing is called `%s` here%s", x->name,
+                         hint));
+}
+
+static bool is_known(const name_walk *w, const names *s, const char *name)
+{
+    return knows(s, name) || is_given(name) ||
+           module_decl(w->module, name) ||
+           module_has(w->module, name, DECL_HYPER) ||
+           lang_find_import(w->module, name);
+}
+
+/* ---------- expressions ---------- */
+
+static void walk(name_walk *w, names *s, const ast_expr *x);
+
+static void walk_pack(name_walk *w, const names *s, const ast_sub *sub)
+{
+    char *key = arena_printf(w->arena, "..%s", sub->name);
+    if (!knows(s, key))
+        say(w, DIAG_UNKNOWN_NAME, sub->at,
+            arena_printf(w->arena, "no pack is called `..%s` here",
+                         sub->name));
+}
+
+static void walk_subs(name_walk *w, names *s, const ast_sub *subs, int count)
+{
+    w->subscripts++;
+    for (int i = 0; i < count; i++) {
+        if (subs[i].is_pack)
+            walk_pack(w, s, &subs[i]);
+        else
+            walk(w, s, subs[i].expr);
+    }
+    w->subscripts--;
+}
+
+static void walk_reduce(name_walk *w, names *s, const ast_expr *x)
+{
+    names *in = open_names(w, s);
+    int subscripts = w->subscripts;
+    for (int i = 0; i < x->count; i++) {
+        const ast_binder *b = &x->binders[i];
+        if (b->lo) {
+            walk(w, s, b->lo);
+            walk(w, s, b->hi);
+        }
+        add(in, b->is_pack ? arena_printf(w->arena, "..%s", b->name)
+                           : b->name);
+    }
+    w->subscripts = 0;
+    walk(w, in, x->a);
+    walk(w, in, x->b);
+    w->subscripts = subscripts;
+}
+
+/* What a callee's name stands for; NULL: not known here. */
+static const ast_decl *callee_decl(name_walk *w, const names *s,
+                                   const ast_expr *x)
+{
+    const lang_import *import;
+    if (x->kind == EXPR_NAME)
+        return knows(s, x->name) || is_builtin(x->name)
+                   ? NULL
+                   : module_decl(w->module, x->name);
+    if (x->kind != EXPR_MEMBER || x->a->kind != EXPR_NAME)
+        return NULL;
+    import = lang_find_import(w->module, x->a->name);
+    return import ? module_decl(import->module, x->name) : NULL;
+}
+
+static void check_named(name_walk *w, const ast_decl *d, const ast_arg *arg)
+{
+    nearest n = {.wanted = arg->name};
+    for (int i = 0; i < d->param_count; i++) {
+        if (!strcmp(d->params[i].name, arg->name))
+            return;
+        nearest_add(&n, d->params[i].name);
+    }
+    say(w, DIAG_BAD_ARGUMENT, arg->name_at,
+        arena_printf(w->arena, "`%s` has no parameter `%s`%s", d->name,
+                     arg->name, nearest_hint(w->arena, &n)));
+}
+
+static void check_args(name_walk *w, const ast_decl *d, const ast_expr *x)
+{
+    for (int i = 0; i < x->count; i++) {
+        if (x->args[i].name) {
+            check_named(w, d, &x->args[i]);
+        } else if (i >= d->param_count) {
+            say(w, DIAG_BAD_ARGUMENT, x->args[i].expr->at,
+                arena_printf(w->arena,
+                             "`%s` takes %d arguments and this is one more",
+                             d->name, d->param_count));
+            return;
+        }
+    }
+}
+
+static bool is_reader_call(const name_walk *w, const ast_expr *callee)
+{
+    return w->in_data && callee->kind == EXPR_MEMBER &&
+           callee->a->kind == EXPR_NAME && !strcmp(callee->a->name, "data");
+}
+
+static void walk_call(name_walk *w, names *s, const ast_expr *x)
+{
+    const ast_decl *d = callee_decl(w, s, x->a);
+    bool builtin = x->a->kind == EXPR_NAME && is_builtin(x->a->name);
+    if (!builtin && !is_reader_call(w, x->a)) {
+        int subscripts = w->subscripts;
+        w->subscripts = 0;
+        walk(w, s, x->a);
+        w->subscripts = subscripts;
+    }
+    if (d)
+        check_args(w, d, x);
+    for (int i = 0; i < x->count; i++)
+        walk(w, s, x->args[i].expr);
+}
+
+static void walk_member(name_walk *w, names *s, const ast_expr *x)
+{
+    const lang_import *import =
+        x->a->kind == EXPR_NAME ? lang_find_import(w->module, x->a->name)
+                                : NULL;
+    nearest n = {.wanted = x->name};
+    if (!import) {
+        walk(w, s, x->a);
+        return;
+    }
+    if (knows(s, x->a->name) || import->module->file_count == 0 ||
+        module_decl(import->module, x->name))
+        return;
+    near_decls(&n, import->module);
+    say(w, DIAG_UNKNOWN_NAME, x->mark,
+        arena_printf(w->arena, "%s has no `%s`%s", import->module->path,
+                     x->name, nearest_hint(w->arena, &n)));
+}
+
+static bool is_pack_function(const names *s, const ast_expr *x)
+{
+    return x->a->kind == EXPR_NAME && !knows(s, x->a->name) &&
+           (!strcmp(x->a->name, "size") || !strcmp(x->a->name, "flat"));
+}
+
+static void walk_index(name_walk *w, names *s, const ast_expr *x)
+{
+    int subscripts = w->subscripts;
+    if (!is_pack_function(s, x)) {
+        w->subscripts = 0;
+        walk(w, s, x->a);
+        w->subscripts = subscripts;
+    }
+    walk_subs(w, s, x->subs, x->count);
+    walk(w, s, x->b);
+}
+
+static void walk(name_walk *w, names *s, const ast_expr *x)
+{
+    if (!x)
+        return;
+    switch (x->kind) {
+    case EXPR_NAME:
+        if (!is_known(w, s, x->name))
+            unknown(w, s, x);
+        return;
+    case EXPR_CALL:
+        walk_call(w, s, x);
+        return;
+    case EXPR_INDEX:
+        walk_index(w, s, x);
+        return;
+    case EXPR_MEMBER:
+        walk_member(w, s, x);
+        return;
+    case EXPR_REDUCE:
+        walk_reduce(w, s, x);
+        return;
+    case EXPR_LIST:
+        for (int i = 0; i < x->count; i++)
+            walk(w, s, x->items[i]);
+        return;
+    default:
+        walk(w, s, x->a);
+        walk(w, s, x->b);
+        walk(w, s, x->c);
+    }
+}
+
+/* ---------- types ---------- */
+
+/* Plain names of sizes are declared by the type that mentions them. */
+static void declare_type(name_walk *w, names *s, const ast_type *t)
+{
+    if (!t)
+        return;
+    if (t->arg && t->arg->kind == EXPR_NAME)
+        add(s, t->arg->name);
+    for (int i = 0; i < t->dim_count; i++) {
+        if (t->dims[i].is_pack)
+            add(s, arena_printf(w->arena, "..%s", t->dims[i].name));
+        else if (t->dims[i].expr->kind == EXPR_NAME)
+            add(s, t->dims[i].expr->name);
+    }
+}
+
+static void walk_type(name_walk *w, names *s, const ast_type *t)
+{
+    if (!t)
+        return;
+    walk(w, s, t->arg);
+    for (int i = 0; i < t->dim_count; i++)
+        if (!t->dims[i].is_pack)
+            walk(w, s, t->dims[i].expr);
+}
+
+static void declare_params(name_walk *w, names *s, const ast_param *params,
+                           int count)
+{
+    for (int i = 0; i < count; i++)
+        declare_type(w, s, params[i].type);
+    for (int i = 0; i < count; i++)
+        add(s, params[i].name);
+    for (int i = 0; i < count; i++) {
+        walk_type(w, s, params[i].type);
+        walk(w, s, params[i].value);
+        if (params[i].interval) {
+            walk(w, s, params[i].interval->lo);
+            walk(w, s, params[i].interval->hi);
+        }
+    }
+}
+
+/* ---------- statements ---------- */
+
+static void walk_block(name_walk *w, names *s, const ast_block *b);
+
+/* Indices of a left side; an accumulation's may stand within subscripts. */
+static void declare_left(name_walk *w, names *in, const names *outer,
+                         const ast_expr *x)
+{
+    if (!x)
+        return;
+    if (x->kind == EXPR_NAME) {
+        if (!is_known(w, outer, x->name))
+            add(in, x->name);
+        return;
+    }
+    if (x->kind == EXPR_INDEX)
+        for (int i = 0; i < x->count; i++)
+            if (!x->subs[i].is_pack)
+                declare_left(w, in, outer, x->subs[i].expr);
+    if (x->kind == EXPR_BINARY || x->kind == EXPR_UNARY) {
+        declare_left(w, in, outer, x->a);
+        declare_left(w, in, outer, x->b);
+    }
+    if (x->kind == EXPR_CALL)
+        for (int i = 0; i < x->count; i++)
+            declare_left(w, in, outer, x->args[i].expr);
+}
+
+static names *left_names(name_walk *w, names *s, const ast_stmt *st)
+{
+    names *in = open_names(w, s);
+    for (int i = 0; i < st->sub_count; i++) {
+        const ast_sub *sub = &st->subs[i];
+        if (sub->is_pack)
+            add(in, arena_printf(w->arena, "..%s", sub->name));
+        else if (sub->expr->kind == EXPR_NAME &&
+                 st->kind != STMT_ACCUMULATE)
+            add(in, sub->expr->name);
+        else
+            declare_left(w, in, s, sub->expr);
+    }
+    return in;
+}
+
+static const ast_decl *data_block(const lang_module *m, const char *name)
+{
+    for (int i = 0; i < m->file_count; i++)
+        for (int j = 0; m->files[i] && j < m->files[i]->decl_count; j++)
+            if (m->files[i]->decls[j]->kind == DECL_DATA &&
+                !strcmp(m->files[i]->decls[j]->name, name))
+                return m->files[i]->decls[j];
+    return NULL;
+}
+
+static void add_fields(names *s, const ast_decl *data)
+{
+    for (int i = 0; data && i < data->body.count; i++)
+        if (data->body.stmts[i]->kind == STMT_DEFINE)
+            add(s, data->body.stmts[i]->name);
+}
+
+static bool is_word_setting(const name_walk *w, const ast_stmt *st)
+{
+    return w->decl->kind == DECL_TRAIN &&
+           (!strcmp(st->name, "precision") || !strcmp(st->name, "average")) &&
+           st->value->kind == EXPR_NAME;
+}
+
+static void walk_define(name_walk *w, names *s, const ast_stmt *st)
+{
+    names *in = st->has_subs ? left_names(w, s, st) : s;
+    if (!is_word_setting(w, st))
+        walk(w, in, st->value);
+    walk_type(w, s, st->type);
+    if (st->kind != STMT_UPDATE && st->kind != STMT_ACCUMULATE)
+        add(s, st->name);
+}
+
+static void walk_scan(name_walk *w, names *s, const ast_stmt *st)
+{
+    names *in = open_names(w, s);
+    walk(w, s, st->lo);
+    walk(w, s, st->hi);
+    add(in, st->name);
+    for (int i = 0; i < st->carry_count; i++)
+        add(s, st->carries[i].name);
+    walk_block(w, in, &st->body);
+}
+
+static void walk_for(name_walk *w, names *s, const ast_stmt *st)
+{
+    walk(w, s, st->lo);
+    walk(w, s, st->hi);
+    walk(w, s, st->value);
+    add(s, st->name);
+    walk_block(w, s, &st->body);
+}
+
+static void walk_hyper(name_walk *w, names *s, const ast_decl *h)
+{
+    walk(w, s, h->value);
+    add(s, h->name);
+}
+
+static void walk_stmt(name_walk *w, names *s, const ast_stmt *st)
+{
+    switch (st->kind) {
+    case STMT_DEFINE:
+    case STMT_ACCUMULATE:
+    case STMT_UPDATE:
+        walk_define(w, s, st);
+        return;
+    case STMT_DECLARE:
+        walk_type(w, s, st->type);
+        add(s, st->name);
+        return;
+    case STMT_UNPACK:
+        walk(w, s, st->value);
+        for (int i = 0; i < st->name_count; i++)
+            add(s, st->names[i].text);
+        return;
+    case STMT_RETURN:
+        for (int i = 0; i < st->value_count; i++)
+            walk(w, s, st->values[i]);
+        return;
+    case STMT_HYPER:
+        walk_hyper(w, s, st->decl);
+        return;
+    case STMT_ASSERT:
+        walk(w, s, st->decl->value);
+        return;
+    case STMT_EXPECT:
+        walk(w, s, st->value);
+        return;
+    case STMT_IF:
+        walk(w, s, st->value);
+        walk_block(w, s, &st->body);
+        walk_block(w, s, &st->else_body);
+        return;
+    case STMT_FOR_RANGE:
+    case STMT_FOR_EACH:
+        walk_for(w, s, st);
+        return;
+    case STMT_SCAN:
+        walk_scan(w, s, st);
+        return;
+    case STMT_SLOT:
+    case STMT_MODEL:
+        walk(w, s, st->value);
+        add(s, st->name);
+        return;
+    case STMT_DATA:
+        add_fields(s, data_block(w->module, st->name));
+        return;
+    case STMT_METRIC:
+        if (!st->has_body)
+            walk(w, s, st->value);
+        return;
+    default:
+        return; /* set, freeze, cluster: patterns and words */
+    }
+}
+
+static void walk_block(name_walk *w, names *s, const ast_block *b)
+{
+    for (int i = 0; i < b->count; i++)
+        walk_stmt(w, s, b->stmts[i]);
+}
+
+/* ---------- declarations ---------- */
+
+static void walk_fn(name_walk *w, names *up, const ast_decl *d)
+{
+    names *s = open_names(w, up);
+    declare_params(w, s, d->params, d->param_count);
+    for (int i = 0; i < d->result_count; i++)
+        declare_type(w, s, d->results[i].type);
+    for (int i = 0; i < d->result_count; i++)
+        add(s, d->results[i].name);
+    for (int i = 0; i < d->result_count; i++)
+        walk_type(w, s, d->results[i].type);
+    walk_block(w, s, &d->body);
+    for (int i = 0; i < d->grad_name_count; i++)
+        add(s, d->grad_names[i].text);
+    for (int i = 0; d->has_grad && i < d->param_count; i++)
+        add(s, arena_printf(w->arena, "d%s", d->params[i].name));
+    if (d->has_grad)
+        walk_block(w, s, &d->grad_body);
+}
+
+static void declare_member(name_walk *w, names *s, const ast_decl *m)
+{
+    if (m->name)
+        add(s, m->name);
+    for (int i = 0; i < m->dim_count; i++)
+        if (m->dims[i].is_pack)
+            add(s, arena_printf(w->arena, "..%s", m->dims[i].name));
+    if (m->kind != DECL_FN || m->name)
+        return;
+    for (int i = 0; i < m->param_count; i++)
+        declare_type(w, s, m->params[i].type);
+}
+
+static bool is_initialiser(const name_walk *w, const ast_expr *x)
+{
+    const lang_module *init = lang_library(w->program, "init");
+    return x->kind == EXPR_CALL && x->a->kind == EXPR_NAME && init &&
+           module_decl(init, x->a->name);
+}
+
+static void unknown_initialiser(name_walk *w, const lang_module *init,
+                                const ast_expr *x)
+{
+    nearest n = {.wanted = x->name};
+    near_decls(&n, init);
+    near_decls(&n, w->module);
+    say(w, DIAG_UNKNOWN_NAME, x->at,
+        arena_printf(w->arena, "no initialiser is called `%s`%s", x->name,
+                     nearest_hint(w->arena, &n)));
+}
+
+static void walk_initialiser(name_walk *w, names *s, const ast_expr *x)
+{
+    const lang_module *init = lang_library(w->program, "init");
+    if (!is_initialiser(w, x)) {
+        if (init && x->kind == EXPR_CALL && x->a->kind == EXPR_NAME &&
+            !is_known(w, s, x->a->name))
+            unknown_initialiser(w, init, x->a);
+        else
+            walk(w, s, x);
+        return;
+    }
+    check_args(w, module_decl(init, x->a->name), x);
+    for (int i = 0; i < x->count; i++)
+        walk(w, s, x->args[i].expr);
+}
+
+static void walk_member_decl(name_walk *w, names *s, const ast_decl *m)
+{
+    if (m->kind == DECL_FN) {
+        walk_fn(w, s, m);
+        return;
+    }
+    for (int i = 0; i < m->dim_count; i++)
+        if (!m->dims[i].is_pack)
+            walk(w, s, m->dims[i].expr);
+    walk(w, s, m->count);
+    if (m->kind == DECL_PARAM)
+        walk_initialiser(w, s, m->value);
+    else
+        walk(w, s, m->value);
+}
+
+static void walk_layer(name_walk *w, const ast_decl *d)
+{
+    names *s = open_names(w, NULL);
+    declare_params(w, s, d->params, d->param_count);
+    for (int i = 0; i < d->member_count; i++)
+        declare_member(w, s, d->members[i]);
+    for (int i = 0; i < d->member_count; i++)
+        walk_member_decl(w, s, d->members[i]);
+}
+
+static void walk_body(name_walk *w, const ast_decl *d)
+{
+    names *s = open_names(w, NULL);
+    declare_params(w, s, d->params, d->param_count);
+    if (d->kind == DECL_OPTIMIZER) {
+        add(s, "w");
+        add(s, "g");
+    }
+    if (d->kind == DECL_DATA) {
+        add(s, "raw");
+        w->in_data = true;
+    }
+    walk_block(w, s, &d->body);
+    w->in_data = false;
+}
+
+static void walk_decl(name_walk *w, const ast_decl *d)
+{
+    w->decl = d;
+    switch (d->kind) {
+    case DECL_FN:
+        walk_fn(w, NULL, d);
+        return;
+    case DECL_LAYER:
+    case DECL_MODEL:
+        walk_layer(w, d);
+        return;
+    case DECL_DATA:
+    case DECL_TRAIN:
+    case DECL_OPTIMIZER:
+    case DECL_SCHEDULE:
+    case DECL_TEST:
+        walk_body(w, d);
+        return;
+    case DECL_HYPER:
+    case DECL_ASSERT:
+        walk(w, NULL, d->value);
+        return;
+    default:
+        return;
+    }
+}
+
+static bool is_declaration(const ast_decl *d)
+{
+    return d->name && d->kind != DECL_TEST && d->kind != DECL_IMPORT &&
+           d->kind != DECL_TRAIN && d->kind != DECL_CLUSTER;
+}
+
+static void check_twice(name_walk *w, const ast_decl *d, ptl_map *seen)
+{
+    const ast_decl *first;
+    if (!is_declaration(d))
+        return;
+    first = map_get(seen, d->name);
+    if (!first) {
+        map_put(seen, d->name, (void *)(uintptr_t)d);
+        return;
+    }
+    say(w, DIAG_REDEFINED, d->name_at,
+        arena_printf(w->arena, "`%s` is declared twice", d->name));
+    diag_note(w->diags, first->name_at, "the other one is here");
+}
+
+bool lang_check_names(const lang_modules *program, const lang_module *module,
+                      ptl_diags *diags)
+{
+    name_walk w = {.diags = diags, .program = program, .module = module};
+    int before = diags_error_count(diags);
+    ptl_map *seen;
+    w.arena = arena_new();
+    seen = map_new(w.arena);
+    for (int i = 0; i < module->file_count; i++)
+        for (int j = 0; module->files[i] && j < module->files[i]->decl_count;
+             j++) {
+            check_twice(&w, module->files[i]->decls[j], seen);
+            walk_decl(&w, module->files[i]->decls[j]);
+        }
+    arena_free(w.arena);
+    return diags_error_count(diags) == before;
+}
