@@ -6,17 +6,30 @@
  * only a permutation of axes is looked through.
  *
  * Needs:    nothing.
- * Provides: no read of a constant map, nor of a copy where it can be avoided.
+ * Provides: no read of a map that is one number, nor of a copy where it can be avoided.
  * Keeps:    the copies themselves; dce takes those that nothing needs.
  */
 #include "opt/opt_priv.h"
+
+/* A number, or a little arithmetic on numbers. */
+static bool is_closed(const ir_expr *e)
+{
+    if (e->kind == IR_EXPR_CONST)
+        return true;
+    if (e->kind != IR_EXPR_OP)
+        return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (e->args[i]->kind != IR_EXPR_CONST)
+            return false;
+    return true;
+}
 
 static const ir_expr *source_of(const ir_node *z)
 {
     if (z->kind != IR_COMP || z->comp.reduce != IR_MAP)
         return NULL;
     const ir_expr *e = z->comp.body;
-    if (e->kind == IR_EXPR_CONST)
+    if (is_closed(e))
         return e;
     return e->kind == IR_EXPR_READ && !e->outside ? e : NULL;
 }

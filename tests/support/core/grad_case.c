@@ -151,6 +151,12 @@ void grad_case_again(grad_case *c, bool optimise)
     }
     c->loss = total;
     c->g->outputs.count = 0;
+    /* What a pass found to be unused is no longer in the graph. */
+    int kept = 0;
+    for (int i = 0; i < c->wrt_count; i++)
+        if (c->wrt[i]->id >= 0)
+            c->wrt[kept++] = c->wrt[i];
+    c->wrt_count = kept;
     note_forward(c);
     grad_case_build(c, optimise);
 }
