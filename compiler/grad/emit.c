@@ -12,6 +12,7 @@
  * eliminated become a guard [u == t[..]] and need no scatter.
  */
 #include "grad/grad_priv.h"
+#include "ir/memo.h"
 #include "opt/rewrite.h"
 #include <string.h>
 
@@ -56,7 +57,7 @@ static bool is_name_taken(const builder *b, const char *name)
 
 static const char *fresh_name(const builder *b, const char *first)
 {
-    static const char *const names[] = {"u", "v", "h", "w", "a", "b", "d"};
+    static const char *const names[] = {"u", "v", "i", "j", "k", "l", "m"};
     if (first && !is_name_taken(b, first))
         return first;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -136,9 +137,53 @@ typedef struct limit {
     bool low_open, high_open; /* not decided by the ranges */
 } limit;
 
-/* Can the value, once another factor is 0, not turn into NaN? */
-static bool is_tame(const ir_expr *e)
+/* A property of expressions, each shared part looked at once. */
+typedef struct judge {
+    ir_memo known; /* expression -> yes or no */
+    ir_graph *g;
+    const limit *limit;
+} judge;
+
+static char yes_mark, no_mark;
+
+static bool recall(const judge *j, const ir_expr *e, bool *answer)
 {
+    const void *known = ir_memo_get(&j->known, e);
+    *answer = known == &yes_mark;
+    return known != NULL;
+}
+
+static bool remember(judge *j, const ir_expr *e, bool answer)
+{
+    ir_memo_put(&j->known, e, answer ? &yes_mark : &no_mark);
+    return answer;
+}
+
+static bool is_tame_in(judge *j, const ir_expr *e);
+
+static bool is_tame_op(judge *j, const ir_expr *e)
+{
+    switch (e->op) {
+    case IR_DIV_OP:
+        return is_tame_in(j, e->args[0]) &&
+               e->args[1]->kind == IR_EXPR_CONST && e->args[1]->number != 0.0;
+    case IR_POW_OP:
+    case IR_SQRT_OP:
+    case IR_EXP_OP:
+    case IR_LOG_OP:
+        return false;
+    default:
+        for (int i = e->op == IR_SELECT_OP; i < e->arg_count; i++)
+            if (!is_tame_in(j, e->args[i]))
+                return false;
+        return true;
+    }
+}
+
+/* Can the value, once another factor is 0, not turn into NaN? */
+static bool is_tame_in(judge *j, const ir_expr *e)
+{
+    bool answer;
     switch (e->kind) {
     case IR_EXPR_CONST:
         return __builtin_isfinite(e->number);
@@ -147,27 +192,21 @@ static bool is_tame(const ir_expr *e)
     case IR_EXPR_RANDOM:
         return true;
     case IR_EXPR_READ:
-        return !e->outside || is_tame(e->outside);
+        return !e->outside || is_tame_in(j, e->outside);
     case IR_EXPR_OP:
         break;
     }
-    if (e->type != IR_REAL)
-        return true;
-    switch (e->op) {
-    case IR_DIV_OP:
-        return is_tame(e->args[0]) && e->args[1]->kind == IR_EXPR_CONST &&
-               e->args[1]->number != 0.0;
-    case IR_POW_OP:
-    case IR_SQRT_OP:
-    case IR_EXP_OP:
-    case IR_LOG_OP:
-        return false;
-    default:
-        for (int i = e->op == IR_SELECT_OP; i < e->arg_count; i++)
-            if (!is_tame(e->args[i]))
-                return false;
-        return true;
-    }
+    if (e->type != IR_REAL || recall(j, e, &answer))
+        return e->type != IR_REAL || answer;
+    return remember(j, e, is_tame_op(j, e));
+}
+
+static bool is_tame(const ir_expr *e)
+{
+    judge j = {0};
+    bool answer = is_tame_in(&j, e);
+    ir_memo_fini(&j.known);
+    return answer;
 }
 
 /* Is `read` outside its axes wherever the limit fails? Then the value it has
@@ -199,32 +238,46 @@ static bool is_zero(const ir_expr *e)
     return e->kind == IR_EXPR_CONST && e->number == 0.0;
 }
 
-/* Is `e` 0 wherever the limit fails, once its reads are 0 outside? */
-static bool value_implies(ir_graph *g, const ir_expr *e, const limit *w)
+static bool is_zero_in(judge *j, const ir_expr *e);
+
+static bool is_zero_op(judge *j, const ir_expr *e)
 {
-    if (e->kind == IR_EXPR_CONST)
-        return is_zero(e);
-    if (e->kind == IR_EXPR_READ)
-        return (!e->outside || is_zero(e->outside)) && read_implies(g, e, w);
-    if (e->kind != IR_EXPR_OP)
-        return false;
     switch (e->op) {
     case IR_MUL_OP:
-        return value_implies(g, e->args[0], w) ||
-               value_implies(g, e->args[1], w);
+        return is_zero_in(j, e->args[0]) || is_zero_in(j, e->args[1]);
     case IR_NEG_OP:
     case IR_DIV_OP:
-        return value_implies(g, e->args[0], w);
+        return is_zero_in(j, e->args[0]);
     case IR_ADD_OP:
     case IR_SUB_OP:
-        return value_implies(g, e->args[0], w) &&
-               value_implies(g, e->args[1], w);
+        return is_zero_in(j, e->args[0]) && is_zero_in(j, e->args[1]);
     case IR_SELECT_OP:
-        return value_implies(g, e->args[1], w) &&
-               value_implies(g, e->args[2], w);
+        return is_zero_in(j, e->args[1]) && is_zero_in(j, e->args[2]);
     default:
         return false;
     }
+}
+
+/* Is `e` 0 wherever the limit fails, once its reads are 0 outside? */
+static bool is_zero_in(judge *j, const ir_expr *e)
+{
+    bool answer;
+    if (e->kind == IR_EXPR_CONST)
+        return is_zero(e);
+    if (e->kind == IR_EXPR_READ)
+        return (!e->outside || is_zero(e->outside)) &&
+               read_implies(j->g, e, j->limit);
+    if (e->kind != IR_EXPR_OP || recall(j, e, &answer))
+        return e->kind == IR_EXPR_OP && answer;
+    return remember(j, e, is_zero_op(j, e));
+}
+
+static bool value_implies(ir_graph *g, const ir_expr *e, const limit *w)
+{
+    judge j = {.g = g, .limit = w};
+    bool answer = is_zero_in(&j, e);
+    ir_memo_fini(&j.known);
+    return answer;
 }
 
 /* In `winner[..] == position`, position is never -1: with `else -1` the

@@ -26,7 +26,14 @@ typedef struct printer {
     bool *inlined;      /* per node: written inside a += */
     ptl_map *taken;     /* names of nodes */
     const char *vars[IR_MAX_VARS];
+    ir_memo helpers; /* expression -> helper, in the current statement */
 } printer;
+
+/* A part of a body that is written as a tensor of its own. */
+typedef struct helper {
+    const char *name;
+    int rank, vars[IR_MAX_RANK];
+} helper;
 
 /* Levels of the language: what may stand where without parentheses. */
 enum {
@@ -256,8 +263,22 @@ static void print_random(printer *p, const ir_expr *e)
     print_call(p, e->random == IR_UNIFORM ? "uniform" : "normal", args, 3);
 }
 
+static void print_helper(printer *p, const helper *h)
+{
+    str_add(p->out, h->name);
+    for (int i = 0; i < h->rank; i++)
+        str_printf(p->out, "%s%s", i ? ", " : "[", p->vars[h->vars[i]]);
+    if (h->rank)
+        str_addc(p->out, ']');
+}
+
 static void print_expr(printer *p, const ir_expr *e, int level)
 {
+    const helper *h = ir_memo_get(&p->helpers, e);
+    if (h) {
+        print_helper(p, h);
+        return;
+    }
     bool parens = level_of(e) < level;
     if (parens)
         str_addc(p->out, '(');
@@ -371,11 +392,122 @@ static void print_right_side(printer *p, const ir_comp *c)
     print_expr(p, c->body, P_MUL);
 }
 
+/* ---------- bodies that share too much to be written out ---------- */
+
+typedef struct share {
+    ir_expr *e;
+    int uses;
+    int64_t size; /* leaves and operations, written out */
+} share;
+
+typedef struct share_ctx {
+    ptl_arena *arena;
+    ir_memo index;
+    VEC(share *) shares; /* parts first */
+} share_ctx;
+
+static void use(share_ctx *c, share *by, const ir_expr *part)
+{
+    enum { ENOUGH = 1 << 20 };
+    share *s = part ? ir_memo_get(&c->index, part) : NULL;
+    if (!s)
+        return;
+    s->uses++;
+    by->size += s->size;
+    by->size = by->size < ENOUGH ? by->size : ENOUGH;
+}
+
+static void add_share(ir_expr *e, void *ctx)
+{
+    share_ctx *c = ctx;
+    share *s = ARENA_NEW(c->arena, share);
+    s->e = e;
+    s->size = 1;
+    use(c, s, e->outside);
+    for (int i = 0; i < e->arg_count; i++)
+        use(c, s, e->args[i]);
+    for (int i = 0; i < e->sub_count; i++)
+        use(c, s, e->subs[i].gather);
+    ir_memo_put(&c->index, e, s);
+    vec_push(c->arena, &c->shares, s);
+}
+
+typedef struct var_use {
+    bool used[IR_MAX_VARS];
+} var_use;
+
+static void note_vars(ir_expr *e, void *ctx)
+{
+    var_use *u = ctx;
+    if (e->kind == IR_EXPR_VAR)
+        u->used[e->var] = true;
+    for (int i = 0; i < e->sub_count; i++)
+        for (int k = 0; k < e->subs[i].affine.term_count; k++)
+            u->used[e->subs[i].affine.terms[k].var] = true;
+}
+
+/* False: it has more indices than a tensor has axes, or one that does not start
+ * at 0, as a tensor's do. */
+static bool make_helper(printer *p, const ir_node *n, ir_expr *e, helper *h)
+{
+    var_use u = {0};
+    ir_visit(e, note_vars, &u);
+    h->rank = 0;
+    for (int v = 0; v < n->comp.var_count; v++) {
+        if (!u.used[v])
+            continue;
+        if (h->rank == IR_MAX_RANK || n->comp.vars[v].lo != 0)
+            return false;
+        h->vars[h->rank++] = v;
+    }
+    h->name = unique_word(p, arena_printf(p->scratch, "%s_term",
+                                          p->names[n->id]));
+    map_put(p->taken, h->name, h);
+    return true;
+}
+
+static void state_helper(printer *p, const ir_node *n, const ir_expr *e,
+                         const helper *h)
+{
+    ir_type type = {.kind = e->type, .rank = h->rank};
+    for (int i = 0; i < h->rank; i++)
+        type.dims[i] = n->comp.vars[h->vars[i]].hi;
+    print_helper(p, h);
+    str_add(p->out, ": ");
+    print_type(p, &type);
+    str_add(p->out, " = ");
+    print_expr(p, e, P_EXPR);
+    str_add(p->out, ";\n");
+}
+
+/*
+ * Expressions are shared; written out, a body can be exponential in what it
+ * is. Where it grows long, its larger shared parts become tensors.
+ */
+static void print_helpers(printer *p, const ir_node *n)
+{
+    enum { LONG = 300, WORTH = 12 };
+    share_ctx c = {.arena = p->scratch};
+    ir_visit(n->comp.body, add_share, &c);
+    share *whole = c.shares.data[c.shares.count - 1];
+    for (int i = 0; i < c.shares.count && whole->size > LONG; i++) {
+        share *s = c.shares.data[i];
+        helper *h = ARENA_NEW(p->scratch, helper);
+        if (s->uses < 2 || s->size < WORTH || s->e->type != IR_REAL ||
+            !make_helper(p, n, s->e, h))
+            continue;
+        state_helper(p, n, s->e, h);
+        ir_memo_put(&p->helpers, s->e, h);
+    }
+    ir_memo_fini(&c.index);
+}
+
 static void print_comp(printer *p, const ir_node *n)
 {
     const ir_comp *c = &n->comp;
     for (int v = 0; v < c->var_count; v++)
         name_var(p, v, c->vars[v].name);
+    print_helpers(p, n);
     str_add(p->out, p->names[n->id]);
     for (int v = 0; v < c->out_count; v++)
         str_printf(p->out, "%s%s", v ? ", " : "[", p->vars[v]);
@@ -388,6 +520,7 @@ static void print_comp(printer *p, const ir_node *n)
     str_add(p->out, " = ");
     print_right_side(p, c);
     str_add(p->out, ";\n");
+    ir_memo_fini(&p->helpers);
 }
 
 /* Can a += say what `source` is, instead of naming it? */

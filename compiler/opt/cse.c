@@ -7,7 +7,7 @@
  *
  * Needs:    nothing.
  * Provides: no two comprehensions, scatters or literals of one graph are equal.
- * Keeps:    the earlier of two; names and outputs.
+ * Keeps:    the earlier of two, outputs and their names.
  */
 #include "base/map.h"
 #include "opt/opt_priv.h"
@@ -101,6 +101,27 @@ static bool find_equal(ir_graph *g, ir_node **map)
     return found;
 }
 
+static bool is_output(const ir_graph *g, const ir_node *n)
+{
+    for (int i = 0; i < g->outputs.count; i++)
+        if (g->outputs.data[i].node == n)
+            return true;
+    return false;
+}
+
+/* Of an output and something in between, the output's name is the one known. */
+static void keep_known_names(ir_graph *g, ir_node *const *map, int count)
+{
+    for (int i = 0; i < count; i++) {
+        ir_node *gone = g->nodes.data[i];
+        if (!map[i] || !is_output(g, gone) || is_output(g, map[i]))
+            continue;
+        const char *name = map[i]->name;
+        map[i]->name = gone->name;
+        gone->name = name;
+    }
+}
+
 void opt_cse(ir_graph *g)
 {
     for (;;) {
@@ -108,6 +129,7 @@ void opt_cse(ir_graph *g)
         ir_node **map = ARENA_ARRAY(g->arena, ir_node *, count);
         if (!find_equal(g, map))
             return;
+        keep_known_names(g, map, count);
         ir_graph_replace(g, map, count);
     }
 }

@@ -388,6 +388,27 @@ static void the_second_derivative_of_max_is_zero(void **state)
     grad_case_free(c);
 }
 
+/* ---------- text ---------- */
+
+static void shared_bodies_print_in_linear_size(void **state)
+{
+    (void)state;
+    ptl_str text = {0}, printed = {0};
+    str_add(&text, "input x: real[3] param f64; comp y[i:3] = "
+                   "let $0 = x[i] * 0.5 + 0.25;");
+    for (int i = 1; i < 40; i++)
+        str_printf(&text, "let $%d = $%d * $%d - sin($%d);", i, i - 1, i - 1,
+                   i - 1);
+    str_add(&text, "$39 * $39; output y = y;");
+    grad_case *c = derive(str_text(&text));
+    assert_true(grad_case_error(c) <= 1e-10);
+    grad_case_print(c, &printed);
+    assert_true(printed.length < 50000);
+    str_fini(&text);
+    str_fini(&printed);
+    grad_case_free(c);
+}
+
 /* ---------- refusals and warnings ---------- */
 
 static void a_scan_is_refused_by_name(void **state)
@@ -444,6 +465,7 @@ int main(void)
         cmocka_unit_test(neighbouring_phases_share_a_piece),
         cmocka_unit_test(second_derivatives_are_exact),
         cmocka_unit_test(the_second_derivative_of_max_is_zero),
+        cmocka_unit_test(shared_bodies_print_in_linear_size),
         cmocka_unit_test(a_scan_is_refused_by_name),
         cmocka_unit_test(only_an_avoidable_scatter_draws_a_warning),
     };
