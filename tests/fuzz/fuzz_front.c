@@ -15,6 +15,9 @@
  */
 #include "generate.h"
 #include "lang/elab.h"
+#ifdef FUZZ_LOWERING
+#include "lower/lower.h"
+#endif
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -104,29 +107,93 @@ static bool is_shallow(const ptl_str *input)
     return deepest < 50 && input->length < 8000;
 }
 
-/* Everything elaboration can be asked to do with the main file. */
-static void elaborate(ptl_arena *arena, const lang_modules *all,
-                      ptl_diags *diags)
+#ifdef FUZZ_LOWERING
+/* Lowering and, for training, derivatives; graphs verify themselves. */
+static void lower(const typed_program *program, lower_kind kind,
+                  ptl_diags *diags)
+{
+    ir_graph_free(lower_program(program, kind, diags));
+}
+
+static void lower_train(const typed_program *program, elab_mode mode,
+                        ptl_diags *diags)
+{
+    switch (mode) {
+    case ELAB_TRAIN:
+        lower(program, LOWER_INIT, diags);
+        lower(program, LOWER_TRAIN, diags);
+        break;
+    case ELAB_EVAL:
+        lower(program, LOWER_EVAL, diags);
+        break;
+    case ELAB_PREDICT:
+        lower(program, LOWER_PREDICT, diags);
+        break;
+    case ELAB_GRAD:
+        lower(program, LOWER_GRAD, diags);
+    }
+}
+
+static void lower_test(const typed_program *program, ptl_diags *diags)
+{
+    lower(program, LOWER_TEST, diags);
+}
+#else
+static void lower_train(const typed_program *program, elab_mode mode,
+                        ptl_diags *diags)
+{
+    (void)program, (void)mode, (void)diags;
+}
+
+static void lower_test(const typed_program *program, ptl_diags *diags)
+{
+    (void)program, (void)diags;
+}
+#endif
+
+static void elaborate_train(ptl_arena *arena, const lang_modules *all,
+                            elab_mode mode, ptl_diags *diags)
+{
+    elab_options options = {.mode = mode};
+    typed_program *program = elab_train(arena, all, &options, diags);
+    if (!program || diags_error_count(diags) > 0)
+        return;
+    ptl_str out = {0};
+    typed_print(program, &out);
+    str_fini(&out);
+    lower_train(program, mode, diags);
+}
+
+static void elaborate_test(ptl_arena *arena, const lang_modules *all,
+                           const ast_decl *test, ptl_diags *diags)
+{
+    elab_options options = {.mode = ELAB_EVAL};
+    typed_program *program =
+        elab_test(arena, all, all->modules[0], test, &options, diags);
+    if (program && diags_error_count(diags) == 0)
+        lower_test(program, diags);
+}
+
+/* The train block in every mode, and each test; each with its own messages, so
+ * that one error does not end it all. */
+static void elaborate(ptl_arena *arena, const lang_modules *all, ptl_str *out)
 {
     static const elab_mode modes[] = {ELAB_TRAIN, ELAB_EVAL, ELAB_PREDICT,
                                       ELAB_GRAD};
-    const lang_module *main = all->modules[0];
-    ptl_str out = {0};
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        elab_options options = {.mode = modes[i]};
-        typed_program *program = elab_has_train(all)
-                                     ? elab_train(arena, all, &options, diags)
-                                     : NULL;
-        if (program)
-            typed_print(program, &out);
+    const ast_file *file = all->modules[0]->files[0];
+    for (size_t i = 0; elab_has_train(all) && i < 4; i++) {
+        ptl_diags *diags = diags_new(20);
+        elaborate_train(arena, all, modes[i], diags);
+        diags_print(diags, out, true);
+        diags_free(diags);
     }
-    for (int i = 0; i < main->files[0]->decl_count; i++) {
-        const ast_decl *d = main->files[0]->decls[i];
-        elab_options options = {.mode = ELAB_EVAL};
-        if (d->kind == DECL_TEST)
-            elab_test(arena, all, main, d, &options, diags);
+    for (int i = 0; i < file->decl_count; i++) {
+        ptl_diags *diags = diags_new(20);
+        if (file->decls[i]->kind == DECL_TEST)
+            elaborate_test(arena, all, file->decls[i], diags);
+        diags_print(diags, out, true);
+        diags_free(diags);
     }
-    str_fini(&out);
 }
 
 static void try_input(const ptl_str *input)
@@ -142,7 +209,7 @@ static void try_input(const ptl_str *input)
     if (main->file_count > 0 && diags_error_count(diags) == 0) {
         if (is_shallow(input))
             check_printing(main->files[0]);
-        elaborate(arena, all, diags);
+        elaborate(arena, all, &out);
     }
     diags_print(diags, &out, true);
     ast_print_tokens(source, diags, &out);
