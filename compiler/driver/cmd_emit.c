@@ -25,6 +25,13 @@ static const char *const stage_names[] = {
 
 enum { STAGE_COUNT = (int)(sizeof stages / sizeof *stages) };
 
+void emit_help(void)
+{
+    for (int i = 0; i < STAGE_COUNT; i++)
+        printf("  %-12s %s%s\n", stages[i].name, stages[i].summary,
+               stages[i].emit ? "" : " (not built yet)");
+}
+
 static int unknown_stage(const char *word)
 {
     const char *nearest = ptl_nearest(word, stage_names, STAGE_COUNT);

@@ -48,6 +48,9 @@ enum {
     bool emit_##name(driver *d, const char *path, ptl_str *out, ptl_error *err);
 #include "stages.def"
 
+/* One line for each stage on standard output. */
+void emit_help(void);
+
 /*
  * Loads a program with the library and the folders of -I and PTL_PATH. NULL
  * with the reason in `err` where the file cannot be read; otherwise errors in

@@ -79,6 +79,10 @@ static int command_help(int number)
     printf("ptlc %s - %s\n\nusage: ptlc %s [OPTION]... %s\n\noptions:\n%s",
            c->name, c->summary, c->name, c->arguments, str_text(&text));
     str_fini(&text);
+    if (number == COMMAND_emit) {
+        puts("\nstages:");
+        emit_help();
+    }
     return EXIT_DONE;
 }
 
