@@ -82,8 +82,8 @@ static kern_value *emit(kern_builder *b, kern_value *v)
     const char *problem = kern_value_problem(b->kernel, v);
     if (problem)
         ptl_panic(__FILE__, __LINE__, "kernel \"%s\": %s %s: %s",
-                  b->kernel->name, kern_op_name(v->op),
-                  kern_type_name(v->type), problem);
+                  b->kernel->name, kern_op_name(v->op), kern_type_name(v->type),
+                  problem);
     append(b, KERN_DO)->value = v;
     return v;
 }
@@ -122,9 +122,8 @@ kern_value *kern_splat(kern_builder *b, kern_value *x, int lanes)
         return x;
     PTL_ASSERT(x->lanes == 1);
     if (x->op == KERN_CONST)
-        return kern_is_real(x->type)
-                   ? kern_real(b, x->type, lanes, x->number)
-                   : kern_int(b, x->type, lanes, x->integer);
+        return kern_is_real(x->type) ? kern_real(b, x->type, lanes, x->number)
+                                     : kern_int(b, x->type, lanes, x->integer);
     kern_value *v = new_value(b, KERN_SPLAT, x->type, lanes);
     v->args[0] = x;
     return emit(b, v);

@@ -82,8 +82,8 @@ kern_value *kern_tanh(kern_builder *b, kern_value *x)
     a = either(&m, compare(&m, KERN_GT, a, limit), limit, a);
     exp_parts e = split_exp(&m, add(&m, a, a), NULL);
     kern_value *scale = power_of_two(&m, e.n);
-    kern_value *below = fused(&m, scale, exp_minus_one(&m, e),
-                              add(&m, scale, one));
+    kern_value *below =
+        fused(&m, scale, exp_minus_one(&m, e), add(&m, scale, one));
     kern_value *large = sub(&m, one, quotient(&m, num(&m, 2), below));
     return flip_sign(&m, either(&m, near, small, large), sign_bit(&m, x));
 }
@@ -102,14 +102,14 @@ kern_value *kern_sigmoid(kern_builder *b, kern_value *x)
     form m = form_for(b, x);
     kern_value *one = num(&m, 1), *zero = whole(&m, 0);
     double limit = m.type == KERN_F32 ? 105 : 747;
-    exp_parts e = split_exp(&m, clamped(&m, negated(&m, x), -limit, limit),
-                            NULL);
+    exp_parts e =
+        split_exp(&m, clamped(&m, negated(&m, x), -limit, limit), NULL);
     kern_value *p = exp_minus_one(&m, e);
     kern_value *left = compare(&m, KERN_GE, e.n, zero);
     kern_value *minus_n = sub(&m, zero, e.n);
     kern_value *down = kern_op2(b, KERN_MIN, e.n, minus_n);
-    kern_value *u = power_of_two(
-        &m, kern_op2(b, KERN_MAX, down, whole(&m, -100)));
+    kern_value *u =
+        power_of_two(&m, kern_op2(b, KERN_MAX, down, whole(&m, -100)));
     kern_value *head = add(&m, one, u);
     kern_value *lost = add(&m, sub(&m, one, head), u);
     kern_value *rest = fused(&m, either(&m, left, one, u), p, lost);

@@ -22,7 +22,7 @@ typedef struct form {
 form form_for(kern_builder *b, const kern_value *x);
 form form_of(kern_builder *b, kern_type type, int lanes);
 
-kern_value *num(form *m, double x);   /* a constant of the form's type */
+kern_value *num(form *m, double x);    /* a constant of the form's type */
 kern_value *whole(form *m, int64_t x); /* and of its integer type */
 
 kern_value *add(form *m, kern_value *x, kern_value *y); /* real or integer */
@@ -64,7 +64,7 @@ kern_value *real_of_small(form *m, kern_value *n);
  * (f32) or +-2^12 (f64). `low` (may be NULL) is added to x.
  */
 typedef struct exp_parts {
-    kern_value *n; /* integer */
+    kern_value *n;              /* integer */
     kern_value *r, *square, *q; /* square: r^2 */
 } exp_parts;
 exp_parts split_exp(form *m, kern_value *x, kern_value *low);

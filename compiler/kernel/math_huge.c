@@ -31,8 +31,8 @@ static void select_words(form *m, kern_value *k, int bits, int count,
 {
     for (int bit = bits - 1; bit >= 0; bit--) {
         int distance = 1 << bit;
-        kern_value *on = compare(m, KERN_NE, bit_and(m, k, distance),
-                                 i64(m, 0));
+        kern_value *on =
+            compare(m, KERN_NE, bit_and(m, k, distance), i64(m, 0));
         for (int i = 0; i < distance - 1 + count; i++)
             words[i] = either(m, on, words[i + distance], words[i]);
     }
@@ -50,9 +50,8 @@ static void window(form *m, kern_value *exponent, int count, kern_value **limbs)
     select_words(m, shift(m, KERN_SHR, place, 5), bits, count + 1, words);
     kern_value *offset = bit_and(m, place, 31);
     for (int i = 0; i < count; i++) {
-        kern_value *pair = kern_op2(m->b, KERN_OR,
-                                    shift(m, KERN_SHL, words[i], 32),
-                                    words[i + 1]);
+        kern_value *pair = kern_op2(
+            m->b, KERN_OR, shift(m, KERN_SHL, words[i], 32), words[i + 1]);
         pair = kern_op2(m->b, KERN_SHL, pair, offset);
         limbs[i] = shift(m, KERN_SHR, pair, 32);
     }
@@ -118,8 +117,8 @@ angle_parts split_huge_angle(form *m, kern_value *a)
     kern_value *exponent = sub(m, shift(m, KERN_SHR, bits, m->fraction),
                                i64(m, m->bias + m->fraction));
     int64_t one = INT64_C(1) << m->fraction;
-    kern_value *number = kern_op2(m->b, KERN_OR, bit_and(m, bits, one - 1),
-                                  i64(m, one));
+    kern_value *number =
+        kern_op2(m->b, KERN_OR, bit_and(m, bits, one - 1), i64(m, one));
     kern_value *factor[2] = {bit_and(m, number, LOW_WORD),
                              single ? NULL : shift(m, KERN_SHR, number, 32)};
     kern_value *limbs[MAX_LIMBS];
@@ -127,10 +126,10 @@ angle_parts split_huge_angle(form *m, kern_value *a)
     window(m, exponent, count, limbs);
     multiply(m, factor, count, limbs);
 
-    kern_value *top = kern_op2(m->b, KERN_OR, shift(m, KERN_SHL, limbs[0], 32),
-                               limbs[1]);
-    kern_value *n = shift(m, KERN_SHR,
-                          add(m, top, i64(m, INT64_C(1) << 61)), 62);
+    kern_value *top =
+        kern_op2(m->b, KERN_OR, shift(m, KERN_SHL, limbs[0], 32), limbs[1]);
+    kern_value *n =
+        shift(m, KERN_SHR, add(m, top, i64(m, INT64_C(1) << 61)), 62);
     kern_value *frac = sub(m, top, shift(m, KERN_SHL, n, 62));
     angle_parts out = {0};
     if (single)

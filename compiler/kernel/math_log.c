@@ -21,8 +21,8 @@ log_parts split_log(form *m, kern_value *x)
     kern_value *tiny = compare(m, KERN_LT, x, num(m, least));
     x = either(m, tiny, mul(m, x, num(m, lift)), x);
     kern_value *bits = bits_of(m, x);
-    kern_value *k = shift(m, KERN_SAR, sub(m, bits, whole(m, root)),
-                          m->fraction);
+    kern_value *k =
+        shift(m, KERN_SAR, sub(m, bits, whole(m, root)), m->fraction);
     bits = sub(m, bits, shift(m, KERN_SHL, k, m->fraction));
     log_parts l;
     l.f = sub(m, real_of_bits(m, bits), num(m, 1));
@@ -55,8 +55,8 @@ kern_value *kern_log(kern_builder *b, kern_value *x)
     form m = form_for(b, x);
     const double *ln2 = m.type == KERN_F32 ? ln2_f32 : ln2_f64;
     log_parts l = split_log(&m, x);
-    kern_value *tail = m.type == KERN_F32 ? tail_f32(&m, l.f)
-                                          : tail_f64(&m, l.f);
+    kern_value *tail =
+        m.type == KERN_F32 ? tail_f32(&m, l.f) : tail_f64(&m, l.f);
     /* k ln2 (exact) + f, and what that addition lost: |k ln2| > |f| or 0. */
     kern_value *high = mul(&m, l.k, num(&m, ln2[0]));
     kern_value *sum = add(&m, high, l.f);
@@ -65,8 +65,9 @@ kern_value *kern_log(kern_builder *b, kern_value *x)
     kern_value *y = add(&m, sum, tail);
 
     kern_value *zero = num(&m, 0);
-    kern_value *other = either(&m, compare(&m, KERN_EQ, x, zero),
-                               num(&m, -(double)INFINITY), num(&m, (double)NAN));
+    kern_value *other =
+        either(&m, compare(&m, KERN_EQ, x, zero), num(&m, -(double)INFINITY),
+               num(&m, (double)NAN));
     y = either(&m, compare(&m, KERN_LT, x, num(&m, (double)INFINITY)), y, x);
     return either(&m, compare(&m, KERN_GT, x, zero), y, other);
 }

@@ -90,8 +90,8 @@ static kern_value *power_f64(form *m, kern_value *x, kern_value *y)
     kern_value *lo = num(m, -746), *hi = num(m, 710), *zero = num(m, 0);
     kern_value *under = compare(m, KERN_LT, e.high, lo);
     kern_value *over = compare(m, KERN_GT, e.high, hi);
-    kern_value *inside = kern_op1(m->b, KERN_NOT,
-                                  kern_op2(m->b, KERN_OR, under, over));
+    kern_value *inside =
+        kern_op1(m->b, KERN_NOT, kern_op2(m->b, KERN_OR, under, over));
     e.high = either(m, under, lo, either(m, over, hi, e.high));
     e.low = either(m, inside, e.low, zero);
     exp_parts parts = split_exp(m, e.high, e.low);
@@ -132,9 +132,9 @@ static kern_value *both(form *m, kern_value *x, kern_value *y)
 static kern_value *power_of_extreme(form *m, kern_value *a, kern_value *y)
 {
     kern_value *zero = num(m, 0), *infinity = num(m, (double)INFINITY);
-    kern_value *vanishes = kern_op2(
-        m->b, KERN_XOR, compare(m, KERN_EQ, a, zero),
-        compare(m, KERN_LT, y, zero));
+    kern_value *vanishes =
+        kern_op2(m->b, KERN_XOR, compare(m, KERN_EQ, a, zero),
+                 compare(m, KERN_LT, y, zero));
     return either(m, vanishes, zero, infinity);
 }
 
@@ -149,8 +149,8 @@ kern_value *kern_pow(kern_builder *b, kern_value *x, kern_value *y)
     kern_value *nan = num(&m, (double)NAN);
     kern_value *a = magnitude(&m, x);
 
-    kern_value *z = m.type == KERN_F32 ? power_f32(&m, x, y)
-                                       : power_f64(&m, x, y);
+    kern_value *z =
+        m.type == KERN_F32 ? power_f32(&m, x, y) : power_f64(&m, x, y);
     kern_value *ordinary = both(&m, compare(&m, KERN_GT, a, zero),
                                 compare(&m, KERN_LT, a, infinity));
     z = either(&m, ordinary, z, power_of_extreme(&m, a, y));
@@ -161,9 +161,9 @@ kern_value *kern_pow(kern_builder *b, kern_value *x, kern_value *y)
     kern_value *odd = both(&m, integral, kern_op1(b, KERN_NOT, even));
     kern_value *sign = either(&m, odd, sign_bit(&m, x), whole(&m, 0));
     z = flip_sign(&m, z, sign);
-    kern_value *missing = both(&m, both(&m, compare(&m, KERN_LT, x, zero),
-                                        ordinary),
-                               kern_op1(b, KERN_NOT, integral));
+    kern_value *missing =
+        both(&m, both(&m, compare(&m, KERN_LT, x, zero), ordinary),
+             kern_op1(b, KERN_NOT, integral));
     kern_value *unordered = kern_op2(b, KERN_OR, compare(&m, KERN_NE, x, x),
                                      compare(&m, KERN_NE, y, y));
     z = either(&m, kern_op2(b, KERN_OR, missing, unordered), nan, z);

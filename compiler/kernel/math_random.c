@@ -15,8 +15,8 @@ static kern_value *op(kern_builder *b, kern_op op, kern_value *x, kern_value *y)
 
 static kern_value *constant(kern_builder *b, const kern_value *like, uint64_t x)
 {
-    int64_t value = like->type == KERN_I32 ? (int64_t)(int32_t)(uint32_t)x
-                                           : (int64_t)x;
+    int64_t value =
+        like->type == KERN_I32 ? (int64_t)(int32_t)(uint32_t)x : (int64_t)x;
     return kern_int(b, like->type, like->lanes, value);
 }
 
@@ -24,8 +24,7 @@ static kern_value *constant(kern_builder *b, const kern_value *like, uint64_t x)
 static kern_value *mixed(kern_builder *b, kern_value *x, int count,
                          uint64_t factor)
 {
-    x = op(b, KERN_XOR, x,
-           op(b, KERN_SHR, x, constant(b, x, (uint64_t)count)));
+    x = op(b, KERN_XOR, x, op(b, KERN_SHR, x, constant(b, x, (uint64_t)count)));
     return factor == 1 ? x : op(b, KERN_MUL, x, constant(b, x, factor));
 }
 
@@ -95,16 +94,16 @@ kern_value *kern_uniform(kern_builder *b, kern_type type, kern_value *key,
 static kern_value *cosine_of_turn(form *m, kern_value *w)
 {
     kern_builder *b = m->b;
-    kern_value *n = op(b, KERN_SHR,
-                       op(b, KERN_ADD, w, constant(b, w, 1u << 21)),
-                       constant(b, w, 22));
+    kern_value *n =
+        op(b, KERN_SHR, op(b, KERN_ADD, w, constant(b, w, 1u << 21)),
+           constant(b, w, 22));
     kern_value *q = op(b, KERN_SUB, w, op(b, KERN_SHL, n, constant(b, n, 22)));
     kern_value *turn = kern_convert(b, q, m->type);
     angle_parts a = {.n = kern_convert(b, n, m->bits)};
     a.r = mul(m, turn, num(m, half_pi_f64[0] * 0x1p-22));
     if (m->type == KERN_F64)
-        a.low = fused(m, turn, num(m, half_pi_f64[0] * 0x1p-22),
-                      negated(m, a.r));
+        a.low =
+            fused(m, turn, num(m, half_pi_f64[0] * 0x1p-22), negated(m, a.r));
     return cosine(m, a);
 }
 
@@ -116,7 +115,7 @@ kern_value *kern_normal(kern_builder *b, kern_type type, kern_value *key,
     form m = form_of(b, type, element->lanes);
     kern_value *w = op(b, KERN_ADD, top_bits(b, c[0]), constant(b, c[0], 1));
     kern_value *u = mul(&m, kern_convert(b, w, type), num(&m, 0x1p-24));
-    kern_value *radius = kern_op1(
-        b, KERN_SQRT, mul(&m, kern_log(b, u), num(&m, -2.0)));
+    kern_value *radius =
+        kern_op1(b, KERN_SQRT, mul(&m, kern_log(b, u), num(&m, -2.0)));
     return mul(&m, radius, cosine_of_turn(&m, top_bits(b, c[1])));
 }

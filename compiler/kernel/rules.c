@@ -2,7 +2,8 @@
  * rules.c - the typing rules of the kernel form, and names of what is in it.
  *
  * One function per family of operations; the table at the end says which
- * family an operation belongs to. A new row of op.def without a rule is refused.
+ * family an operation belongs to. A new row of op.def without a rule is
+ * refused.
  */
 #include "kernel/rules.h"
 
@@ -209,8 +210,7 @@ static const char *memory_problem(const kern_kernel *k, const kern_memory *at,
     if (at->offsets &&
         (!is_int(at->offsets->type) || at->offsets->lanes != lanes))
         return "the offsets are not integers in these lanes";
-    if (at->mask &&
-        (at->mask->type != KERN_BOOL || at->mask->lanes != lanes))
+    if (at->mask && (at->mask->type != KERN_BOOL || at->mask->lanes != lanes))
         return "the mask is not truth values in these lanes";
     return NULL;
 }

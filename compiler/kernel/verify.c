@@ -21,9 +21,8 @@ typedef struct verifier {
 static bool fail(verifier *c, const kern_value *v, const char *problem)
 {
     if (v)
-        ptl_fail(c->err, PTL_E_INTERNAL,
-                 "kernel \"%s\": %s %s%s%d: %s", c->kernel->name,
-                 kern_op_name(v->op), v->name ? v->name : "v",
+        ptl_fail(c->err, PTL_E_INTERNAL, "kernel \"%s\": %s %s%s%d: %s",
+                 c->kernel->name, kern_op_name(v->op), v->name ? v->name : "v",
                  v->name ? "." : "", v->id, problem);
     else
         ptl_fail(c->err, PTL_E_INTERNAL, "kernel \"%s\": %s", c->kernel->name,
@@ -73,9 +72,9 @@ static bool check_do(verifier *c, const kern_value *v, const bool *set)
         return fail(c, v, "an index belongs to its loop");
     if (v->op == KERN_LOAD && !check_memory(c, &v->memory))
         return false;
-    if (v->op == KERN_GET && (v->local->id < 0 ||
-                              v->local->id >= c->kernel->local_count ||
-                              !set[v->local->id]))
+    if (v->op == KERN_GET &&
+        (v->local->id < 0 || v->local->id >= c->kernel->local_count ||
+         !set[v->local->id]))
         return fail(c, v, "the local may be read before it is set");
     return define(c, v);
 }

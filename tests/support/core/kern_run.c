@@ -61,8 +61,7 @@ static int64_t lane_element(machine *m, const kern_memory *at, int lane)
         element += ((const int32_t *)value_memory(m, at->offsets))[lane];
     else
         element += ((const int64_t *)value_memory(m, at->offsets))[lane];
-    bool inside = element >= 0 &&
-                  (!m->sizes || element < m->sizes[at->buffer]);
+    bool inside = element >= 0 && (!m->sizes || element < m->sizes[at->buffer]);
     if (!inside)
         ptl_panic(__FILE__, __LINE__, "kernel \"%s\": element %lld of \"%s\"",
                   m->kernel->name, (long long)element,

@@ -72,8 +72,8 @@ static kern_value *build_pow(kern_builder *b, kern_value *x, kern_value *y)
 
 const math_case math_cases[] = {
 #define MATH(name, operands, bound_f32, bound_f64)                             \
-    {#name,           operands,          build_##name, exact_##name,           \
-     exact_long_##name, bound_f32, bound_f64},
+    {#name,     operands, build_##name, exact_##name, exact_long_##name,       \
+     bound_f32, bound_f64},
 #include "core/math_cases.def"
 #undef MATH
 };
@@ -125,8 +125,8 @@ static double distance_f64(double got, long double exact)
     if (isnan(got) || isnan(exact))
         return isnan(got) && isnan(exact) ? 0 : (double)INFINITY;
     const long double huge = 0x1p1024L;
-    long double value = isinf(got) ? copysignl(huge, (long double)got)
-                                   : (long double)got;
+    long double value =
+        isinf(got) ? copysignl(huge, (long double)got) : (long double)got;
     if (fabsl(exact) > huge)
         exact = copysignl(huge, exact);
     int exponent = exact == 0 ? -1022 : ilogbl(exact);
@@ -258,13 +258,13 @@ math_worst math_sample_f64(const math_case *c, math_run *run, void *context,
     for (uint64_t at = 0; at < count; at += MATH_BLOCK) {
         for (uint64_t i = 0; i < MATH_BLOCK; i++) {
             x[i] = f64_input(at + i);
-            y[i] = c->operands == 2 ? fitting_exponent(x[i], 1080, ~(at + i))
-                                    : 0;
+            y[i] =
+                c->operands == 2 ? fitting_exponent(x[i], 1080, ~(at + i)) : 0;
         }
         run(context, buffers);
         for (int i = 0; i < MATH_BLOCK; i++) {
-            long double exact = c->exact_long((long double)x[i],
-                                              (long double)y[i]);
+            long double exact =
+                c->exact_long((long double)x[i], (long double)y[i]);
             double ulp = distance_f64(out[i], exact);
             keep_worst(&w, ulp, x[i], y[i], out[i], exact);
         }

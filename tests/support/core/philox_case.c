@@ -14,8 +14,8 @@ kern_module *philox_module(kern_type type, bool normal, uint64_t site,
     kern_kernel *k = kern_kernel_new(m, "random", INT64_C(1) << 40);
     int seed = kern_buffer_add(k, "seed", PTL_I64, false);
     int step = kern_buffer_add(k, "step", PTL_I64, false);
-    int out = kern_buffer_add(k, "out", type == KERN_F32 ? PTL_F32 : PTL_F64,
-                              true);
+    int out =
+        kern_buffer_add(k, "out", type == KERN_F32 ? PTL_F32 : PTL_F64, true);
     kern_builder b = kern_begin(k);
     kern_value *zero = kern_int(&b, KERN_I64, 1, 0);
     kern_value *block = kern_int(&b, KERN_I64, 1, MATH_BLOCK);
@@ -73,11 +73,11 @@ int philox_failures(kern_type type, bool normal, uint64_t site, philox_run *run,
         for (int64_t i = 0; i < MATH_BLOCK; i++) {
             uint64_t e = (uint64_t)(task * MATH_BLOCK + i);
             double got = type == KERN_F32 ? (double)single[i] : wide[i];
-            failures += normal
-                            ? !near(got, exact_normal(key, (uint64_t)step, e),
-                                    epsilon)
-                            : got != philox_uniform((uint64_t)seed, site,
-                                                    (uint64_t)step, e);
+            failures +=
+                normal
+                    ? !near(got, exact_normal(key, (uint64_t)step, e), epsilon)
+                    : got != philox_uniform((uint64_t)seed, site,
+                                            (uint64_t)step, e);
         }
     }
     return failures;

@@ -2,10 +2,10 @@
  * test_kernel.c - the kernel form's builder, text and verifier.
  */
 #include "kernel/kernel.h"
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 /* y[i] = 2 * x[i] + 1 over 64 elements, 16 lanes, four tasks. */
 static kern_module *scaled_copy(void)
@@ -15,8 +15,8 @@ static kern_module *scaled_copy(void)
     int x = kern_buffer_add(k, "x", PTL_F32, false);
     int y = kern_buffer_add(k, "y", PTL_F32, true);
     kern_builder b = kern_begin(k);
-    kern_value *at = kern_op2(&b, KERN_MUL, kern_task(&b),
-                              kern_int(&b, KERN_I64, 1, 16));
+    kern_value *at =
+        kern_op2(&b, KERN_MUL, kern_task(&b), kern_int(&b, KERN_I64, 1, 16));
     kern_value *v = kern_load(
         &b, (kern_memory){.buffer = x, .offset = at, .stride = 1}, 16);
     v = kern_fma(&b, v, kern_real(&b, KERN_F32, 1, 2.0),
@@ -31,16 +31,15 @@ static void text_names_all_a_generator_reads(void **state)
     kern_module *m = scaled_copy();
     ptl_str out = {0};
     kern_print(m, &out);
-    assert_string_equal(
-        str_text(&out),
-        "kernel scaled tasks 4\n"
-        "  buffer 0:x f32\n"
-        "  buffer 1:y f32 written\n"
-        "  v1: i64 = task\n"
-        "  v2: i64 = mul v1, i64(16)\n"
-        "  v3: f32x16 = load 0:x[v2 + lane*1]\n"
-        "  v8: f32x16 = fma v3, f32x16(2), f32x16(1)\n"
-        "  store 1:y[v2 + lane*1] = v8\n");
+    assert_string_equal(str_text(&out),
+                        "kernel scaled tasks 4\n"
+                        "  buffer 0:x f32\n"
+                        "  buffer 1:y f32 written\n"
+                        "  v1: i64 = task\n"
+                        "  v2: i64 = mul v1, i64(16)\n"
+                        "  v3: f32x16 = load 0:x[v2 + lane*1]\n"
+                        "  v8: f32x16 = fma v3, f32x16(2), f32x16(1)\n"
+                        "  store 1:y[v2 + lane*1] = v8\n");
     str_fini(&out);
     kern_module_free(m);
 }
@@ -66,7 +65,8 @@ static void verifier_finds_a_changed_type(void **state)
     ptl_error err = {0};
     assert_false(kern_verify(m, &err));
     assert_string_equal(
-        err.text, "kernel \"scaled\": fma v8: operands differ in type or lanes");
+        err.text,
+        "kernel \"scaled\": fma v8: operands differ in type or lanes");
     kern_module_free(m);
 }
 

@@ -4,10 +4,10 @@
  */
 #include "core/kern_run.h"
 #include "core/philox_case.h"
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 static void interpret(void *context, void *const *buffers, int64_t task)
 {
@@ -25,8 +25,8 @@ static int failures_of(bool normal)
         ptl_error err = {0};
         if (!kern_verify(m, &err))
             fail_msg("%s", err.text);
-        failures += philox_failures((kern_type)type, normal, site, interpret,
-                                    m);
+        failures +=
+            philox_failures((kern_type)type, normal, site, interpret, m);
         kern_module_free(m);
     }
     return failures;

@@ -3,11 +3,11 @@
  * two threads. compiler/README.md records what this measured.
  */
 #include "llvm/math_code.h"
+#include <cmocka.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <pthread.h>
 
 enum { THREADS = 2 };
 
@@ -21,8 +21,8 @@ typedef struct half {
 static void *sweep(void *argument)
 {
     half *h = argument;
-    h->worst = math_sweep_f32(h->c, math_code_run, h->code, h->first, h->end,
-                              1);
+    h->worst =
+        math_sweep_f32(h->c, math_code_run, h->code, h->first, h->end, 1);
     return NULL;
 }
 
@@ -33,12 +33,10 @@ static math_worst sweep_all(const math_case *c, math_code *code)
     uint64_t size = (UINT64_C(1) << 32) / THREADS;
     math_worst w = {.ulp = -1};
     for (uint64_t i = 0; i < THREADS; i++) {
-        halves[i] = (half){.c = c,
-                           .code = code,
-                           .first = i * size,
-                           .end = (i + 1) * size};
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, sweep, &halves[i]), 0);
+        halves[i] = (half){
+            .c = c, .code = code, .first = i * size, .end = (i + 1) * size};
+        assert_int_equal(pthread_create(&threads[i], NULL, sweep, &halves[i]),
+                         0);
     }
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);

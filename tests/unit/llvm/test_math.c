@@ -8,11 +8,11 @@
 #include "llvm/code.h"
 #include "llvm/levels.h"
 #include "llvm/math_code.h"
+#include <cmocka.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,8 +56,8 @@ static void special_values_follow_annex_f(void **state)
         for (int type = KERN_F32; type <= KERN_F64; type++) {
             const math_case *c = &math_cases[i];
             math_code code = math_code_open(c, (kern_type)type, "native");
-            failures += math_special_failures(c, (kern_type)type,
-                                              math_code_run, &code);
+            failures +=
+                math_special_failures(c, (kern_type)type, math_code_run, &code);
             math_code_close(&code);
         }
     assert_int_equal(failures, 0);
@@ -138,8 +138,8 @@ static void every_level_gives_the_interpreters_bits(void **state)
     for (const char *const *cpu = test_levels(); *cpu; cpu++)
         for (int i = 0; i < math_case_count; i++)
             for (int type = KERN_F32; type <= KERN_F64; type++)
-                differing += differing_lanes(&math_cases[i], (kern_type)type,
-                                             *cpu);
+                differing +=
+                    differing_lanes(&math_cases[i], (kern_type)type, *cpu);
     assert_int_equal(differing, 0);
 }
 
@@ -159,7 +159,8 @@ static void random_numbers_are_those_of_philox(void **state)
             kern_module *m = philox_module((kern_type)type, normal, site, 16);
             llvm_code *code = test_compile(m, "native");
             assert_int_equal(philox_failures((kern_type)type, normal, site,
-                                             random_task, code), 0);
+                                             random_task, code),
+                             0);
             llvm_code_release(code);
             kern_module_free(m);
         }
