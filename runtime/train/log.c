@@ -22,7 +22,9 @@ void log_open(train_log *log, const train_options *options, bool f64)
     log->notes = options->notes ? options->notes : stderr;
     if (log->log_every <= 0)
         log->log_every = options->json ? 1 : 100;
-    log->progress = !options->quiet && isatty(fileno(log->notes));
+    /* Lines that scroll by are progress enough. */
+    bool scrolls = options->json && isatty(fileno(log->output));
+    log->progress = !options->quiet && !scrolls && isatty(fileno(log->notes));
 }
 
 static void clear_progress(train_log *log)
