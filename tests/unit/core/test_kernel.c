@@ -2,10 +2,11 @@
  * test_kernel.c - the kernel form's builder, text and verifier.
  */
 #include "kernel/kernel.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 /* y[i] = 2 * x[i] + 1 over 64 elements, 16 lanes, four tasks. */
 static kern_module *scaled_copy(void)

@@ -5,11 +5,12 @@
  */
 #include "core/kern_run.h"
 #include "core/math_cases.h"
-#include <cmocka.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 static void interpret(void *context, void *const *buffers)
 {

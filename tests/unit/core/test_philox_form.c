@@ -4,10 +4,11 @@
  */
 #include "core/kern_run.h"
 #include "core/philox_case.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 static void interpret(void *context, void *const *buffers, int64_t task)
 {

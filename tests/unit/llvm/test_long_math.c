@@ -3,11 +3,12 @@
  * two threads. compiler/README.md records what this measured.
  */
 #include "llvm/math_code.h"
-#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 enum { THREADS = 2 };
 

@@ -8,13 +8,14 @@
 #include "llvm/code.h"
 #include "llvm/levels.h"
 #include "llvm/math_code.h"
-#include <cmocka.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 /* 2^22 of the 2^32 numbers: every exponent, all over the significands. */
 static void f32_stays_within_its_bounds(void **state)
