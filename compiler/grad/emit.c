@@ -183,7 +183,7 @@ static bool is_tame_op(judge *j, const ir_expr *e)
 /* Can the value, once another factor is 0, not turn into NaN? */
 static bool is_tame_in(judge *j, const ir_expr *e)
 {
-    bool answer;
+    bool answer = false;
     switch (e->kind) {
     case IR_EXPR_CONST:
         return __builtin_isfinite(e->number);
@@ -261,7 +261,7 @@ static bool is_zero_op(judge *j, const ir_expr *e)
 /* Is `e` 0 wherever the limit fails, once its reads are 0 outside? */
 static bool is_zero_in(judge *j, const ir_expr *e)
 {
-    bool answer;
+    bool answer = false;
     if (e->kind == IR_EXPR_CONST)
         return is_zero(e);
     if (e->kind == IR_EXPR_READ)
