@@ -1,21 +1,31 @@
 /*
  * bench_contract.c - how near contractions come to the machine's peak.
  *
- * Measures the rate of independent fused multiply-adds on registers and square
- * products of packed operands, through the same code generator, interleaved on
- * one thread; prints medians. Times are those the thread ran, so a busy machine
- * disturbs less.
+ * Measures, interleaved on one thread, the rate of independent fused
+ * multiply-adds on registers, of square products of packed operands, and of
+ * whole products as a program runs them, packing and all; prints medians.
+ * Times are those the thread ran, so a busy machine disturbs less.
  *
  *     bench_contract [CPU] [SIZE...]
  */
+#include "base/diag.h"
+#include "base/source.h"
+#include "codegen/compile.h"
 #include "codegen/llvm/llvm_jit.h"
 #include "llvm/tile_case.h"
+#include "runtime/run.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { CHAINS = 12, TURNS = 2000000, RUNS = 15 };
+
+static _Noreturn void fail(const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+    exit(1);
+}
 
 static double now(void)
 {
@@ -41,10 +51,8 @@ static llvm_code *compile(const kern_module *m, const char *cpu)
     llvm_code *code = NULL;
     ptl_error err;
     llvm_options options = {.cpu = cpu};
-    if (llvm_compile(m, &options, &code, &err) != PTL_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        exit(1);
-    }
+    if (llvm_compile(m, &options, &code, &err) != PTL_OK)
+        fail(err.text);
     return code;
 }
 
@@ -88,12 +96,16 @@ static double run_peak(const llvm_code *code, int lanes)
     return 2.0 * CHAINS * TURNS * lanes / (now() - start);
 }
 
+static double flops_of(int64_t size)
+{
+    return 2.0 * (double)size * (double)size * (double)size;
+}
+
 static double run_product(const llvm_code *code, tile_case *t)
 {
     double start = now();
     tile_case_run(t, llvm_entry(code, 0));
-    return 2.0 * (double)t->tile.m * (double)t->tile.n * (double)t->tile.k /
-           (now() - start);
+    return flops_of(t->tile.m) / (now() - start);
 }
 
 static tile_case *square(const kern_target *target, kern_type type,
@@ -115,25 +127,108 @@ static tile_case *square(const kern_target *target, kern_type type,
         size, 1, 0);
 }
 
+/* ---------- the same product as a program ---------- */
+
+typedef struct whole {
+    ptl_program *program;
+    ptl_pool *pool;
+    ptl_run *run;
+} whole;
+
+static ptl_program *compile_product(const char *cpu, bool f64, int64_t size)
+{
+    char text[512];
+    ptl_error err = {0};
+    ptl_program *program;
+    ptl_arena *arena = arena_new();
+    ptl_diags *diags = diags_new(0);
+    int n = (int)size;
+    const char *real = f64 ? "f64" : "f32";
+    snprintf(text, sizeof text,
+             "input a: real[%d, %d] data %s;\ninput b: real[%d, %d] data %s;\n"
+             "comp c[i:%d, j:%d | k:0..%d] = sum a[i, k] * b[k, j];\n"
+             "output c = c;\n",
+             n, n, real, n, n, real, n, n, n);
+    ir_graph *g = ir_parse(
+        src_file_new(arena, "product.ir", text, strlen(text)), diags);
+    compile_options options = {.cpu = cpu, .f64 = f64};
+    if (!g || compile_graph(g, "product", &options, &program, &err) != PTL_OK)
+        fail(err.text);
+    ir_graph_free(g);
+    diags_free(diags);
+    arena_free(arena);
+    return program;
+}
+
+static void whole_open(whole *w, const char *cpu, bool f64, int64_t size)
+{
+    ptl_error err = {0};
+    w->program = compile_product(cpu, f64, size);
+    if (pool_open(1, &w->pool, &err) != PTL_OK ||
+        run_open(w->program, w->pool, &w->run, &err) != PTL_OK)
+        fail(err.text);
+    for (int i = 0; i < w->program->buffer_count; i++) {
+        const ptl_buffer *b = &w->program->buffers[i];
+        if (b->role == PTL_ROLE_DATA)
+            run_bind(w->run, i, memory_map((size_t)b->size_bytes));
+    }
+}
+
+static void whole_close(whole *w)
+{
+    for (int i = 0; i < w->program->buffer_count; i++) {
+        const ptl_buffer *b = &w->program->buffers[i];
+        if (b->role == PTL_ROLE_DATA)
+            memory_unmap(run_data(w->run, i), (size_t)b->size_bytes);
+    }
+    run_close(w->run);
+    pool_close(w->pool);
+    w->program->release(w->program);
+}
+
+static double run_whole(whole *w, int64_t size)
+{
+    ptl_error err = {0};
+    double start = now();
+    if (run_execute(w->run, &err) != PTL_OK)
+        fail(err.text);
+    return flops_of(size) / (now() - start);
+}
+
+/* ---------- */
+
+static void print_rates(const char *level, kern_type type, int64_t size,
+                        double peak, double packed, double full)
+{
+    printf("%-9s %s %5lld cubed: FMA peak %7.1f GFLOP/s, packed %7.1f "
+           "(%5.1f %%), whole %7.1f (%5.1f %%)\n",
+           level, type == KERN_F64 ? "f64" : "f32", (long long)size,
+           peak * 1e-9, packed * 1e-9, 100.0 * packed / peak, full * 1e-9,
+           100.0 * full / peak);
+}
+
 static void bench(const kern_target *target, const char *cpu, kern_type type,
                   int64_t size)
 {
-    double peak[RUNS], rate[RUNS];
+    double peak[RUNS], packed[RUNS], full[RUNS];
     int lanes = target->lanes_f32 / (type == KERN_F64 ? 2 : 1);
+    whole w;
     kern_module *m = peak_module(type, lanes);
     llvm_code *peak_code = compile(m, cpu);
     tile_case *t = square(target, type, size);
     llvm_code *code = compile(t->module, cpu);
+    whole_open(&w, cpu, type == KERN_F64, size);
     tile_case_clear(t);
     run_product(code, t);
+    run_whole(&w, size);
     for (int i = 0; i < RUNS; i++) {
         peak[i] = run_peak(peak_code, lanes);
-        rate[i] = run_product(code, t);
+        packed[i] = run_product(code, t);
+        full[i] = run_whole(&w, size);
     }
-    double p = median(peak, RUNS), r = median(rate, RUNS);
-    printf("%-10s %-4s %6lld^3  peak %8.1f GFLOP/s  product %8.1f  %5.1f %%\n",
-           target->name, type == KERN_F64 ? "f64" : "f32", (long long)size,
-           p * 1e-9, r * 1e-9, 100.0 * r / p);
+    print_rates(target->name, type, size, median(peak, RUNS),
+                median(packed, RUNS), median(full, RUNS));
+    whole_close(&w);
     llvm_code_release(code);
     llvm_code_release(peak_code);
     kern_module_free(m);
