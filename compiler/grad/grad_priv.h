@@ -143,6 +143,13 @@ bool grad_split_regions(ir_graph *g, const ir_comp *comp, const ir_expr *read,
 void grad_plain_subs(ir_graph *g, const ir_comp *comp, const ir_expr *read,
                      ir_sub *out);
 
+/* ---------- windows.c ---------- */
+
+/* Makes `adj`, over `vars`, count only where lo <= value < hi. Reads that leave
+ * their axis must get 0 there (opt_simplify_expr() with `cover`). */
+void grad_apply_window(ir_graph *g, const ir_var *vars, ir_affine value,
+                       int64_t lo, int64_t hi, grad_adj *adj);
+
 /* ---------- emit.c ---------- */
 
 /* What one read adds to the adjoint of the node it reads. */
