@@ -122,6 +122,7 @@ static void run_test(elab *e, const lang_module *m, const ast_decl *test)
         else
             exec(e, s, st);
     }
+    check_applied(e);
     frame_pop(e);
 }
 

@@ -472,7 +472,7 @@ static void run_data(elab *e, scope *s, const ast_decl *d)
             exec(e, s, st);
         else
             elab_error(e, DIAG_MISPLACED, st->at,
-                       "`%s` has no meaning in a data block",
+                       "a data block holds no %s",
                        ast_stmt_kind_text(st->kind));
     }
 }
@@ -543,9 +543,11 @@ void exec_data(elab *e, scope *train, const ast_stmt *st)
     value *raw;
     if (!d)
         return;
-    f = frame_push(e, FRAME_DATA, e->frame->module, d->name, st->at);
+    f = frame_push(e, FRAME_DATA, e->frame->module,
+                   arena_printf(e->arena, "data block `%s`", d->name), st->at);
     if (!f)
         return;
+    f->key = d->name;
     f->record = ty_var_new(e, "n", e->rows, st->at);
     f->record->batch = f->record->explicit_range = true;
     s = scope_new(e, module_scope(e, f->module), f);

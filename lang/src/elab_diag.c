@@ -16,10 +16,14 @@ static bool said_before(const elab *e, diag_code code, src_range at)
 static void note_calls(elab *e)
 {
     int shown = 0;
+    src_range last = {0};
     for (const frame *f = e->frame; f && shown < 4; f = f->up) {
-        if (!f->call_at.file || !f->what)
+        if (!f->call_at.file || !f->what ||
+            (f->call_at.file == last.file && f->call_at.begin == last.begin))
             continue;
-        diag_note(e->diags, f->call_at, "in %s, called here", f->what);
+        diag_note(e->diags, f->call_at, "in %s, %s here", f->what,
+                  f->kind == FRAME_DATA ? "used" : "called");
+        last = f->call_at;
         shown++;
     }
 }
@@ -30,8 +34,8 @@ value *elab_error(elab *e, diag_code code, src_range at, const char *format,
     va_list args;
     char *text;
     e->errors++;
-    e->trial_failed = true;
-    if (e->quiet || said_before(e, code, at))
+    e->muted = e->quiet || said_before(e, code, at);
+    if (e->muted)
         return value_error(e);
     va_start(args, format);
     text = arena_vprintf(e->arena, format, args);
@@ -45,7 +49,7 @@ void elab_note(elab *e, src_range at, const char *format, ...)
 {
     va_list args;
     char *text;
-    if (e->quiet)
+    if (e->muted)
         return;
     va_start(args, format);
     text = arena_vprintf(e->arena, format, args);

@@ -56,11 +56,32 @@ static const char *witness(elab *e, const ty_linear *l, bool low)
     return text;
 }
 
-static const char *index_text(elab *e, const ty_expr *x)
+static void add_term(ptl_str *s, int64_t coef, const char *name)
+{
+    bool first = s->length == 0;
+    int64_t size = coef < 0 ? -coef : coef;
+    str_add(s, coef < 0 ? first ? "-" : " - " : first ? "" : " + ");
+    if (!name)
+        str_printf(s, "%lld", (long long)size);
+    else if (size == 1)
+        str_add(s, name);
+    else
+        str_printf(s, "%s*%lld", name, (long long)size);
+}
+
+/* As a person would write it: p*2 + r - 1. */
+static const char *index_text(elab *e, const ty_linear *l)
 {
     ptl_str s = {0};
     const char *text;
-    typed_print_expr(x, &s);
+    for (int i = 0; i < l->count; i++)
+        add_term(&s, l->coefs[i], l->vars[i]->name);
+    if (l->rest) {
+        str_add(&s, s.length ? " + " : "");
+        typed_print_expr(l->rest, &s);
+    }
+    if (l->constant || s.length == 0)
+        add_term(&s, l->constant, NULL);
     text = arena_strdup(e->arena, str_text(&s));
     str_fini(&s);
     return text;
@@ -108,10 +129,16 @@ static bool prove(elab *e, const bound_check *c)
     }
     if (low >= 0 && high < size)
         return true;
+    if (l.count == 0 && !l.rest) {
+        elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
+                   "axis %d of %s has size %lld and this subscript is %lld",
+                   c->axis, t->name, (long long)size, (long long)low);
+        return false;
+    }
     elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
                "axis %d of %s has size %lld; %s reaches %lld%s; add `else 0` "
                "or shrink the range",
-               c->axis, t->name, (long long)size, index_text(e, index),
+               c->axis, t->name, (long long)size, index_text(e, &l),
                (long long)(low < 0 ? low : high), witness(e, &l, low < 0));
     return false;
 }
@@ -335,7 +362,8 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
         record = base->var;
     if (base->kind == V_ERROR)
         return base;
-    if (base->kind == V_EXPR && base->rank == 0)
+    if (value_is_number(base) && base->kind != V_LIST &&
+        value_rank(base) == 0)
         return elab_error(e, DIAG_RANK_MISMATCH, x->at,
                           "this is a single number and takes no subscripts");
     t = record ? base->tensor

@@ -423,8 +423,7 @@ bool optimizer_updates(elab *e, scope *train, const ast_block *body,
                        value *opt)
 {
     int before = e->errors;
-    if (!patterns_match(e, body))
-        return false;
+    patterns_match(e, body);
     for (int i = 0; i < e->out->params.count; i++) {
         typed_param *p = &e->out->params.data[i];
         p->frozen = is_frozen(body, p->tensor->name);

@@ -116,6 +116,7 @@ struct frame {
     const char *site; /* random sites begin with it */
     src_range call_at;
     const char *what; /* name for messages */
+    const char *key;  /* hypers of this block are keyed by it; or NULL */
     instance *inst;   /* LAYER */
     bool returned;
     value *result;
@@ -169,7 +170,7 @@ typedef struct elab {
     int subscript_depth; /* > 0: `/` of integers floors */
     int errors;
     bool quiet;    /* ELAB layer draws: errors only say that sizes do not fit */
-    bool trial_failed;
+    bool muted;    /* the last error was not said, so its notes are not */
     ptl_str config;
     ptl_map *config_keys;
     bool test; /* parameters are their initial values */

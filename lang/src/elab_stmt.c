@@ -338,7 +338,7 @@ static value *define_indexed(elab *e, scope *s, const ast_stmt *st)
     ty_tensor *wanted;
     ty_expr *x;
     value *v;
-    int mark = e->checks.count, rank;
+    int mark = e->checks.count, before = e->errors, rank;
     if (!wanted_type(e, s, st, &wanted) || !open_left(e, s, st, &l) ||
         (wanted && !declare_left(e, st, &l, wanted)))
         return value_error(e);
@@ -346,7 +346,7 @@ static value *define_indexed(elab *e, scope *s, const ast_stmt *st)
     if (x)
         x = as_declared(e, x, wanted, st->value->at);
     rank = x ? close_left(e, st, &l, vars) : -1;
-    if (!x || rank < 0) {
+    if (!x || rank < 0 || e->errors != before) {
         e->checks.count = mark;
         return value_error(e);
     }
@@ -421,7 +421,7 @@ static value *define_whole(elab *e, scope *s, const ast_stmt *st)
 {
     ty_tensor *wanted;
     value *v;
-    int mark = e->checks.count;
+    int mark = e->checks.count, before = e->errors;
     bool text = st->type && !st->type->has_dims &&
                 (!strcmp(st->type->name, "path") ||
                  !strcmp(st->type->name, "text") ||
@@ -431,6 +431,10 @@ static value *define_whole(elab *e, scope *s, const ast_stmt *st)
     else if (!wanted_type(e, s, st, &wanted))
         return value_error(e);
     v = eval_wanted(e, s, st->value, wanted);
+    if (e->errors != before) {
+        e->checks.count = mark;
+        return value_error(e);
+    }
     if (v->kind == V_LIST && !st->type)
         v = value_settle(e, v);
     if (v->kind != V_ERROR)
@@ -866,21 +870,9 @@ static void exec_unpack(elab *e, scope *s, const ast_stmt *st)
     }
 }
 
-static const char *block_key(const elab *e)
-{
-    switch (e->frame->kind) {
-    case FRAME_TRAIN:
-        return "train";
-    case FRAME_DATA:
-        return e->frame->what;
-    default:
-        return NULL;
-    }
-}
-
 static void misplaced(elab *e, const ast_stmt *st)
 {
-    elab_error(e, DIAG_MISPLACED, st->at, "`%s` has no meaning here",
+    elab_error(e, DIAG_MISPLACED, st->at, "no %s can stand here",
                ast_stmt_kind_text(st->kind));
 }
 
@@ -916,7 +908,7 @@ void exec(elab *e, scope *s, const ast_stmt *st)
         exec_return(e, s, st);
         return;
     case STMT_HYPER:
-        exec_hyper(e, s, st->decl, block_key(e));
+        exec_hyper(e, s, st->decl, e->frame->key);
         return;
     case STMT_ASSERT:
         exec_assert(e, s, st->decl);

@@ -397,6 +397,7 @@ static void run_train(elab *e, const ast_decl *d)
                           (src_range){0});
     if (!f)
         return;
+    f->key = "train";
     t.scope = scope_new(e, module_scope(e, f->module), f);
     defaults(&e->out->settings);
     read_settings(&t);
