@@ -168,6 +168,12 @@ static bool bind_param(elab *e, scope *into, const ast_param *p, value *v,
                       arena_printf(e->arena, "argument `%s`", p->name), at);
     if (v->kind == V_ERROR)
         return false;
+    /* A literal argument is called by the parameter's name. */
+    if (v->kind == V_TENSOR && v->tensor->role == TY_LITERAL &&
+        v->tensor->borrowed) {
+        v->tensor->name = tensor_path(e, p->name);
+        v->tensor->borrowed = false;
+    }
     if (p->interval && !eval_interval(e, into, p->interval, v, p->name))
         return false;
     if (scope_own(into, p->name)) {

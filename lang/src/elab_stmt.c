@@ -872,7 +872,7 @@ static void exec_unpack(elab *e, scope *s, const ast_stmt *st)
 
 static void misplaced(elab *e, const ast_stmt *st)
 {
-    elab_error(e, DIAG_MISPLACED, st->at, "no %s can stand here",
+    elab_error(e, DIAG_MISPLACED, st->at, "`%s` has no meaning here",
                ast_stmt_kind_text(st->kind));
 }
 
