@@ -17,6 +17,7 @@
  * an axis of its own. A window of 16 with stride 16 is one piece, not 256.
  */
 #include "grad/grad_priv.h"
+#include "ir/plant.h"
 #include <string.h>
 
 /* ---------- small integer algebra ---------- */
@@ -257,7 +258,8 @@ static void solve_unit(grad_system *s, int d, int pivot)
     grad_lin rest = s->row[d];
     rest.coef[pivot] = 0;
     add_scaled(&solved, &rest, -sign);
-    grad_window_add(s, &self, s->lo[pivot], s->hi[pivot]);
+    grad_window_add(s, &self, s->lo[pivot],
+                    s->hi[pivot] - ir_is_planted(IR_PLANT_INVERSION));
     s->solved[pivot] = true;
     substitute(s, pivot, &solved);
 }

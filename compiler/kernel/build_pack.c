@@ -5,6 +5,7 @@
  * micro-kernel reads straight on. The lanes run along the panel's width; what
  * lies past the operand's end is zero.
  */
+#include "ir/plant.h"
 #include "kernel/build.h"
 
 /* A form at the current batch and vector, before the part along K. */
@@ -199,6 +200,8 @@ static int power_of_two(int x)
 static kern_value *lanes_below(packer *p, kern_value *count)
 {
     kern_builder *b = &p->k->b;
+    if (ir_is_planted(IR_PLANT_PACKING))
+        count = kern_op2(b, KERN_SUB, count, number(p, 1));
     return kern_op2(b, KERN_LT, kern_iota(b, KERN_I32, p->e.lanes),
                     kern_convert(b, count, KERN_I32));
 }

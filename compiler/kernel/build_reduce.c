@@ -6,6 +6,7 @@
  * vectors are combined pairwise and the lanes by halving. All of it follows
  * from sched_reduction, so the tree is the same on every target.
  */
+#include "ir/plant.h"
 #include "kernel/build.h"
 #include "kernel/math.h"
 #include <math.h>
@@ -48,7 +49,7 @@ static kern_value *neutral(reducer *r)
         break;
     case IR_MAX:
     case IR_ARGMAX:
-        infinite = -INFINITY;
+        infinite = ir_is_planted(IR_PLANT_REDUCTION) ? 0 : -(double)INFINITY;
         whole = INT32_MIN;
         break;
     case IR_MIN:

@@ -3,14 +3,17 @@
  *
  *   fuzz_comp [--cases N] [--seed S] [--failures DIR] [--coverage]
  *             [--need N] [--shrink TRIES] [--stop-after FAILURES]
- *             [--replay FILE]
+ *             [--plant FAULT] [--replay FILE]
  *
  * The seed rotates (it is the time) and is printed; a failing case is shrunk
  * and written as textual IR, which --replay runs again. Exit 1 when something
- * failed, or when --need N is given and a cell of the table has fewer.
+ * failed, or when --need N is given and a cell of the table has fewer. With --plant (reader,
+ * reduction, inversion, packing: ir/plant.h) the fault must be found: exit 1
+ * when nothing failed.
  */
 #include "cases.h"
 #include "core/ir_text.h"
+#include "ir/plant.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,16 +28,28 @@ typedef struct options {
     uint64_t seed;
     const char *failures, *replay;
     bool coverage;
+    ir_plant planted;
     int shrink, stop_after;
     int need;
 } options;
 
-static void usage(void)
+_Noreturn static void usage(void)
 {
     fprintf(stderr, "usage: fuzz_comp [--cases N] [--seed S] [--failures DIR] "
                     "[--coverage] [--need N] [--shrink TRIES] "
-                    "[--stop-after FAILURES] [--replay FILE]\n");
+                    "[--stop-after FAILURES] [--plant FAULT] "
+                    "[--replay FILE]\n");
     exit(2);
+}
+
+static ir_plant fault_called(const char *name)
+{
+    static const char *const names[] = {"none", "reader", "reduction",
+                                        "inversion", "packing"};
+    for (int i = 0; i < 5; i++)
+        if (strcmp(names[i], name) == 0)
+            return (ir_plant)i;
+    usage();
 }
 
 static options parse_options(int argc, char **argv)
@@ -60,6 +75,8 @@ static options parse_options(int argc, char **argv)
             o.replay = value;
         else if (strcmp(argv[i - 1], "--need") == 0)
             o.need = atoi(value);
+        else if (strcmp(argv[i - 1], "--plant") == 0)
+            o.planted = fault_called(value);
         else if (strcmp(argv[i - 1], "--shrink") == 0)
             o.shrink = atoi(value);
         else if (strcmp(argv[i - 1], "--stop-after") == 0)
@@ -200,5 +217,10 @@ static int run(const options *o)
 int main(int argc, char **argv)
 {
     options o = parse_options(argc, argv);
-    return o.replay ? replay(o.replay) : run(&o);
+    ir_planted = o.planted;
+    int failed = o.replay ? replay(o.replay) : run(&o);
+    if (o.planted == IR_PLANT_NONE)
+        return failed;
+    printf("the planted fault was %sfound\n", failed ? "" : "not ");
+    return !failed;
 }
