@@ -257,8 +257,9 @@ static const char *token_kind(const src_file *source, const token *t)
         int code;
         const char *kind;
     } kinds[] = {
-        {T_BAD, "strange"}, {T_NAME, "name"},   {T_STRING, "text"},
-        {T_INT, "integer"}, {T_REAL, "number"}, {T_REDUCTION, "reduction"},
+        {T_BAD, "strange"},         {T_NAME, "name"},   {T_STRING, "text"},
+        {T_INT, "integer"},         {T_REAL, "number"}, {T_UNIT, "unit"},
+        {T_REDUCTION, "reduction"},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].code == t->code)

@@ -181,6 +181,10 @@ static void elaborate(ptl_arena *arena, const lang_modules *all, ptl_str *out)
     static const elab_mode modes[] = {ELAB_TRAIN, ELAB_EVAL, ELAB_PREDICT,
                                       ELAB_GRAD};
     const ast_file *file = all->modules[0]->files[0];
+    ptl_diags *names = diags_new(20);
+    lang_check_names(all, all->modules[0], names);
+    diags_print(names, out, true);
+    diags_free(names);
     for (size_t i = 0; elab_has_train(all) && i < 4; i++) {
         ptl_diags *diags = diags_new(20);
         elaborate_train(arena, all, modes[i], diags);

@@ -1,0 +1,17 @@
+# `ptlc test`: the library's own tests hold, a wrong one fails with its place.
+. "$(dirname "$0")/lib.sh"
+
+expect_status 0 "$PTLC" test "$SOURCE/stdlib"
+expect_text "$work/out" " 0 failed"
+cat >"$work/two.ptl" <<'END'
+ptl 1;
+test "right" { expect close([1.0], [1.0], 0.0); }
+test "wrong" { expect close([1.0, 2.0], [1.0, 2.5], 1e-3); }
+END
+expect_status 1 "$PTLC" test "$work/two.ptl"
+expect_text "$work/out" "2 tests"
+expect_text "$work/out" "1 failed"
+expect_text "$work/err" "two.ptl:3:16: error:"
+expect_text "$work/err" "got 2, wanted 2.5 at [1]"
+expect_text "$work/err" "[expect-failed]"
+expect_status 3 "$PTLC" test "$work/nowhere.ptl"
