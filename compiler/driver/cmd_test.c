@@ -5,11 +5,9 @@
  * A file of the library is tested within its module, so its neighbours are in
  * sight as they are in use.
  */
-#include "driver.h"
+#include "compile_file.h"
 #include "ir/eval.h"
-#include "lang/elab.h"
 #include "layer_check.h"
-#include "lower/lower.h"
 #include <complex.h>
 #include <dirent.h>
 #include <math.h>
@@ -140,26 +138,6 @@ static void run_test(test_run *t, const lang_modules *modules,
 
 /* ---------- one file ---------- */
 
-/* The library's module that holds this very file, or the file's own. */
-static const lang_module *module_of(const lang_modules *modules,
-                                    const ast_file **file)
-{
-    const lang_module *main = modules->modules[0];
-    *file = main->file_count ? main->files[0] : NULL;
-    for (int i = 1; *file && i < modules->count; i++) {
-        const lang_module *m = modules->modules[i];
-        for (int j = 0; m->is_library && j < m->file_count; j++) {
-            const src_file *a = m->files[j] ? m->files[j]->source : NULL;
-            if (!a || a->size != (*file)->source->size ||
-                memcmp(a->text, (*file)->source->text, a->size))
-                continue;
-            *file = m->files[j];
-            return m;
-        }
-    }
-    return main;
-}
-
 static void test_decls(test_run *t, const lang_modules *modules,
                        const lang_module *m, const ast_file *file)
 {
@@ -198,7 +176,7 @@ static int test_file(test_run *t, const char *path)
         return driver_fail(&err);
     if (diags_error_count(t->d->diags) > before)
         return EXIT_DONE;
-    m = module_of(modules, &file);
+    m = driver_module(modules, &file);
     if (file && lang_check_names(modules, m, t->d->diags))
         test_decls(t, modules, m, file);
     return EXIT_DONE;

@@ -26,13 +26,34 @@ bool driver_sets(driver *d, elab_options *options, ptl_error *err)
     return true;
 }
 
+const lang_module *driver_module(const lang_modules *modules,
+                                 const ast_file **file)
+{
+    const lang_module *main = modules->modules[0];
+    *file = main->file_count ? main->files[0] : NULL;
+    for (int i = 1; *file && i < modules->count; i++) {
+        const lang_module *m = modules->modules[i];
+        for (int j = 0; m->is_library && j < m->file_count; j++) {
+            const src_file *a = m->files[j] ? m->files[j]->source : NULL;
+            if (!a || a->size != (*file)->source->size ||
+                memcmp(a->text, (*file)->source->text, a->size))
+                continue;
+            *file = m->files[j];
+            return m;
+        }
+    }
+    return main;
+}
+
 lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err)
 {
     int before = diags_error_count(d->diags);
     lang_modules *modules = driver_load(d, path, err);
     if (!modules || diags_error_count(d->diags) > before)
         return NULL;
-    for (int i = 0; i < modules->count; i++)
+    const ast_file *file;
+    lang_check_names(modules, driver_module(modules, &file), d->diags);
+    for (int i = 1; i < modules->count; i++)
         if (!modules->modules[i]->is_library)
             lang_check_names(modules, modules->modules[i], d->diags);
     return modules;

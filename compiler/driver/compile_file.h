@@ -13,6 +13,14 @@
  * `err`. */
 bool driver_sets(driver *d, elab_options *options, ptl_error *err);
 
+/*
+ * The module that the main file belongs to, and its tree there: a file of the
+ * library is looked at within the library, so its neighbours are in sight as
+ * they are in use. `file` is NULL where nothing could be read.
+ */
+const lang_module *driver_module(const lang_modules *modules,
+                                 const ast_file **file);
+
 /* Loads FILE and checks the names of its own modules. NULL: what is wrong is in
  * d->diags or, where that holds no error, in `err`. */
 lang_modules *driver_load_checked(driver *d, const char *path,

@@ -288,24 +288,74 @@ static ptl_dtype guess_dtype(const raw_reading *r)
     return r->e->options->f64 ? PTL_F64 : PTL_F32;
 }
 
+typedef struct reach {
+    int64_t lo, hi;
+} reach;
+
+static bool reach_of_name(const raw_reading *r, const char *name, reach *out)
+{
+    binding *b = scope_find(r->scope, name);
+    for (int i = 0; r->type && i < r->st->sub_count && i < r->type->rank;
+         i++) {
+        const ast_sub *sub = &r->st->subs[i];
+        if (sub->is_pack || sub->expr->kind != EXPR_NAME ||
+            strcmp(sub->expr->name, name))
+            continue;
+        *out = (reach){0, r->type->dims[i] - 1};
+        return true;
+    }
+    if (!b || !b->value || b->value->kind != V_INT)
+        return false;
+    *out = (reach){b->value->integer, b->value->integer};
+    return true;
+}
+
+static bool within_reason(const reach *r)
+{
+    const int64_t most = INT64_C(1) << 40;
+    return r->lo > -most && r->lo < most && r->hi > -most && r->hi < most;
+}
+
+/* Between which values a subscript stays, from the field's declared shape. */
+static bool reach_of(const raw_reading *r, const ast_expr *x, reach *out)
+{
+    reach a, b;
+    if (x->kind == EXPR_INT) {
+        *out = (reach){x->integer, x->integer};
+        return within_reason(out);
+    }
+    if (x->kind == EXPR_NAME)
+        return reach_of_name(r, x->name, out) && within_reason(out);
+    if (x->kind != EXPR_BINARY || !reach_of(r, x->a, &a) ||
+        !reach_of(r, x->b, &b))
+        return false;
+    switch (x->op) {
+    case OP_ADD:
+        *out = (reach){a.lo + b.lo, a.hi + b.hi};
+        break;
+    case OP_SUB:
+        *out = (reach){a.lo - b.hi, a.hi - b.lo};
+        break;
+    case OP_MUL:
+        if (a.lo < 0 || b.lo < 0 || a.hi > INT32_MAX || b.hi > INT32_MAX)
+            return false;
+        *out = (reach){a.lo * b.lo, a.hi * b.hi};
+        break;
+    default:
+        return false;
+    }
+    return within_reason(out);
+}
+
+/* The smallest axis that holds what is read; the files tell the real one. */
 static bool size_of_index(const raw_reading *r, const ast_expr *x,
                           int64_t *out)
 {
-    if (x->kind == EXPR_INT) {
-        *out = x->integer + 1;
-        return true;
-    }
-    if (x->kind != EXPR_NAME || !r->type)
+    reach at;
+    if (!reach_of(r, x, &at) || at.hi < 0)
         return false;
-    for (int i = 0; i < r->st->sub_count && i < r->type->rank; i++) {
-        const ast_sub *sub = &r->st->subs[i];
-        if (!sub->is_pack && sub->expr->kind == EXPR_NAME &&
-            !strcmp(sub->expr->name, x->name)) {
-            *out = r->type->dims[i];
-            return true;
-        }
-    }
-    return false;
+    *out = at.hi + 1;
+    return true;
 }
 
 static void infer_one(const raw_reading *r, const ast_expr *member,

@@ -123,7 +123,6 @@ struct frame {
     int static_depth; /* inside so many static for and if */
     int depth;
     ty_var *record;   /* DATA: the record's index, added in front */
-    typed_param *param; /* OPTIMIZER: slots are collected in it */
 };
 
 struct instance {
@@ -163,7 +162,6 @@ typedef struct elab {
     ptl_map *set_used;  /* keys of --set that named something */
     VEC(instance *) instances;
     VEC(const char *) known_keys;
-    ptl_map *frozen;
     value *training, *step, *total_steps; /* what these names mean */
     int nesting;
     int64_t statements;
