@@ -169,9 +169,11 @@ ptl_status llvm_machine_open(const llvm_machine *machine,
                       text);
         LLVMDisposeMessage(text);
     } else {
+        /* LLVM takes the large code model for a JIT, with an address built for
+         * every constant; one kernel is never far from its constants. */
         *out = LLVMCreateTargetMachine(
             target, triple, machine->cpu, machine->features,
-            LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelJITDefault);
+            LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
         if (!*out)
             st = ptl_fail(err, PTL_E_DEVICE, "no target machine for %s", triple);
     }
