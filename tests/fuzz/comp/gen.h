@@ -29,6 +29,9 @@ ir_expr *table_read(gen *x, const scope *s, int v, int64_t bound);
 
 /* Reads a new operand so that the subscripts are those of cell `aim`. */
 ir_expr *aimed_read(gen *x, const scope *s, const cell *aim);
+/* In a large contraction, what stands beside the aimed read: everything but its
+ * first variable of the result. */
+ir_expr *right_factor(gen *x, const scope *s);
 /* Some read, of a new operand or an older node. */
 ir_expr *some_read(gen *x, const scope *s);
 /* A smooth enough expression of moderate size. */

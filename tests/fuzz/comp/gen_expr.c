@@ -113,7 +113,7 @@ static int64_t unsettle(gen *x, ir_sub *sub, int64_t size)
 
 static bool is_bent(gen *x, ir_sub *sub, int64_t *size)
 {
-    if (!choose_rarely(x->c, 10))
+    if (!choose_rarely(x->c, x->large ? 40 : 10))
         return false;
     sub->mode = (ir_sub_mode)(1 + choose(x->c, 3));
     *size = unsettle(x, sub, *size);
@@ -169,14 +169,28 @@ ir_expr *aimed_read(gen *x, const scope *s, const cell *aim)
             subs[count++].affine = scaled(x, b, 1);
     }
     for (int v = a + 1; v < b && count < 6; v++)
-        if (choose(x->c, 2))
+        if (x->large ? v >= s->out_count : choose(x->c, 2))
             subs[count++].affine = scaled(x, v, 1);
     if (aim->gather && s->count)
         subs[count++] = gathered(x, s);
     return read_new(x, s, subs, count, aim->outside && count);
 }
 
-/* The bare read of a large contraction: two or three of the variables. */
+ir_expr *right_factor(gen *x, const scope *s)
+{
+    ir_sub subs[IR_MAX_RANK] = {0};
+    int count = 0;
+    bool turned = choose(x->c, 2);
+    for (int i = 0; i < s->count && count < 6; i++) {
+        int v = turned ? s->count - 1 - i : i;
+        bool left_only = v == s->pack && s->out_count - s->pack > 1;
+        if (!left_only && (v >= s->pack || !choose_rarely(x->c, 4)))
+            subs[count++].affine = scaled(x, v, 1);
+    }
+    return read_new(x, s, subs, count, choose_rarely(x->c, 6) && count);
+}
+
+/* Some of the variables, bare. */
 static ir_expr *plain_read(gen *x, const scope *s)
 {
     ir_sub subs[IR_MAX_RANK] = {0};

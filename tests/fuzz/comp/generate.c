@@ -40,7 +40,7 @@ static void open_scope(gen *x, scope *s, const cell *aim)
         add_var(s, groups[i], 0, size);
         most /= size;
     }
-    int outs = (map ? 2 : 1) + choose_rarely(x->c, x->large ? 2 : 3);
+    int outs = (map || x->large ? 2 : 1) + choose_rarely(x->c, 3);
     int reds = map ? 0 : 1 + choose_rarely(x->c, 4);
     for (int i = 0; i < outs + reds; i++) {
         bool reduced = i >= outs;
@@ -70,7 +70,7 @@ static ir_expr *aimed_body(gen *x, const scope *s, const cell *aim)
 {
     ir_expr *e = aimed_read(x, s, aim);
     if (x->large) {
-        e = gen_mul(x, e, some_read(x, s));
+        e = gen_mul(x, e, right_factor(x, s));
         return choose_rarely(x->c, 4) ? gen_mul(x, e, some_read(x, s)) : e;
     }
     switch (choose(x->c, 5)) {
@@ -169,7 +169,8 @@ static ir_node *aimed_statement(gen *x, const cell *aim)
     scope s;
     open_scope(x, &s, aim);
     ir_expr *body = aimed_body(x, &s, aim);
-    ir_expr *filter = aim->filter ? bool_expr(x, &s, true) : NULL;
+    bool filtered = aim->filter && !(x->large && choose(x->c, 2));
+    ir_expr *filter = filtered ? bool_expr(x, &s, true) : NULL;
     bool mean = aim->reduction == CELL_MEAN;
     ir_node *y = comprehend(x, mean ? "mean" : "y", &s,
                             mean ? IR_SUM : (ir_reduce)aim->reduction, body,
