@@ -75,40 +75,70 @@ static void add_any_word(const corpus *c, random_state *r, ptl_str *out)
 
 /* ---------- mutations ---------- */
 
+/* n: name, 0: number, else the sign itself. */
+static char class_of(corpus_text word)
+{
+    if (isdigit((unsigned char)*word.bytes))
+        return '0';
+    return in_word(*word.bytes) ? 'n' : *word.bytes;
+}
+
+/* Another word of the same class, most of the time: what still parses gets
+ * further. */
+static void add_other_word(const corpus *c, random_state *r, corpus_text old,
+                           ptl_str *out)
+{
+    corpus_text word = old;
+    bool any = random_below(r, 5) == 0;
+    for (int i = 0; i < 20; i++) {
+        word = c->words.data[random_below(r, c->words.count)];
+        if (any || class_of(word) == class_of(old))
+            break;
+    }
+    str_addn(out, word.bytes, word.size);
+}
+
+static void change_word(const corpus *c, random_state *r, corpus_text word,
+                        ptl_str *out)
+{
+    switch (random_below(r, 8)) {
+    case 0: /* left out */
+        break;
+    case 1: /* another before it */
+        add_any_word(c, r, out);
+        str_addc(out, ' ');
+        str_addn(out, word.bytes, word.size);
+        break;
+    case 2: /* twice */
+        str_addn(out, word.bytes, word.size);
+        str_addc(out, ' ');
+        str_addn(out, word.bytes, word.size);
+        break;
+    case 3:
+        if (isdigit((unsigned char)*word.bytes)) {
+            str_printf(out, "%d", random_below(r, 1 << random_below(r, 31)));
+            break;
+        }
+        /* fall through */
+    default:
+        add_other_word(c, r, word, out);
+    }
+}
+
+/* A text with a few words changed, now and then with many. */
 static void change_words(const corpus *c, random_state *r, ptl_str *out)
 {
     corpus_text text = any_text(c, r);
     const char *end = text.bytes + text.size;
-    int one_in = 20 + random_below(r, 200);
+    int expected = random_below(r, 4) == 0 ? 30 : 1 + random_below(r, 4);
+    int one_in = (int)text.size / (3 * expected) + 2;
     for (const char *p = text.bytes; p < end;) {
         const char *q = word_end(p, end);
-        size_t length = (size_t)(q - p);
-        switch (isspace((unsigned char)*p) ? 0 : random_below(r, one_in)) {
-        case 1: /* leave out */
-            break;
-        case 2: /* replace */
-            add_any_word(c, r, out);
-            break;
-        case 3: /* put another before */
-            add_any_word(c, r, out);
-            str_addc(out, ' ');
-            str_addn(out, p, length);
-            break;
-        case 4: /* twice */
-            str_addn(out, p, length);
-            str_addc(out, ' ');
-            str_addn(out, p, length);
-            break;
-        case 5: /* another number */
-            if (isdigit((unsigned char)*p))
-                str_printf(out, "%d",
-                           random_below(r, 1 << random_below(r, 31)));
-            else
-                str_addn(out, p, length);
-            break;
-        default:
-            str_addn(out, p, length);
-        }
+        corpus_text word = {p, (size_t)(q - p)};
+        if (isspace((unsigned char)*p) || random_below(r, one_in) > 0)
+            str_addn(out, p, word.size);
+        else
+            change_word(c, r, word, out);
         p = q;
     }
 }
@@ -271,18 +301,17 @@ static void expand(random_state *r, char name, int depth, ptl_str *out)
 
 void make_input(const corpus *c, random_state *r, ptl_str *out)
 {
-    switch (random_below(r, 8)) {
+    switch (random_below(r, 10)) {
     case 0:
         change_bytes(c, r, out);
         break;
     case 1:
-    case 2:
         mix_lines(c, r, out);
         break;
-    case 3:
+    case 2:
         cut_or_repeat(c, r, out);
         break;
-    case 4:
+    case 3:
         expand(r, 'P', 2 + random_below(r, 6), out);
         break;
     default:
