@@ -130,6 +130,14 @@ void nest_run(nest *n, int first);
 kern_value *nest_copy(nest *n, int copy);
 void nest_uncopy(nest *n, kern_value *saved);
 
+/* A map or a reduction at the variables that have values already: what is left
+ * of its loops runs here. `target`: the kernel's buffer. */
+void build_map_inside(build *k, emit *e, ir_node *n, const sched_space *space,
+                      int target);
+void build_reduce_inside(build *k, emit *e, ir_node *n,
+                         const sched_space *space, const sched_reduction *plan,
+                         int target);
+
 /* Work (elements times operations) one task should have at least. */
 enum { BUILD_TASK_WORK = 1 << 18 };
 

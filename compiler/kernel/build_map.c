@@ -10,42 +10,54 @@
 typedef struct map_ctx {
     build *k;
     emit *e;
-    int *buffers;
+    ir_node *const *nodes;
+    int count;
+    const int *buffers;
 } map_ctx;
-
-static void forward(emit *e, const ir_node *n, kern_value *v)
-{
-    e->forward[n->id] = v;
-}
 
 static void map_body(nest *n, int copies, void *ctx)
 {
     map_ctx *c = ctx;
     emit *e = c->e;
-    const sched_step *step = c->k->step;
     (void)n;
     (void)copies;
-    kern_value **values =
-        ARENA_ARRAY(c->k->scratch, kern_value *, step->node_count);
-    for (int i = 0; i < step->node_count; i++) {
-        values[i] = emit_expr(e, step->nodes[i]->comp.body);
-        forward(e, step->nodes[i], values[i]);
+    kern_value **values = ARENA_ARRAY(c->k->scratch, kern_value *, c->count);
+    for (int i = 0; i < c->count; i++) {
+        values[i] = emit_expr(e, c->nodes[i]->comp.body);
+        e->forward[c->nodes[i]->id] = values[i];
     }
-    for (int i = 0; i < step->node_count; i++) {
+    for (int i = 0; i < c->count; i++) {
         emit_place place;
-        emit_own_place(e, &step->nodes[i]->type, &place);
+        emit_own_place(e, &c->nodes[i]->type, &place);
         emit_store(e, c->buffers[i], &place, values[i]);
-        forward(e, step->nodes[i], NULL);
+        e->forward[c->nodes[i]->id] = NULL;
     }
 }
 
-static ir_expr **bodies(build *k)
+static void map_nest(map_ctx *c, const sched_space *space, nest *n)
 {
-    const sched_step *step = k->step;
-    ir_expr **roots = ARENA_ARRAY(k->scratch, ir_expr *, step->node_count);
-    for (int i = 0; i < step->node_count; i++)
-        roots[i] = step->nodes[i]->comp.body;
-    return roots;
+    double cost;
+    int lane_var = sched_pick_lanes(c->nodes, c->count, space, 0, space->count,
+                                    c->k->lanes, &cost);
+    ir_expr **roots = ARENA_ARRAY(c->k->scratch, ir_expr *, c->count);
+    for (int i = 0; i < c->count; i++)
+        roots[i] = c->nodes[i]->comp.body;
+    nest_init(n, c->e, space->loops, space->count, lane_var);
+    n->body = map_body;
+    n->ctx = c;
+    n->hoisted = roots;
+    n->hoisted_count = c->count;
+}
+
+void build_map_inside(build *k, emit *e, ir_node *n, const sched_space *space,
+                      int target)
+{
+    nest inner;
+    map_ctx c = {k, e, &n, 1, &target};
+    map_nest(&c, space, &inner);
+    int mark = emit_mark(e);
+    nest_run(&inner, 0);
+    emit_rewind(e, mark);
 }
 
 void build_map(build *k)
@@ -53,24 +65,19 @@ void build_map(build *k)
     const sched_step *step = k->step;
     ir_node *first = step->nodes[0];
     int64_t count = ir_element_count(&first->type);
-    double cost = 0, lane_cost;
+    double cost = 0;
     for (int i = 0; i < step->node_count; i++)
         cost += sched_cost(step->nodes[i]->comp.body);
     if (count == 0)
         return;
     emit e;
     emit_init(&e, k, first->comp.vars, first->comp.var_count);
-    int lane_var = sched_pick_lanes(step->nodes, step->node_count, &step->space,
-                                    0, step->space.count, k->lanes, &lane_cost);
-    map_ctx c = {k, &e, ARENA_ARRAY(k->scratch, int, step->node_count)};
+    int *buffers = ARENA_ARRAY(k->scratch, int, step->node_count);
     for (int i = 0; i < step->node_count; i++)
-        c.buffers[i] = build_buffer(k, step->targets[i], true);
+        buffers[i] = build_buffer(k, step->targets[i], true);
+    map_ctx c = {k, &e, step->nodes, step->node_count, buffers};
     nest n;
-    nest_init(&n, &e, step->space.loops, step->space.count, lane_var);
-    n.body = map_body;
-    n.ctx = &c;
-    n.hoisted = bodies(k);
-    n.hoisted_count = step->node_count;
+    map_nest(&c, &step->space, &n);
     nest_cut cut = nest_plan(&n, cost * (double)count, n.count);
     k->kernel->task_count = cut.tasks;
     nest_enter(&n, &cut, kern_task(&k->b));

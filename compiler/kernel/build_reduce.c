@@ -22,6 +22,7 @@ typedef struct reducer {
     build *k;
     emit *e;
     const ir_node *n;
+    const sched_space *space;
     const sched_reduction *plan;
     ir_reduce op; /* LSE runs as MAX, then as SUM of exponentials */
     kern_type type;
@@ -344,7 +345,7 @@ static kern_value *finish_output(reducer *r, int copy)
 
 static void inner_nest(reducer *r, nest *n)
 {
-    const sched_space *space = &r->k->step->space;
+    const sched_space *space = r->space;
     const ir_comp *comp = &r->n->comp;
     int lane_var = r->plan->lanes_reduce ? r->plan->lane_var : -1;
     nest_init(n, r->e, space->loops + space->out_count,
@@ -449,12 +450,12 @@ static void reduce_outputs(nest *outer, int copies, void *ctx)
 }
 
 /* Short reductions need no more than one vector. */
-static int vectors_of(const build *k)
+static int vectors_of(const reducer *r)
 {
-    const sched_space *space = &k->step->space;
+    const sched_space *space = r->space;
     for (int i = space->out_count; i < space->count; i++)
-        if (space->loops[i].var == k->step->reduction.lane_var &&
-            space->loops[i].extent >= (int64_t)k->lanes * JAM)
+        if (space->loops[i].var == r->plan->lane_var &&
+            space->loops[i].extent >= (int64_t)r->k->lanes * JAM)
             return JAM;
     return 1;
 }
@@ -472,6 +473,33 @@ static kern_type acc_type(const build *k, const ir_node *n)
     return KERN_I32;
 }
 
+/* The loops over what is left of the outputs. */
+static void outer_nest(reducer *r, nest *outer)
+{
+    bool out_lanes = r->plan->lane_var >= 0 && !r->plan->lanes_reduce;
+    r->type = acc_type(r->k, r->n);
+    r->lanes = r->plan->lane_var >= 0 ? r->k->lanes : 1;
+    r->vectors = vectors_of(r);
+    nest_init(outer, r->e, r->space->loops, r->space->out_count,
+              out_lanes ? r->plan->lane_var : -1);
+    outer->jam = out_lanes ? JAM : 1;
+    outer->body = reduce_outputs;
+    outer->ctx = r;
+}
+
+void build_reduce_inside(build *k, emit *e, ir_node *n,
+                         const sched_space *space, const sched_reduction *plan,
+                         int target)
+{
+    reducer r = {
+        .k = k, .e = e, .n = n, .space = space, .plan = plan, .out = target};
+    nest outer;
+    outer_nest(&r, &outer);
+    int mark = emit_mark(e);
+    nest_run(&outer, 0);
+    emit_rewind(e, mark);
+}
+
 void build_reduce(build *k)
 {
     const sched_step *step = k->step;
@@ -482,17 +510,10 @@ void build_reduce(build *k)
         return;
     emit e;
     emit_init(&e, k, n->comp.vars, n->comp.var_count);
-    bool out_lanes = plan->lane_var >= 0 && !plan->lanes_reduce;
-    reducer r = {.k = k, .e = &e, .n = n, .plan = plan, .type = acc_type(k, n)};
-    r.lanes = plan->lane_var >= 0 ? k->lanes : 1;
-    r.vectors = vectors_of(k);
+    reducer r = {.k = k, .e = &e, .n = n, .space = &step->space, .plan = plan};
     r.out = build_buffer(k, step->targets[0], true);
     nest outer;
-    nest_init(&outer, &e, step->space.loops, step->space.out_count,
-              out_lanes ? plan->lane_var : -1);
-    outer.jam = out_lanes ? JAM : 1;
-    outer.body = reduce_outputs;
-    outer.ctx = &r;
+    outer_nest(&r, &outer);
     nest_cut cut = nest_plan(&outer, work / (double)plan->chunks, outer.count);
     kern_value *task = kern_task(&k->b);
     if (plan->chunks > 1) {

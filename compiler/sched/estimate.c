@@ -72,17 +72,23 @@ static double flops_of(ir_expr *e)
     return sum.operations;
 }
 
-static double step_flops(const sched_schedule *s, const sched_step *step)
+static double comp_flops(const ir_node *n)
+{
+    int more = n->comp.reduce != IR_MAP;
+    return (flops_of(n->comp.body) + more) * (double)ir_volume(&n->comp);
+}
+
+static double step_flops(const sched_step *step)
 {
     const ir_node *n = step->nodes[0];
     double flops = 0;
     switch (step->kind) {
     case SCHED_STEP_MAP:
-        for (int i = 0; i < step->node_count; i++)
-            flops += flops_of(step->nodes[i]->comp.body);
-        return flops * (double)ir_element_count(&n->type);
+    case SCHED_STEP_ROWS:
     case SCHED_STEP_REDUCE:
-        return (flops_of(n->comp.body) + 1) * (double)ir_volume(&n->comp);
+        for (int i = 0; i < step->node_count; i++)
+            flops += comp_flops(step->nodes[i]);
+        return flops;
     case SCHED_STEP_COMBINE:
         return (double)ir_element_count(&n->type) *
                (double)step->reduction.chunks;
@@ -93,7 +99,6 @@ static double step_flops(const sched_schedule *s, const sched_step *step)
                            : (double)ir_element_count(
                                  &n->pieces[step->piece].source->type);
     default:
-        (void)s;
         return 0;
     }
 }
@@ -102,7 +107,7 @@ void sched_estimate(sched_schedule *s)
 {
     for (int i = 0; i < s->steps.count; i++) {
         sched_step *step = s->steps.data[i];
-        step->flops = (int64_t)step_flops(s, step);
+        step->flops = (int64_t)step_flops(step);
         for (int k = 0; k < step->reads.count; k++)
             step->bytes +=
                 s->buffers.data[step->reads.data[k].buffer].size_bytes;

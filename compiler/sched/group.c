@@ -6,6 +6,10 @@
  * other, they share an operand, or all of them are results of the program
  * (updates of an optimizer).
  *
+ * Reductions and maps that share their leading axes run row by row in one step
+ * when they read each other only within the row, and the lanes do as well
+ * inside a row as elsewhere: soft maximum and norms touch each row once.
+ *
  * Needs:    a graph from sched_fuse().
  * Provides: groups in an order in which operands come first.
  * Keeps:    the graph.
@@ -33,6 +37,7 @@ static bool same_domain(const ir_node *a, const ir_node *b)
 typedef struct read_check {
     grouper *c;
     int group;
+    int axes; /* that must be the plain variables; -1: all */
     bool reads_group, reads_only_here;
 } read_check;
 
@@ -44,7 +49,8 @@ static void check_read(ir_expr *e, void *ctx)
     r->reads_group = true;
     if (e->outside || sched_base(r->c->scope, e->node) != e->node)
         r->reads_only_here = false;
-    for (int i = 0; i < e->sub_count; i++)
+    int axes = r->axes < 0 ? e->sub_count : r->axes;
+    for (int i = 0; i < axes; i++)
         if (!sched_is_variable(&e->subs[i], i))
             r->reads_only_here = false;
 }
@@ -79,14 +85,109 @@ static bool is_map(sched_class class)
 static bool joins(grouper *c, int index, ir_node *n)
 {
     const sched_group *group = c->scope->groups.data[index];
-    if (!is_map(group->class) || !same_domain(group->nodes.data[0], n))
+    if (!is_map(group->class) || group->row_rank > 0 ||
+        !same_domain(group->nodes.data[0], n))
         return false;
-    read_check r = {c, index, false, true};
+    read_check r = {c, index, -1, false, true};
     ir_visit_reads(n->comp.body, check_read, &r);
     if (!r.reads_only_here)
         return false;
     return r.reads_group || shares_operand(c, group, n) ||
            (c->is_output[n->id] && all_outputs(c, group));
+}
+
+/* ---------- rows ---------- */
+
+enum {
+    LEAST_ROWS = 8,
+    MOST_IN_ROW = 1 << 15, /* elements: a row stays in the nearest caches */
+    SMALL_WORK = 1 << 16,  /* where a step costs more than poor lanes */
+};
+
+static int64_t rows_of(const ir_node *n, int rank)
+{
+    int64_t rows = 1;
+    for (int i = 0; i < rank; i++)
+        rows *= n->type.dims[i];
+    return rows;
+}
+
+/* Do the lanes do well when they may only run inside a row? */
+static bool fits_in_rows(grouper *c, ir_node *n, int rank)
+{
+    int lanes = sched_lanes(&c->s->options);
+    int64_t volume = ir_volume(&n->comp), rows = rows_of(n, rank);
+    if (rows < LEAST_ROWS || volume / rows > MOST_IN_ROW || volume == 0)
+        return false;
+    if (volume <= SMALL_WORK)
+        return true;
+    sched_space inside, whole;
+    double best, cost;
+    sched_space_of(&n, 1, rank, &inside);
+    sched_space_of(&n, 1, 0, &whole);
+    if (inside.count == 0)
+        return volume / rows == 1;
+    sched_pick_lanes(&n, 1, &whole, 0, whole.count, lanes, &best);
+    int var = sched_pick_lanes(&n, 1, &inside, 0, inside.count, lanes, &cost);
+    return var >= 0 && cost <= 1.5 * best;
+}
+
+static bool is_reduction(const ir_node *n)
+{
+    return n->comp.reduce != IR_MAP;
+}
+
+static int least_rank(const sched_group *group, const ir_node *n)
+{
+    int rank = n->type.rank;
+    for (int i = 0; i < group->nodes.count; i++)
+        if (group->nodes.data[i]->type.rank < rank)
+            rank = group->nodes.data[i]->type.rank;
+    return rank;
+}
+
+static bool shares_rows(const ir_node *a, const ir_node *b, int rank)
+{
+    for (int i = 0; i < rank; i++)
+        if (a->type.dims[i] != b->type.dims[i])
+            return false;
+    return true;
+}
+
+/* Updates stay in maps of their own, where they are written in place. */
+static bool updates_input(const grouper *c, const ir_node *n)
+{
+    const ir_graph *g = c->scope->graph;
+    for (int i = 0; i < g->outputs.count; i++)
+        if (g->outputs.data[i].node == n &&
+            g->outputs.data[i].role == IR_OUT_UPDATE)
+            return true;
+    return false;
+}
+
+/* Can `n` run row by row with the group? Then its row rank, else 0. */
+static int joins_by_rows(grouper *c, int index, ir_node *n)
+{
+    const sched_group *group = c->scope->groups.data[index];
+    if (!is_map(group->class) && group->class != SCHED_REDUCE)
+        return 0;
+    int rank = least_rank(group, n);
+    bool reduces = is_reduction(n), fits = fits_in_rows(c, n, rank);
+    for (int i = 0; i < group->nodes.count && fits; i++) {
+        ir_node *m = group->nodes.data[i];
+        reduces = reduces || is_reduction(m);
+        fits = !updates_input(c, m) && fits_in_rows(c, m, rank);
+    }
+    if (rank < 1 || !reduces || !fits || updates_input(c, n) ||
+        !shares_rows(group->nodes.data[0], n, rank))
+        return 0;
+    read_check r = {c, index, rank, false, true};
+    ir_visit_reads(n->comp.body, check_read, &r);
+    if (n->comp.filter)
+        ir_visit_reads(n->comp.filter, check_read, &r);
+    if (!r.reads_only_here)
+        return 0;
+    return r.reads_group || shares_operand(c, group, n) ? rank : 0;
 }
 
 /* The last group that makes something `n` needs; -1: none. */
@@ -102,7 +203,22 @@ static int last_operand_group(grouper *c, ir_node *n)
 
 enum { MOST_IN_GROUP = 16 };
 
-static int find_group(grouper *c, ir_node *n)
+static int find_rows(grouper *c, ir_node *n)
+{
+    int first = last_operand_group(c, n);
+    for (int i = c->scope->groups.count - 1; i >= 0 && i >= first; i--) {
+        sched_group *group = c->scope->groups.data[i];
+        int rank =
+            group->nodes.count < MOST_IN_GROUP ? joins_by_rows(c, i, n) : 0;
+        if (rank > 0) {
+            group->row_rank = rank;
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int find_map(grouper *c, ir_node *n)
 {
     int first = last_operand_group(c, n);
     for (int i = c->scope->groups.count - 1; i >= 0 && i >= first; i--)
@@ -124,8 +240,10 @@ static void place(grouper *c, ir_node *n)
 {
     const char *note;
     sched_class class = sched_classify(n, &c->s->options, &note);
-    bool may_join = !c->s->options.no_fuse && is_map(class);
-    int index = may_join ? find_group(c, n) : -1;
+    bool fuse = !c->s->options.no_fuse;
+    int index = fuse && is_map(class) ? find_map(c, n) : -1;
+    if (index < 0 && fuse && (is_map(class) || class == SCHED_REDUCE))
+        index = find_rows(c, n);
     if (index < 0) {
         index = add_group(c, class);
         c->scope->groups.data[index]->note = note;

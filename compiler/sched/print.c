@@ -82,6 +82,9 @@ static void print_step(const sched_schedule *s, int index, ptl_str *out)
     str_add(out, "\n");
     if (step->kind == SCHED_STEP_TILE)
         print_contraction(step->contraction, out);
+    if (step->kind == SCHED_STEP_ROWS)
+        str_printf(out, "    over the first %d axes of the results\n",
+                   step->row_rank);
     if (step->kind == SCHED_STEP_REDUCE)
         print_reduction(&step->reduction, &step->nodes[0]->comp, out);
 }

@@ -87,8 +87,10 @@ typedef struct sched_space {
 } sched_space;
 
 /* The loops of nodes that share their domain: extents of 1 dropped, neighbours
- * collapsed where every address allows it. */
-void sched_space_of(ir_node *const *nodes, int count, sched_space *out);
+ * collapsed where every address allows it. Variables before `first_var` are
+ * left out: someone else runs them. */
+void sched_space_of(ir_node *const *nodes, int count, int first_var,
+                    sched_space *out);
 /* The part of a read's address that is affine: element = constant + sum of
  * coef[v] * v. Axes that are gathered, clamped, wrapped or reflected are not
  * in it; `whole` says whether there are none. */
@@ -185,16 +187,24 @@ typedef struct sched_access {
     bool same_map; /* read exactly at the element the step writes */
 } sched_access;
 
+/* A node of a ROWS step: what runs inside a row. */
+typedef struct sched_member {
+    sched_space space;
+    sched_reduction reduction;
+} sched_member;
+
 typedef struct sched_step {
     sched_step_kind kind;
     const char *name;
     const struct sched_scope *scope; /* what its nodes belong to */
     int node_count;
-    ir_node **nodes;   /* in order; MAP may have several */
+    ir_node **nodes;   /* in order; MAP and ROWS may have several */
     int *targets;      /* the buffer each node (or piece) is written to */
     sched_space space; /* MAP, REDUCE, SCATTER: what the loops run over */
-    sched_reduction reduction;            /* REDUCE, COMBINE */
-    int partial;                          /* COMBINE: where the parts are */
+    sched_reduction reduction; /* REDUCE, COMBINE */
+    int row_rank;              /* ROWS: leading axes that all nodes share, */
+    sched_member *members;     /* and the rest of each */
+    int partial;               /* COMBINE: where the parts are */
     const sched_contraction *contraction; /* PACK, TILE */
     VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
     int piece;                            /* SCATTER */
@@ -216,6 +226,7 @@ typedef struct sched_scan {
 typedef struct sched_group {
     sched_class class;
     VEC(ir_node *) nodes;
+    int row_rank; /* above 0: runs row by row, over this many leading axes */
     const sched_scan *scan; /* SCAN: has no nodes */
     const char *note;
 } sched_group;

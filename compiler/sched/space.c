@@ -107,13 +107,14 @@ static bool merges(const usage *u, const sched_loop *outer,
     return true;
 }
 
-void sched_space_of(ir_node *const *nodes, int count, sched_space *out)
+void sched_space_of(ir_node *const *nodes, int count, int first_var,
+                    sched_space *out)
 {
     const ir_comp *comp = &nodes[0]->comp;
     usage u = {.arena = arena_new()};
     note_uses(&u, nodes, count);
     *out = (sched_space){0};
-    for (int v = 0; v < comp->var_count; v++) {
+    for (int v = first_var; v < comp->var_count; v++) {
         const ir_var *var = &comp->vars[v];
         sched_loop loop = {v, var->lo, var->hi - var->lo, v >= comp->out_count};
         if (loop.extent == 1)

@@ -43,8 +43,9 @@ static void note_access(ir_expr *e, void *ctx)
     access_ctx *c = ctx;
     if (e->kind != IR_EXPR_READ)
         return;
-    if (c->maps && made_here(c->step, e->node))
-        return; /* still in a register */
+    bool shared = c->maps || c->step->kind == SCHED_STEP_ROWS;
+    if (shared && made_here(c->step, e->node))
+        return; /* still in a register, or written in this row */
     bool same = c->maps && !e->outside &&
                 sched_base(c->step->scope, e->node) == e->node;
     for (int i = 0; i < e->sub_count; i++)
@@ -95,7 +96,7 @@ sched_step *sched_add_map(sched_schedule *s, sched_scope *scope,
     set_nodes(s, step, nodes, count);
     for (int i = 0; i < count; i++)
         note_reads(s, step, nodes[i]->comp.body);
-    sched_space_of(step->nodes, count, &step->space);
+    sched_space_of(step->nodes, count, 0, &step->space);
     return step;
 }
 
@@ -130,12 +131,36 @@ static void add_reduce(sched_schedule *s, sched_scope *scope, ir_node *n,
     set_nodes(s, step, &n, 1);
     note_reads(s, step, n->comp.body);
     note_reads(s, step, n->comp.filter);
-    sched_space_of(step->nodes, 1, &step->space);
+    sched_space_of(step->nodes, 1, 0, &step->space);
     sched_plan_reduction(n, &step->space, sched_lanes(&s->options),
                          &step->reduction);
     step->note = note;
     if (step->reduction.chunks > 1)
         add_combine(s, scope, step, n);
+}
+
+static void add_rows(sched_schedule *s, sched_scope *scope,
+                     const sched_group *group)
+{
+    int count = group->nodes.count;
+    ir_node *last = group->nodes.data[count - 1];
+    sched_step *step = sched_add_step(s, scope, SCHED_STEP_ROWS, last->name);
+    set_nodes(s, step, group->nodes.data, count);
+    step->row_rank = group->row_rank;
+    step->members = ARENA_ARRAY(s->arena, sched_member, count);
+    for (int i = 0; i < count; i++) {
+        ir_node *n = step->nodes[i];
+        sched_member *m = &step->members[i];
+        note_reads(s, step, n->comp.body);
+        note_reads(s, step, n->comp.filter);
+        sched_space_of(&n, 1, step->row_rank, &m->space);
+        if (n->comp.reduce == IR_MAP)
+            continue;
+        sched_plan_reduction(n, &m->space, sched_lanes(&s->options),
+                             &m->reduction);
+        m->reduction.chunks = 1;
+        m->reduction.chunk_var = -1;
+    }
 }
 
 /* ---------- contractions ---------- */
@@ -232,6 +257,10 @@ static void add_group(sched_schedule *s, sched_scope *scope,
                       const sched_group *group)
 {
     ir_node *n = group->nodes.count ? group->nodes.data[0] : NULL;
+    if (group->row_rank > 0) {
+        add_rows(s, scope, group);
+        return;
+    }
     switch (group->class) {
     case SCHED_MAP:
     case SCHED_COPY:

@@ -156,6 +156,30 @@ CASE(softmax_by_hand, false,
      "comp y[i:33, j:10] = e[i, j] / s[i];\n"
      "output y = y;\n")
 
+CASE(a_layer_norm_row_by_row, false,
+     "input x: real[6, 20, 96] generic f32;\n"
+     "input g: real[96] param f32;\n"
+     "comp s[b:6, t:20 | d:0..96] = sum x[b, t, d];\n"
+     "comp mu[b:6, t:20] = s[b, t] / 96.0;\n"
+     "comp c[b:6, t:20, d:96] = x[b, t, d] - mu[b, t];\n"
+     "comp q[b:6, t:20 | d:0..96] = sum c[b, t, d] * c[b, t, d];\n"
+     "comp r[b:6, t:20] = 1.0 / sqrt(q[b, t] / 96.0 + 1e-5);\n"
+     "comp y[b:6, t:20, d:96] = c[b, t, d] * r[b, t] * g[d];\n"
+     "comp best[b:6, t:20 | d:0..96] below 96 = argmax y[b, t, 95 - d];\n"
+     "comp z[b:6, t:20] = y[b, t, best[b, t]] + y[b, t, 0];\n"
+     "output y = y;\noutput r = r;\noutput z = z;\n")
+
+CASE(a_cross_entropy_and_its_derivative, false,
+     "input x: real[64, 50] generic f32;\n"
+     "input t: int(50)[64] data u8;\n"
+     "comp l[n:64 | k:0..50] = lse x[n, k];\n"
+     "comp loss[| n:0..64] = sum l[n] - x[n, t[n]];\n"
+     "comp d[n:64, k:50] = exp(x[n, k] - l[n]) - (t[n] == k ? 1.0 : 0.0);\n"
+     "comp e[n:64 | k:0..50] = sum d[n, k] * x[n, k] if k <= n;\n"
+     "comp f[n:64, k:50] = d[n, 49 - k] + e[n];\n"
+     "comp col[k:50 | n:0..64] = sum f[n, k];\n"
+     "output loss = loss;\noutput d = d;\noutput f = f;\noutput col = col;\n")
+
 /* ---------- contractions ---------- */
 
 CASE(a_product, false,
@@ -335,6 +359,8 @@ int main(void)
         cmocka_unit_test(filters_and_empty_ranges),
         cmocka_unit_test(a_large_sum_in_chunks),
         cmocka_unit_test(softmax_by_hand),
+        cmocka_unit_test(a_layer_norm_row_by_row),
+        cmocka_unit_test(a_cross_entropy_and_its_derivative),
         cmocka_unit_test(a_product),
         cmocka_unit_test(products_in_every_orientation),
         cmocka_unit_test(a_batched_product),
