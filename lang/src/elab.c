@@ -21,13 +21,17 @@ void elab_init(elab *e, ptl_arena *arena, const lang_modules *program,
     e->rows = options->rows;
 }
 
+/* `seen` holds the number each name was given last. */
 static void unique_name(elab *e, ptl_map *seen, ty_tensor *t)
 {
     const char *name = t->name;
-    for (int n = 2; map_get(seen, name); n++)
-        name = arena_printf(e->arena, "%s_%d", t->name, n);
+    int *last = map_get(seen, name);
+    while (last && map_get(seen, name))
+        name = arena_printf(e->arena, "%s_%d", t->name, ++*last);
     t->name = name;
-    map_put(seen, name, t);
+    last = ARENA_NEW(e->arena, int);
+    *last = 1;
+    map_put(seen, name, last);
 }
 
 static bool is_computed(const ty_tensor *t)

@@ -55,6 +55,13 @@ static bool enter_members(elab *e, instance *inst)
     for (int i = 0; i < inst->decl->member_count; i++) {
         const ast_decl *m = inst->decl->members[i];
         value *v;
+        if (m->kind == DECL_HYPER && inst->decl->kind == DECL_LAYER) {
+            elab_error(e, DIAG_MISPLACED, m->at,
+                       "a layer takes parameters, `layer %s(%s: ...)`; hypers "
+                       "stand in models, data, train and files",
+                       inst->decl->name, m->name);
+            return false;
+        }
         if (m->kind == DECL_HYPER)
             exec_hyper(e, inst->scope, m, inst->decl->name);
         if (m->kind != DECL_FN)

@@ -168,6 +168,8 @@ value *lookup_name(elab *e, scope *s, const ast_expr *x)
         if (b->declared)
             return elab_error(e, DIAG_UNKNOWN_NAME, x->at,
                               "%s is declared but has no value yet", x->name);
+        if (b->value->kind == V_TENSOR)
+            b->value->tensor->read = true;
         return b->value;
     }
     d = module_decl(m, x->name);

@@ -598,8 +598,14 @@ static ty_tensor *accumulated(elab *e, scope *s, const ast_stmt *st)
         b->accumulates = true;
         return t;
     }
-    if (b && b->value && b->accumulates && b->value->kind == V_TENSOR)
-        return b->value->tensor;
+    if (b && b->value && b->accumulates && b->value->kind == V_TENSOR) {
+        if (!b->value->tensor->read)
+            return b->value->tensor;
+        elab_error(e, DIAG_REDEFINED, st->name_at,
+                   "`%s` was read before; all its accumulations come first",
+                   st->name);
+        return NULL;
+    }
     if (b && b->value && b->value->kind == V_ERROR)
         return NULL;
     elab_error(e, DIAG_MISSING, st->name_at,

@@ -11,7 +11,27 @@ static ty_expr *tx_new(elab *e, ty_expr_kind kind, ty_kind type, src_range at)
     x->kind = kind;
     x->type = type;
     x->at = at;
+    x->depth = 1;
     return x;
+}
+
+static void deepen(ty_expr *x, const ty_expr *part)
+{
+    if (part && part->depth >= x->depth)
+        x->depth = part->depth + 1;
+}
+
+/* Scalars of an inlined function are not named, so a chain of them is one
+ * expression. */
+static ty_expr *not_too_deep(elab *e, ty_expr *x)
+{
+    if (x->depth <= TY_MAX_DEPTH)
+        return x;
+    elab_error(e, DIAG_INTERNAL_LIMIT, x->at,
+               "this expression is more than %d operations deep once "
+               "functions are inlined; name a part of it as a tensor",
+               TY_MAX_DEPTH);
+    return NULL;
 }
 
 ty_expr *tx_int(elab *e, int64_t i, src_range at)
@@ -50,6 +70,9 @@ ty_expr *tx_read(elab *e, ty_tensor *t, ty_sub *subs, ty_expr *outside,
     x->subs = subs;
     x->count = t->rank;
     x->outside = outside;
+    for (int i = 0; i < x->count; i++)
+        deepen(x, subs[i].index);
+    deepen(x, outside);
     return x;
 }
 
@@ -73,6 +96,7 @@ ty_expr *tx_to(elab *e, ty_kind kind, ty_expr *x)
     y->args = ARENA_NEW(e->arena, ty_expr *);
     y->args[0] = x;
     y->count = 1;
+    deepen(y, x);
     return y;
 }
 
@@ -209,10 +233,12 @@ ty_expr *tx_op(elab *e, ty_op op, ty_expr **args, src_range at)
     x = tx_new(e, TY_OP, kind, at);
     x->op = op;
     x->args = ARENA_ARRAY(e->arena, ty_expr *, count);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         x->args[i] = args[i];
+        deepen(x, args[i]);
+    }
     x->count = count;
-    return x;
+    return not_too_deep(e, x);
 }
 
 ty_expr *tx_op2(elab *e, ty_op op, ty_expr *a, ty_expr *b, src_range at)
@@ -283,7 +309,9 @@ ty_expr *tx_reduce(elab *e, ast_reduction r, ty_var **vars, int count,
     x->count = count;
     x->filter = filter;
     x->body = body;
-    return x;
+    deepen(x, filter);
+    deepen(x, body);
+    return not_too_deep(e, x);
 }
 
 ty_var *ty_var_new(elab *e, const char *name, int64_t hi, src_range at)

@@ -23,6 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Walks over expressions recurse and need no guard of their own. */
+enum { TY_MAX_DEPTH = 1200 };
+
 typedef enum ty_kind { TY_REAL, TY_INT, TY_BOOL } ty_kind;
 
 typedef enum ty_op {
@@ -86,6 +89,7 @@ struct ty_expr {
     bool sealed;   /* RANDOM: vars are set */
     ast_reduction reduction;
     ty_expr *filter, *body; /* REDUCE; filter may be NULL */
+    int depth; /* 1 for a leaf; at most TY_MAX_DEPTH */
 };
 
 typedef enum ty_role {
@@ -127,6 +131,7 @@ struct ty_tensor {
     int piece_count;
     int id;        /* position in typed_program.tensors */
     bool borrowed; /* named by a callee: a caller's name replaces it */
+    bool read;     /* by name: what accumulates must be complete then */
 };
 
 typedef struct typed_slot {
