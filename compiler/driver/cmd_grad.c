@@ -205,8 +205,7 @@ static ptl_status find_rows(grad_pass *p, ptl_error *err)
     for (int i = 0; i < tensor_file_count(p->inputs); i++) {
         const tensor_entry *t = tensor_file_at(p->inputs, i);
         if (t->rank < 1 || t->dims[0] < 1)
-            return ptl_fail(err, PTL_E_DATA,
-                            "\"%s\": \"%s\" has no batch axis",
+            return ptl_fail(err, PTL_E_DATA, "\"%s\": \"%s\" has no batch axis",
                             p->d->options.inputs, t->name);
         if (p->rows && p->rows != t->dims[0])
             return ptl_fail(err, PTL_E_DATA,
@@ -236,11 +235,11 @@ static ptl_status build_both(grad_pass *p, ptl_error *err)
         p->d->options.threads.given ? (int)p->d->options.threads.value : 0;
     ptl_status st = pool_open(threads, &p->pool, err);
     if (st == PTL_OK)
-        st = p->job->build(p->job, PTL_PROGRAM_INIT, p->rows, NULL, 0,
-                           &p->init, err);
+        st = p->job->build(p->job, PTL_PROGRAM_INIT, p->rows, NULL, 0, &p->init,
+                           err);
     if (st == PTL_OK)
-        st = p->job->build(p->job, PTL_PROGRAM_GRAD, p->rows, NULL, 0,
-                           &p->grad, err);
+        st = p->job->build(p->job, PTL_PROGRAM_GRAD, p->rows, NULL, 0, &p->grad,
+                           err);
     if (st == PTL_OK)
         st = run_open(p->init, p->pool, &p->init_run, err);
     if (st == PTL_OK)
@@ -267,7 +266,9 @@ static ptl_status write_outputs(grad_pass *p, ptl_error *err)
     VEC(tensor_entry) out = {0};
     for (int i = 0; i < p->grad->buffer_count; i++) {
         const ptl_buffer *b = &p->grad->buffers[i];
-        tensor_entry t = {.name = b->name, .dtype = b->dtype, .rank = b->rank,
+        tensor_entry t = {.name = b->name,
+                          .dtype = b->dtype,
+                          .rank = b->rank,
                           .size = (size_t)b->size_bytes};
         if (b->role != PTL_ROLE_OUTPUT)
             continue;
@@ -275,8 +276,7 @@ static ptl_status write_outputs(grad_pass *p, ptl_error *err)
         t.bytes = run_data(p->grad_run, i);
         vec_push(p->d->arena, &out, t);
     }
-    return tensor_file_write(p->d->options.out, out.data, out.count, NULL,
-                             err);
+    return tensor_file_write(p->d->options.out, out.data, out.count, NULL, err);
 }
 
 static void release(ptl_program *program)

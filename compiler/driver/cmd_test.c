@@ -76,8 +76,8 @@ static void explain_close(const ir_graph *g, const ir_values *v,
     str_printf(s, ", beyond %g * (1 + |wanted|)", x->tolerance);
 }
 
-static int check_expects(driver *d, const typed_program *p,
-                         const ir_graph *g, const ir_values *v)
+static int check_expects(driver *d, const typed_program *p, const ir_graph *g,
+                         const ir_values *v)
 {
     int failed = 0;
     for (int i = 0; i < p->expects.count; i++) {
@@ -88,8 +88,8 @@ static int check_expects(driver *d, const typed_program *p,
             continue;
         if (x->a)
             explain_close(g, v, x, i, &why);
-        diag_error(d->diags, DIAG_EXPECT_FAILED, x->at,
-                   "this does not hold%s", str_text(&why));
+        diag_error(d->diags, DIAG_EXPECT_FAILED, x->at, "this does not hold%s",
+                   str_text(&why));
         str_fini(&why);
         failed++;
     }
@@ -108,8 +108,7 @@ static bool run_graph(driver *d, const typed_program *p, const ast_decl *test)
         ptl_panic(__FILE__, __LINE__, "%s", err.text);
     v = ir_values_new(g);
     if (ir_eval(g, v, NULL, &err) != PTL_OK) {
-        diag_error(d->diags, DIAG_EXPECT_FAILED, test->name_at, "%s",
-                   err.text);
+        diag_error(d->diags, DIAG_EXPECT_FAILED, test->name_at, "%s", err.text);
         failed = 1;
     } else {
         failed = check_expects(d, p, g, v);
@@ -158,8 +157,8 @@ static void test_decls(test_run *t, const lang_modules *modules,
         case LAYER_NOT_DRAWN:
             t->unchecked++;
             if (t->d->options.verbose)
-                printf("skip %s: %s takes no random sizes\n",
-                       d->at.file->name, d->name);
+                printf("skip %s: %s takes no random sizes\n", d->at.file->name,
+                       d->name);
             break;
         }
     }
@@ -208,8 +207,7 @@ static int test_folder(test_run *t, const char *path, int depth)
         return driver_fail(&err);
     }
     for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-        const char *full =
-            arena_printf(t->d->arena, "%s/%s", path, e->d_name);
+        const char *full = arena_printf(t->d->arena, "%s/%s", path, e->d_name);
         struct stat st;
         if (e->d_name[0] == '.' || stat(full, &st))
             continue;

@@ -68,8 +68,7 @@ static const char *cache_folder(driver *d)
         return own;
     if (xdg && *xdg)
         return arena_printf(d->arena, "%s/ptl", xdg);
-    return home && *home ? arena_printf(d->arena, "%s/.cache/ptl", home)
-                         : NULL;
+    return home && *home ? arena_printf(d->arena, "%s/.cache/ptl", home) : NULL;
 }
 
 compile_options driver_compile_options(driver *d, bool f64)

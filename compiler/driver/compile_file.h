@@ -23,8 +23,7 @@ const lang_module *driver_module(const lang_modules *modules,
 
 /* Loads FILE and checks the names of its own modules. NULL: what is wrong is in
  * d->diags or, where that holds no error, in `err`. */
-lang_modules *driver_load_checked(driver *d, const char *path,
-                                  ptl_error *err);
+lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err);
 
 /* --cpu, --real, --no-fuse, --portable-bits, and the folder of the cache. */
 compile_options driver_compile_options(driver *d, bool f64);

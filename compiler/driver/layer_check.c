@@ -17,9 +17,9 @@
 #include <string.h>
 
 enum {
-    DRAWS = 12,       /* of sizes, until enough fit */
+    DRAWS = 12, /* of sizes, until enough fit */
     CHECKED_DRAWS = 3,
-    COORDINATES = 12, /* of each parameter or input */
+    COORDINATES = 12,       /* of each parameter or input */
     MOST_ELEMENTS = 200000, /* of all nodes: more is too slow here */
 };
 
@@ -124,11 +124,11 @@ static bool check_one(const checking *c, const ir_values *v, int k,
     const double complex *grad = v->data[c->grads[k]->id];
     double size = norm(grad, count);
     for (int64_t s = 0; s < COORDINATES && s < count; s++) {
-        int64_t at = count <= COORDINATES
-                         ? s
-                         : (int64_t)(philox_uniform(c->seed, 99, 2,
-                                                    (uint64_t)s) *
-                                     (double)count);
+        int64_t at =
+            count <= COORDINATES
+                ? s
+                : (int64_t)(philox_uniform(c->seed, 99, 2, (uint64_t)s) *
+                            (double)count);
         double exact, got = creal(grad[at]);
         if (!slope(c, n, at, wanted, &exact))
             return true;
@@ -178,8 +178,8 @@ static layer_result check_graph(checking *c)
 }
 
 static layer_result check_draw(driver *d, const lang_modules *modules,
-                               const lang_module *module,
-                               const ast_decl *layer, uint64_t seed)
+                               const lang_module *module, const ast_decl *layer,
+                               uint64_t seed)
 {
     ptl_arena *arena = arena_new();
     elab_options options = {.mode = ELAB_GRAD, .seed = seed, .f64 = true};
@@ -201,8 +201,7 @@ layer_result layer_check(driver *d, const lang_modules *modules,
                          const lang_module *module, const ast_decl *layer)
 {
     int checked = 0;
-    for (uint64_t seed = 1; seed <= DRAWS && checked < CHECKED_DRAWS;
-         seed++) {
+    for (uint64_t seed = 1; seed <= DRAWS && checked < CHECKED_DRAWS; seed++) {
         switch (check_draw(d, modules, module, layer, seed)) {
         case LAYER_WRONG:
             return LAYER_WRONG;

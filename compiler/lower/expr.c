@@ -183,8 +183,7 @@ static ir_reduce reduce_of(ast_reduction r)
 static bool same_comp(const ir_comp *a, const ir_comp *b)
 {
     if (a->out_count != b->out_count || a->var_count != b->var_count ||
-        a->reduce != b->reduce || a->filter != b->filter ||
-        a->body != b->body)
+        a->reduce != b->reduce || a->filter != b->filter || a->body != b->body)
         return false;
     for (int i = 0; i < a->var_count; i++)
         if (a->vars[i].lo != b->vars[i].lo || a->vars[i].hi != b->vars[i].hi)
@@ -193,8 +192,8 @@ static bool same_comp(const ir_comp *a, const ir_comp *b)
 }
 
 /* The same reduction written twice is one node. */
-static ir_node *lifted_node(lowering *l, const char *name,
-                            const ir_comp *comp, src_range at)
+static ir_node *lifted_node(lowering *l, const char *name, const ir_comp *comp,
+                            src_range at)
 {
     ir_node *n;
     for (int i = 0; i < l->lifted.count; i++)
@@ -258,13 +257,13 @@ static ir_expr *lift(body *b, const ty_expr *x, lift_what what)
                                    : ir_bool(l->g, false);
     }
     comp = reduction_comp(&inner, x, outs, count, what);
-    n = lifted_node(l, what == LIFT_COUNT ? "count"
-                                          : ast_reduction_text(x->reduction),
-                    &comp, x->at);
+    n = lifted_node(
+        l, what == LIFT_COUNT ? "count" : ast_reduction_text(x->reduction),
+        &comp, x->at);
     for (int i = 0; i < count; i++) {
         subs[i] = (ir_sub){.mode = IR_PLAIN, .affine = affine_of(b, outs[i])};
-        subs[i].affine = ir_affine_add(l->g, subs[i].affine,
-                                       ir_affine_const(-outs[i]->lo));
+        subs[i].affine =
+            ir_affine_add(l->g, subs[i].affine, ir_affine_const(-outs[i]->lo));
     }
     return ir_read(l->g, n, subs, count, NULL);
 }
@@ -282,8 +281,7 @@ static ir_expr *lower_reduce(body *b, const ty_expr *x)
     ir_expr *value = lift(b, x, LIFT_REDUCTION), *count;
     if (x->reduction != RED_MEAN)
         return value;
-    count = x->filter ? lift(b, x, LIFT_COUNT)
-                      : ir_real(b->l->g, box_size(x));
+    count = x->filter ? lift(b, x, LIFT_COUNT) : ir_real(b->l->g, box_size(x));
     return ir_op2(b->l->g, IR_DIV_OP, value, count);
 }
 
@@ -325,19 +323,17 @@ static ir_expr *element_of(body *b, const ty_expr *x)
         }
         rest = ir_affine_add(
             g, rest,
-            ir_affine_scale(g,
-                            ir_affine_add(g, affine_of(b, v),
-                                          ir_affine_const(-v->lo)),
-                            stride));
+            ir_affine_scale(
+                g, ir_affine_add(g, affine_of(b, v), ir_affine_const(-v->lo)),
+                stride));
         stride *= v->hi - v->lo;
     }
     if (!batch)
         return ir_affine_value(g, rest);
-    rest = ir_affine_add(
-        g, rest, ir_affine_scale(g, affine_of(b, batch), stride));
+    rest =
+        ir_affine_add(g, rest, ir_affine_scale(g, affine_of(b, batch), stride));
     row = read_scalar(l, &l->row0, "row0", PTL_I64);
-    return ir_op2(g, IR_ADD_OP,
-                  ir_op2(g, IR_MUL_OP, row, ir_int(g, stride)),
+    return ir_op2(g, IR_ADD_OP, ir_op2(g, IR_MUL_OP, row, ir_int(g, stride)),
                   ir_affine_value(g, rest));
 }
 
@@ -349,9 +345,8 @@ static bool draws_at_step(const lowering *l)
 static ir_expr *lower_random(body *b, const ty_expr *x)
 {
     lowering *l = b->l;
-    ir_expr *step = draws_at_step(l)
-                        ? read_scalar(l, &l->step, "step", PTL_I32)
-                        : ir_int(l->g, 0);
+    ir_expr *step = draws_at_step(l) ? read_scalar(l, &l->step, "step", PTL_I32)
+                                     : ir_int(l->g, 0);
     ir_expr *seed = l->kind == LOWER_TEST
                         ? ir_int(l->g, 1)
                         : read_scalar(l, &l->seed, "seed", PTL_I64);
@@ -378,8 +373,7 @@ static ir_expr *lower_read(body *b, const ty_expr *x)
 static ir_expr *lower_op(body *b, const ty_expr *x)
 {
     ir_expr *args[3];
-    ir_scalar op =
-        x->op == TY_STOP_OP ? IR_STOP_OP : (ir_scalar)(int)x->op;
+    ir_scalar op = x->op == TY_STOP_OP ? IR_STOP_OP : (ir_scalar)(int)x->op;
     for (int i = 0; i < x->count; i++)
         args[i] = lower_expr(b, x->args[i]);
     return ir_op(b->l->g, op, args);
@@ -453,8 +447,7 @@ static ir_node *define_comp(lowering *l, const ty_tensor *t)
     return ir_comprehend(l->g, t->name, &comp, t->at);
 }
 
-static ir_piece lower_piece(lowering *l, const ty_tensor *t,
-                            const ty_piece *p)
+static ir_piece lower_piece(lowering *l, const ty_tensor *t, const ty_piece *p)
 {
     body b = {.l = l};
     ir_comp comp = {.reduce = IR_MAP};
@@ -480,8 +473,7 @@ static ir_piece lower_piece(lowering *l, const ty_tensor *t,
 
 static ir_node *define_scatter(lowering *l, const ty_tensor *t)
 {
-    ir_piece *pieces =
-        ARENA_ARRAY(l->g->arena, ir_piece, t->piece_count + 1);
+    ir_piece *pieces = ARENA_ARRAY(l->g->arena, ir_piece, t->piece_count + 1);
     ir_node *n;
     for (int i = 0; i < t->piece_count; i++) {
         if (t->pieces[i].var_count > IR_MAX_RANK) {
@@ -493,8 +485,7 @@ static ir_node *define_scatter(lowering *l, const ty_tensor *t)
         }
         pieces[i] = lower_piece(l, t, &t->pieces[i]);
     }
-    n = ir_scatter(l->g, t->name, lower_type(t), pieces, t->piece_count,
-                   t->at);
+    n = ir_scatter(l->g, t->name, lower_type(t), pieces, t->piece_count, t->at);
     n->disjoint = ir_scatter_is_disjoint(n);
     return n;
 }

@@ -11,8 +11,8 @@
 
 ir_type lower_type(const ty_tensor *t)
 {
-    ir_type type = {.kind = (ir_kind)t->kind, .rank = t->rank,
-                    .bound = t->bound};
+    ir_type type = {
+        .kind = (ir_kind)t->kind, .rank = t->rank, .bound = t->bound};
     for (int i = 0; i < t->rank; i++)
         type.dims[i] = t->dims[i];
     return type;
@@ -166,7 +166,7 @@ static void need_operands(lowering *l)
 static const char *input_name(const ty_tensor *t)
 {
     return t->role == TY_RAW && !strncmp(t->name, "raw.", 4) ? t->name + 4
-                                                              : t->name;
+                                                             : t->name;
 }
 
 static ir_input_role input_role(const ty_tensor *t)
@@ -201,8 +201,7 @@ static void make_inputs(lowering *l)
             l->nodes[i] = ir_input(l->g, input_name(t), lower_type(t),
                                    input_role(t), t->storage);
         else if (t->role == TY_LITERAL)
-            l->nodes[i] =
-                ir_literal(l->g, t->name, lower_type(t), t->values);
+            l->nodes[i] = ir_literal(l->g, t->name, lower_type(t), t->values);
     }
 }
 
@@ -245,8 +244,8 @@ static bool make_definitions(lowering *l)
 /* Outputs are worked out, so an input as output is copied. */
 static ir_node *computed(lowering *l, ir_node *n, const char *name)
 {
-    ir_comp comp = {.reduce = IR_MAP, .out_count = n->type.rank,
-                    .var_count = n->type.rank};
+    ir_comp comp = {
+        .reduce = IR_MAP, .out_count = n->type.rank, .var_count = n->type.rank};
     ir_var vars[IR_MAX_RANK];
     if (n->kind != IR_INPUT && n->kind != IR_LITERAL)
         return n;
@@ -318,8 +317,7 @@ static void give_expects(lowering *l)
 static void give_zero_rate(lowering *l)
 {
     ir_comp comp = {.reduce = IR_MAP, .body = ir_real(l->g, 0.0)};
-    ir_output_add(l->g, "lr",
-                  ir_comprehend(l->g, "lr", &comp, (src_range){0}),
+    ir_output_add(l->g, "lr", ir_comprehend(l->g, "lr", &comp, (src_range){0}),
                   IR_OUT_VALUE, NULL);
 }
 

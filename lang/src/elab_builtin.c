@@ -17,10 +17,9 @@ static int scalar_function(const char *name)
     return -1;
 }
 
-static const char *const others[] = {"uniform", "normal", "bernoulli",
-                                     "ceil_div", "close", "inside", "clamp",
-                                     "wrap", "reflect", "size",
-                                     "across_params"};
+static const char *const others[] = {
+    "uniform", "normal", "bernoulli", "ceil_div", "close",        "inside",
+    "clamp",   "wrap",   "reflect",   "size",     "across_params"};
 
 bool is_builtin(const char *name)
 {
@@ -75,8 +74,8 @@ static value *random_call(elab *e, scope *s, const ast_expr *call)
     if (call->count != bernoulli || !all_positional(call))
         return wrong_count(e, call, bernoulli);
     if (!bernoulli)
-        return draw(e, !strcmp(call->a->name, "normal") ? TY_NORMAL
-                                                         : TY_UNIFORM,
+        return draw(e,
+                    !strcmp(call->a->name, "normal") ? TY_NORMAL : TY_UNIFORM,
                     call->at);
     args[1] = eval(e, s, call->args[0].expr);
     if (args[1]->kind == V_ERROR)

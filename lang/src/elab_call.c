@@ -103,9 +103,8 @@ static int named_param(elab *e, const ast_decl *callee, const ast_arg *arg)
         return i;
     for (int j = 0; j < callee->param_count; j++)
         nearest_add(&n, callee->params[j].name);
-    elab_error(e, DIAG_BAD_ARGUMENT, arg->name_at,
-               "%s has no parameter `%s`%s", callee_text(e, callee),
-               arg->name, nearest_hint(e->arena, &n));
+    elab_error(e, DIAG_BAD_ARGUMENT, arg->name_at, "%s has no parameter `%s`%s",
+               callee_text(e, callee), arg->name, nearest_hint(e->arena, &n));
     return -1;
 }
 
@@ -208,10 +207,10 @@ bool bind_params(elab *e, scope *into, const ast_decl *callee, value **args,
         const ast_param *p = &callee->params[i];
         binding *b = scope_own(into, p->name);
         if (p->type && b)
-            good &= type_finish(
-                e, into, p->type, b->value,
-                arena_printf(e->arena, "argument `%s`", p->name),
-                args[i] && args[i]->at.file ? args[i]->at : at);
+            good &=
+                type_finish(e, into, p->type, b->value,
+                            arena_printf(e->arena, "argument `%s`", p->name),
+                            args[i] && args[i]->at.file ? args[i]->at : at);
     }
     return good;
 }
@@ -231,7 +230,8 @@ bool eval_interval(elab *e, scope *s, const ast_interval *in, value *v,
     if ((!lo || (in->lo_open ? x > low : x >= low)) &&
         (!hi || (in->hi_open ? x < high : x <= high)))
         return true;
-    elab_error(e, DIAG_OUTSIDE_INTERVAL, v->at, "`%s` = %g lies outside its "
+    elab_error(e, DIAG_OUTSIDE_INTERVAL, v->at,
+               "`%s` = %g lies outside its "
                "interval",
                name, x);
     elab_note(e, in->at, "declared here");
@@ -316,8 +316,8 @@ value *collect_results(elab *e, scope *s, const ast_decl *fn, src_range at)
         return given ? given
                      : elab_error(e, DIAG_NO_RESULT, fn->name_at,
                                   "the body ends without `return`");
-    if (given && (given->kind == V_TUPLE ? given->count : 1) !=
-                     fn->result_count)
+    if (given &&
+        (given->kind == V_TUPLE ? given->count : 1) != fn->result_count)
         return elab_error(e, DIAG_NO_RESULT, given->at,
                           "%d results are declared and %d returned",
                           fn->result_count,
@@ -347,8 +347,7 @@ static bool wanted_sizes(elab *e, scope *s, const ast_decl *fn,
 {
     if (wanted && fn->result_count == 1 && fn->results[0].type) {
         int before = e->errors;
-        type_bind_shape(e, s, fn->results[0].type, wanted->dims,
-                        wanted->rank);
+        type_bind_shape(e, s, fn->results[0].type, wanted->dims, wanted->rank);
         return e->errors == before;
     }
     return true;
@@ -525,18 +524,17 @@ static value *initial_value(elab *e, scope *s, const ast_expr *x,
 }
 
 /* A single number fills the shape. */
-static ty_tensor *fill(elab *e, value *v, const ty_tensor *shape,
-                       src_range at)
+static ty_tensor *fill(elab *e, value *v, const ty_tensor *shape, src_range at)
 {
     ty_var *vars[PTL_MAX_RANK];
     ty_expr *x = value_scalar_expr(e, v, at);
     if (!x)
         return NULL;
     for (int i = 0; i < shape->rank; i++)
-        vars[i] = ty_var_new(e, arena_printf(e->arena, "i%d", i),
-                             shape->dims[i], at);
-    return tensor_define(e, "init", vars, shape->rank,
-                         tx_to(e, shape->kind, x), at);
+        vars[i] =
+            ty_var_new(e, arena_printf(e->arena, "i%d", i), shape->dims[i], at);
+    return tensor_define(e, "init", vars, shape->rank, tx_to(e, shape->kind, x),
+                         at);
 }
 
 ty_tensor *call_initialiser(elab *e, scope *s, const ast_expr *x,

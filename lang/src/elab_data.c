@@ -113,8 +113,7 @@ static void reader_argument(elab *e, const char *reader, reader_args *r,
         str_printf(&r->options, "%s%s=%s", r->options.length ? ";" : "",
                    arg->name, text);
     } else if (shared) {
-        a.options = arena_printf(e->arena, "%s=%s", part_option(reader),
-                                 text);
+        a.options = arena_printf(e->arena, "%s=%s", part_option(reader), text);
         vec_push(e->arena, &r->arrays, a);
     } else {
         a.path = text;
@@ -295,8 +294,7 @@ typedef struct reach {
 static bool reach_of_name(const raw_reading *r, const char *name, reach *out)
 {
     binding *b = scope_find(r->scope, name);
-    for (int i = 0; r->type && i < r->st->sub_count && i < r->type->rank;
-         i++) {
+    for (int i = 0; r->type && i < r->st->sub_count && i < r->type->rank; i++) {
         const ast_sub *sub = &r->st->subs[i];
         if (sub->is_pack || sub->expr->kind != EXPR_NAME ||
             strcmp(sub->expr->name, name))
@@ -348,8 +346,7 @@ static bool reach_of(const raw_reading *r, const ast_expr *x, reach *out)
 }
 
 /* The smallest axis that holds what is read; the files tell the real one. */
-static bool size_of_index(const raw_reading *r, const ast_expr *x,
-                          int64_t *out)
+static bool size_of_index(const raw_reading *r, const ast_expr *x, int64_t *out)
 {
     reach at;
     if (!reach_of(r, x, &at) || at.hi < 0)
@@ -459,8 +456,7 @@ static void exec_source(elab *e, scope *s, const ast_stmt *st)
 {
     value *v = eval(e, s, st->value);
     bool train = !strcmp(st->name, "train");
-    typed_source *to = train ? &e->out->settings.train
-                             : &e->out->settings.eval;
+    typed_source *to = train ? &e->out->settings.train : &e->out->settings.eval;
     if (v->kind == V_ERROR)
         return;
     if (v->kind != V_READER) {
@@ -490,8 +486,8 @@ static void note_integer(elab *e, typed_source *src, const char *field)
 static void note_integers(elab *e, const ast_stmt *st)
 {
     const ast_expr *x = st->value;
-    if (!st->type || (strcmp(st->type->name, "idx") &&
-                      strcmp(st->type->name, "int")))
+    if (!st->type ||
+        (strcmp(st->type->name, "idx") && strcmp(st->type->name, "int")))
         return;
     if (x->kind == EXPR_INDEX)
         x = x->a;
@@ -521,8 +517,7 @@ static void run_data(elab *e, scope *s, const ast_decl *d)
                  st->kind == STMT_DECLARE)
             exec(e, s, st);
         else
-            elab_error(e, DIAG_MISPLACED, st->at,
-                       "a data block holds no %s",
+            elab_error(e, DIAG_MISPLACED, st->at, "a data block holds no %s",
                        ast_stmt_kind_text(st->kind));
     }
 }
@@ -531,8 +526,8 @@ static void run_data(elab *e, scope *s, const ast_decl *d)
  * not read. */
 static ty_tensor *as_input(elab *e, const char *name, const ty_tensor *t)
 {
-    ty_tensor *in = tensor_new(e, TY_INPUT, name, t->kind, t->rank, t->dims,
-                               t->at);
+    ty_tensor *in =
+        tensor_new(e, TY_INPUT, name, t->kind, t->rank, t->dims, t->at);
     in->bound = t->bound;
     in->batch_axis = t->batch_axis;
     return in;
@@ -580,8 +575,8 @@ static const ast_decl *find_data(elab *e, const char *name, src_range at)
                 return d;
             nearest_add(&n, d->name);
         }
-    elab_error(e, DIAG_UNKNOWN_NAME, at, "no data block is called `%s`%s",
-               name, nearest_hint(e->arena, &n));
+    elab_error(e, DIAG_UNKNOWN_NAME, at, "no data block is called `%s`%s", name,
+               nearest_hint(e->arena, &n));
     return NULL;
 }
 

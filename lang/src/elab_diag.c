@@ -69,8 +69,7 @@ void nearest_add(nearest *n, const char *candidate)
 
 const char *nearest_hint(ptl_arena *arena, const nearest *n)
 {
-    return n->best ? arena_printf(arena, "; did you mean `%s`?", n->best)
-                   : "";
+    return n->best ? arena_printf(arena, "; did you mean `%s`?", n->best) : "";
 }
 
 const char *dims_text(elab *e, const int64_t *dims, int rank)
@@ -91,8 +90,7 @@ static const char *number_text(elab *e, const value *v)
     int64_t dims[PTL_MAX_RANK];
     const char *kind = ty_kind_text(value_elem(v));
     if (v->kind == V_TENSOR && v->tensor->kind == TY_INT && v->tensor->bound)
-        kind = arena_printf(e->arena, "idx(%lld)",
-                            (long long)v->tensor->bound);
+        kind = arena_printf(e->arena, "idx(%lld)", (long long)v->tensor->bound);
     if (value_rank(v) == 0)
         return kind;
     value_dims(v, dims);

@@ -5,8 +5,8 @@
  * their declared intervals; what cannot be drawn, or sizes that do not fit each
  * other, give no program and no message.
  */
-#include "elab_priv.h"
 #include "base/philox.h"
+#include "elab_priv.h"
 #include <string.h>
 
 typedef struct drawing {
@@ -72,8 +72,7 @@ static bool draw_args(drawing *d, const ast_decl *layer, value **args)
 
 /* ---------- inputs ---------- */
 
-static bool draw_dim(drawing *d, scope *layer, const ast_sub *dim,
-                     int64_t *out)
+static bool draw_dim(drawing *d, scope *layer, const ast_sub *dim, int64_t *out)
 {
     binding *b;
     if (dim->expr->kind != EXPR_NAME)
@@ -175,12 +174,12 @@ static ty_expr *weighted(drawing *d, ty_tensor *t)
     ty_expr *x;
     for (int64_t i = 0; i < n; i++)
         numbers[i] = 0.5 + draw(d);
-    weights = tensor_new(e, TY_LITERAL, "weights", TY_REAL, t->rank, t->dims,
-                         t->at);
+    weights =
+        tensor_new(e, TY_LITERAL, "weights", TY_REAL, t->rank, t->dims, t->at);
     weights->values = numbers;
     for (int i = 0; i < t->rank; i++)
-        vars[i] = ty_var_new(e, arena_printf(e->arena, "i%d", i), t->dims[i],
-                             t->at);
+        vars[i] =
+            ty_var_new(e, arena_printf(e->arena, "i%d", i), t->dims[i], t->at);
     x = tx_op2(e, TY_MUL_OP, tx_read_vars(e, t, vars, t->at),
                tx_read_vars(e, weights, vars, t->at), t->at);
     return t->rank ? tx_reduce(e, RED_SUM, vars, t->rank, NULL, x, t->at) : x;

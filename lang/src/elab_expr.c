@@ -55,8 +55,7 @@ static value *fold_int(elab *e, ty_op op, int64_t a, int64_t b, src_range at)
         if (b == 0)
             return divided_by_zero(e, at);
         if (b == -1)
-            over = op != TY_MOD_OP &&
-                   __builtin_sub_overflow((int64_t)0, a, &r);
+            over = op != TY_MOD_OP && __builtin_sub_overflow((int64_t)0, a, &r);
         else
             r = op == TY_MOD_OP ? a - b * floored(a, b) : floored(a, b);
         break;
@@ -186,8 +185,7 @@ static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
     if (op == TY_REAL_OP)
         return value_real(e, number_of(args[0]), at);
     if (op == TY_INT_OP)
-        return args[0]->kind == V_REAL &&
-                       !(fabs(args[0]->real) < 9.0e18)
+        return args[0]->kind == V_REAL && !(fabs(args[0]->real) < 9.0e18)
                    ? (overflowed(e, at), value_error(e))
                    : value_int(e, (int64_t)number_of(args[0]), at);
     if ((args[0]->kind == V_BOOL) != (b->kind == V_BOOL) ||
@@ -196,22 +194,20 @@ static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
                           "`%s` wants numbers and one side is a bool",
                           ty_op_text(op));
     if (is_comparison(op))
-        return value_bool(e,
-                          ints ? compare(op, (double)args[0]->integer,
-                                         (double)b->integer)
-                               : compare(op, number_of(args[0]),
-                                         number_of(b)),
-                          at);
+        return value_bool(
+            e,
+            ints ? compare(op, (double)args[0]->integer, (double)b->integer)
+                 : compare(op, number_of(args[0]), number_of(b)),
+            at);
     if (ints) {
         value *v = fold_int(e, op, args[0]->integer, b->integer, at);
         if (v)
             return v;
     }
     if (op == TY_IDIV_OP || op == TY_MOD_OP)
-        return elab_error(e, DIAG_TYPE_MISMATCH, at,
-                          "`%s` wants integers", ty_op_text(op));
-    return value_real(e, apply_real(op, number_of(args[0]), number_of(b)),
-                      at);
+        return elab_error(e, DIAG_TYPE_MISMATCH, at, "`%s` wants integers",
+                          ty_op_text(op));
+    return value_real(e, apply_real(op, number_of(args[0]), number_of(b)), at);
 }
 
 /* ---------- elementwise ---------- */
@@ -243,8 +239,8 @@ static ty_var **fresh_vars(elab *e, const value *v, src_range at)
     ty_var **vars = ARENA_ARRAY(e->arena, ty_var *, value_rank(v) + 1);
     value_dims(v, dims);
     for (int i = 0; i < value_rank(v); i++) {
-        vars[i] = ty_var_new(e, arena_printf(e->arena, "%c", names[i]),
-                             dims[i], at);
+        vars[i] =
+            ty_var_new(e, arena_printf(e->arena, "%c", names[i]), dims[i], at);
         vars[i]->explicit_range = true;
         if (v->kind == V_TENSOR && !v->var)
             vars[i]->batch = v->tensor->batch_axis == i;
@@ -274,8 +270,8 @@ static ty_expr *combine(elab *e, ty_op op, value **args, int count,
         if (!x[i])
             return NULL;
     }
-    if (count == 2 && op == TY_POW_OP && args[1]->kind == V_INT && args[1]->integer >= 0 &&
-        args[1]->integer <= 4 && x[0]->type != TY_BOOL)
+    if (count == 2 && op == TY_POW_OP && args[1]->kind == V_INT &&
+        args[1]->integer >= 0 && args[1]->integer <= 4 && x[0]->type != TY_BOOL)
         return small_power(e, x[0], args[1]->integer, at);
     if (op == TY_DIV_OP && e->subscript_depth > 0 && x[0]->type == TY_INT &&
         x[1]->type == TY_INT)
@@ -361,24 +357,21 @@ static value *eval_binary(elab *e, scope *s, const ast_expr *x)
 {
     value *args[2];
     args[0] = eval(e, s, x->a);
-    if (args[0]->kind == V_BOOL &&
-        ((x->op == OP_AND && !args[0]->integer) ||
-         (x->op == OP_OR && args[0]->integer)))
+    if (args[0]->kind == V_BOOL && ((x->op == OP_AND && !args[0]->integer) ||
+                                    (x->op == OP_OR && args[0]->integer)))
         return args[0];
     args[1] = eval(e, s, x->b);
     /* Texts are compared in static ifs. */
     if (args[0]->kind == V_STRING && args[1]->kind == V_STRING &&
         (x->op == OP_EQ || x->op == OP_NE))
-        return value_bool(e,
-                          (strcmp(args[0]->text, args[1]->text) == 0) ==
-                              (x->op == OP_EQ),
-                          x->at);
+        return value_bool(
+            e, (strcmp(args[0]->text, args[1]->text) == 0) == (x->op == OP_EQ),
+            x->at);
     if (args[0]->kind == V_WORD && args[1]->kind == V_WORD &&
         (x->op == OP_EQ || x->op == OP_NE))
-        return value_bool(e,
-                          (strcmp(args[0]->text, args[1]->text) == 0) ==
-                              (x->op == OP_EQ),
-                          x->at);
+        return value_bool(
+            e, (strcmp(args[0]->text, args[1]->text) == 0) == (x->op == OP_EQ),
+            x->at);
     return elementwise(e, typed_op(x->op), args, 2, x->at);
 }
 
@@ -420,7 +413,8 @@ static value *eval_list(elab *e, scope *s, const ast_expr *x)
 
 /* ---------- reductions ---------- */
 
-static bool bind_pack_binder(elab *e, scope *in, const ast_binder *b, pack **out)
+static bool bind_pack_binder(elab *e, scope *in, const ast_binder *b,
+                             pack **out)
 {
     binding *outer = scope_find(in, pack_key(e, b->name));
     pack *p = ARENA_NEW(e->arena, pack);
@@ -434,9 +428,9 @@ static bool bind_pack_binder(elab *e, scope *in, const ast_binder *b, pack **out
         p->rank = sizes->rank;
         for (int i = 0; i < p->rank; i++) {
             p->dims[i] = sizes->dims[i];
-            p->vars[i] = ty_var_new(
-                e, arena_printf(e->arena, "%s%d", b->name, i), sizes->dims[i],
-                b->at);
+            p->vars[i] =
+                ty_var_new(e, arena_printf(e->arena, "%s%d", b->name, i),
+                           sizes->dims[i], b->at);
         }
     }
     v->pack = p;
@@ -460,8 +454,7 @@ static bool bind_binder(elab *e, scope *outer, scope *in, const ast_binder *b,
         var->from = b->at;
     }
     if (scope_own(in, b->name)) {
-        elab_error(e, DIAG_REDEFINED, b->at, "%s is bound twice here",
-                   b->name);
+        elab_error(e, DIAG_REDEFINED, b->at, "%s is bound twice here", b->name);
         return false;
     }
     v->var = var;
@@ -557,9 +550,8 @@ value *eval_reduce(elab *e, scope *s, const ast_expr *x)
         return elab_error(e, DIAG_INTERNAL_LIMIT, x->at,
                           "a reduction runs over at most 16 axes");
     }
-    return value_scalar(e, tx_reduce(e, x->reduction, vars, count, filter,
-                                     body, x->at),
-                        x->at);
+    return value_scalar(
+        e, tx_reduce(e, x->reduction, vars, count, filter, body, x->at), x->at);
 }
 
 /* ---------- all of them ---------- */

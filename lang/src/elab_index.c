@@ -302,8 +302,7 @@ ty_sub *eval_subs(elab *e, scope *s, const ast_sub *subs, int count,
 
 /* ---------- reads ---------- */
 
-static value *list_item(elab *e, scope *s, const value *list,
-                        const ast_expr *x)
+static value *list_item(elab *e, scope *s, const value *list, const ast_expr *x)
 {
     int64_t i;
     value *v;
@@ -362,12 +361,10 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
         record = base->var;
     if (base->kind == V_ERROR)
         return base;
-    if (value_is_number(base) && base->kind != V_LIST &&
-        value_rank(base) == 0)
+    if (value_is_number(base) && base->kind != V_LIST && value_rank(base) == 0)
         return elab_error(e, DIAG_RANK_MISMATCH, x->at,
                           "this is a single number and takes no subscripts");
-    t = record ? base->tensor
-               : value_materialise(e, base, "part", x->a->at);
+    t = record ? base->tensor : value_materialise(e, base, "part", x->a->at);
     if (!t)
         return value_error(e);
     if (x->b) {

@@ -123,10 +123,9 @@ value *construct(elab *e, scope *s, const ast_expr *x, const char *path)
     callee = eval(e, s, x->a);
     if (callee->kind == V_ERROR)
         return callee;
-    if (callee->kind != V_DECL || (callee->decl->kind != DECL_LAYER &&
-                                   callee->decl->kind != DECL_MODEL &&
-                                   !(callee->decl->kind == DECL_OPTIMIZER &&
-                                     e->test)))
+    if (callee->kind != V_DECL ||
+        (callee->decl->kind != DECL_LAYER && callee->decl->kind != DECL_MODEL &&
+         !(callee->decl->kind == DECL_OPTIMIZER && e->test)))
         return elab_error(e, DIAG_TYPE_MISMATCH, x->a->at,
                           "a layer or model is wanted here and this is %s",
                           value_text(e, callee));
@@ -138,8 +137,7 @@ value *construct(elab *e, scope *s, const ast_expr *x, const char *path)
 
 /* ---------- members, at the first application ---------- */
 
-static const char *member_path(elab *e, const instance *inst,
-                               const char *name)
+static const char *member_path(elab *e, const instance *inst, const char *name)
 {
     return arena_printf(e->arena, "%s.%s", inst->path, name);
 }
@@ -160,9 +158,8 @@ static value *construct_many(elab *e, instance *inst, const ast_decl *m)
     v->items = ARENA_ARRAY(e->arena, value *, count + 1);
     for (int64_t i = 0; i < count; i++) {
         v->items[i] = construct(e, inst->scope, m->value,
-                                arena_printf(e->arena, "%s.%s.%lld",
-                                             inst->path, m->name,
-                                             (long long)i));
+                                arena_printf(e->arena, "%s.%s.%lld", inst->path,
+                                             m->name, (long long)i));
         if (v->items[i]->kind == V_ERROR)
             return v->items[i];
     }
@@ -204,8 +201,8 @@ static bool bind_stored(elab *e, instance *inst, const ast_decl *m)
     if (!init)
         return false;
     if (e->test) {
-        scope_bind(e, inst->scope, m->name,
-                   value_tensor(e, init, m->name_at), m->name_at);
+        scope_bind(e, inst->scope, m->name, value_tensor(e, init, m->name_at),
+                   m->name_at);
         return true;
     }
     if (is_param) {
@@ -319,8 +316,7 @@ value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call)
     return args ? apply_values(e, inst, args, call->at) : value_error(e);
 }
 
-value *instance_member(elab *e, instance *inst, const char *name,
-                       src_range at)
+value *instance_member(elab *e, instance *inst, const char *name, src_range at)
 {
     nearest n = {.wanted = name};
     binding *b = scope_own(inst->scope, name);

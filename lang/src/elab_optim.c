@@ -10,10 +10,9 @@
 
 static value *schedule_body(elab *e, value *v, src_range at)
 {
-    frame *f = frame_push(e, FRAME_SCHEDULE, v->module,
-                          arena_printf(e->arena, "schedule `%s`",
-                                       v->decl->name),
-                          at);
+    frame *f =
+        frame_push(e, FRAME_SCHEDULE, v->module,
+                   arena_printf(e->arena, "schedule `%s`", v->decl->name), at);
     value *result = NULL;
     scope *s;
     int depth = e->subscript_depth;
@@ -101,12 +100,13 @@ static void run_slot(elab *e, scope *s, update_run *r, const ast_stmt *st)
         return;
     slot->name = st->name;
     slot->initial = value_tensor(e, init, st->at);
-    slot->before = r->stored
-                       ? value_tensor(e, tensor_new(e, TY_SLOT, path, TY_REAL,
-                                                    r->shape->rank,
-                                                    r->shape->dims, st->at),
-                                      st->at)
-                       : slot->initial;
+    slot->before =
+        r->stored
+            ? value_tensor(e,
+                           tensor_new(e, TY_SLOT, path, TY_REAL, r->shape->rank,
+                                      r->shape->dims, st->at),
+                           st->at)
+            : slot->initial;
     r->slot_count++;
     scope_bind(e, s, st->name, slot->before, st->at);
 }
@@ -172,13 +172,12 @@ static value *run_optimizer(elab *e, scope *s, update_run *r)
     return scope_own(s, "w")->value;
 }
 
-static frame *optimizer_frame(elab *e, const ast_decl *d,
-                              const lang_module *m, const char *path,
-                              src_range at)
+static frame *optimizer_frame(elab *e, const ast_decl *d, const lang_module *m,
+                              const char *path, src_range at)
 {
-    frame *f = frame_push(e, FRAME_OPTIMIZER, m,
-                          arena_printf(e->arena, "optimizer `%s`", d->name),
-                          at);
+    frame *f =
+        frame_push(e, FRAME_OPTIMIZER, m,
+                   arena_printf(e->arena, "optimizer `%s`", d->name), at);
     if (f)
         f->path = f->site = path;
     return f;
@@ -204,10 +203,9 @@ value *apply_optimizer(elab *e, instance *inst, value **args, int count,
         return value_error(e);
     if (w->rank != g->rank ||
         memcmp(w->dims, g->dims, sizeof *w->dims * (size_t)w->rank))
-        return elab_error(e, DIAG_SHAPE_MISMATCH, at,
-                          "w has shape %s and g has shape %s",
-                          dims_text(e, w->dims, w->rank),
-                          dims_text(e, g->dims, g->rank));
+        return elab_error(
+            e, DIAG_SHAPE_MISMATCH, at, "w has shape %s and g has shape %s",
+            dims_text(e, w->dims, w->rank), dims_text(e, g->dims, g->rank));
     if (!optimizer_frame(e, inst->decl, inst->module, inst->path, at))
         return value_error(e);
     r.shape = w;
@@ -381,8 +379,11 @@ static bool update_param(elab *e, scope *train, const ast_block *body,
                          const value *opt, typed_param *p)
 {
     const ty_tensor *w = p->tensor;
-    update_run r = {.decl = opt->decl, .shape = w, .path = w->name,
-                    .fresh = true, .stored = true};
+    update_run r = {.decl = opt->decl,
+                    .shape = w,
+                    .path = w->name,
+                    .fresh = true,
+                    .stored = true};
     scope *s;
     value *v;
     int before = e->errors;
@@ -414,13 +415,12 @@ static void logged_rate(elab *e, const value *opt)
         v = value_settle(e, v);
         x = value_scalar_expr(e, v, opt->at);
         if (x)
-            e->out->lr = tensor_define(e, "lr", NULL, 0,
-                                       tx_to(e, TY_REAL, x), opt->at);
+            e->out->lr =
+                tensor_define(e, "lr", NULL, 0, tx_to(e, TY_REAL, x), opt->at);
     }
 }
 
-bool optimizer_updates(elab *e, scope *train, const ast_block *body,
-                       value *opt)
+bool optimizer_updates(elab *e, scope *train, const ast_block *body, value *opt)
 {
     int before = e->errors;
     patterns_match(e, body);
@@ -429,9 +429,8 @@ bool optimizer_updates(elab *e, scope *train, const ast_block *body,
         p->frozen = is_frozen(body, p->tensor->name);
         if (!p->frozen)
             p->grad = tensor_new(
-                e, TY_GRAD,
-                arena_printf(e->arena, "grad/%s", p->tensor->name), TY_REAL,
-                p->tensor->rank, p->tensor->dims, p->tensor->at);
+                e, TY_GRAD, arena_printf(e->arena, "grad/%s", p->tensor->name),
+                TY_REAL, p->tensor->rank, p->tensor->dims, p->tensor->at);
         if (p->grad)
             p->grad->of = p->tensor;
     }

@@ -13,26 +13,26 @@
 #include "lang/elab.h"
 
 enum {
-    ELAB_MAX_FRAMES = 150,      /* calls within calls */
-    ELAB_MAX_NESTING = 2500,    /* expressions, over all calls */
+    ELAB_MAX_FRAMES = 150,         /* calls within calls */
+    ELAB_MAX_NESTING = 2500,       /* expressions, over all calls */
     ELAB_MAX_STATEMENTS = 1000000, /* carried out, unrolled ones included */
-    ELAB_MAX_LIST = 1000000,    /* elements of a literal */
+    ELAB_MAX_LIST = 1000000,       /* elements of a literal */
 };
 
 typedef enum value_kind {
     V_ERROR,
-    V_INT,    /* static */
-    V_REAL,   /* static */
-    V_BOOL,   /* static */
+    V_INT,  /* static */
+    V_REAL, /* static */
+    V_BOOL, /* static */
     V_STRING,
-    V_VAR,    /* an index */
+    V_VAR, /* an index */
     V_TENSOR,
-    V_EXPR,   /* elementwise over `vars`; rank 0: a scalar */
+    V_EXPR, /* elementwise over `vars`; rank 0: a scalar */
     V_LIST,
-    V_TUPLE,  /* several results */
-    V_DECL,   /* fn, layer, model, optimizer, schedule */
+    V_TUPLE, /* several results */
+    V_DECL,  /* fn, layer, model, optimizer, schedule */
     V_MODULE,
-    V_INSTANCE,  /* of a layer, model or optimizer */
+    V_INSTANCE, /* of a layer, model or optimizer */
     V_INSTANCES,
     V_SCHEDULE,  /* a schedule with its arguments */
     V_OPTIMIZER, /* an optimizer with its arguments */
@@ -49,7 +49,7 @@ typedef struct frame frame;
 typedef struct instance instance;
 
 typedef struct pack {
-    int rank;    /* -1: not known yet */
+    int rank; /* -1: not known yet */
     int64_t dims[PTL_MAX_RANK];
     bool batch_first;
     ty_var *vars[PTL_MAX_RANK]; /* statement packs */
@@ -60,22 +60,22 @@ typedef struct pack {
 struct value {
     value_kind kind;
     src_range at;
-    int64_t integer;   /* INT, BOOL */
-    double real;       /* REAL, QUANTITY */
-    const char *text;  /* STRING, QUANTITY's unit, WORD */
+    int64_t integer;  /* INT, BOOL */
+    double real;      /* REAL, QUANTITY */
+    const char *text; /* STRING, QUANTITY's unit, WORD */
     ty_var *var; /* VAR; TENSOR: the record's index, in front of its axes */
     ty_tensor *tensor;
-    ty_expr *expr;     /* EXPR */
-    ty_var **vars;     /* EXPR: rank of them */
+    ty_expr *expr; /* EXPR */
+    ty_var **vars; /* EXPR: rank of them */
     int rank;
-    value **items;     /* LIST, TUPLE, INSTANCES */
+    value **items;      /* LIST, TUPLE, INSTANCES */
     const char **names; /* TUPLE: of the results */
     int count;
-    const ast_decl *decl; /* DECL, SCHEDULE, OPTIMIZER */
+    const ast_decl *decl;      /* DECL, SCHEDULE, OPTIMIZER */
     const lang_module *module; /* where decl is; MODULE */
-    scope *closure;    /* DECL within a layer: the instance's scope */
-    scope *args;       /* SCHEDULE, OPTIMIZER: bound arguments */
-    value *cached;     /* SCHEDULE: its value once worked out */
+    scope *closure;            /* DECL within a layer: the instance's scope */
+    scope *args;               /* SCHEDULE, OPTIMIZER: bound arguments */
+    value *cached;             /* SCHEDULE: its value once worked out */
     instance *inst;
     pack *pack;
     typed_source *source; /* READER */
@@ -87,7 +87,7 @@ typedef struct binding {
     bool declared;   /* `x: real[3];`: type known, not yet defined */
     ty_tensor *type; /* declared kind and dims, or NULL */
     bool accumulates;
-    bool reserved;   /* a size or parameter: may not be defined again */
+    bool reserved; /* a size or parameter: may not be defined again */
 } binding;
 
 struct scope {
@@ -122,19 +122,19 @@ struct frame {
     value *result;
     int static_depth; /* inside so many static for and if */
     int depth;
-    ty_var *record;   /* DATA: the record's index, added in front */
+    ty_var *record; /* DATA: the record's index, added in front */
 };
 
 struct instance {
     const ast_decl *decl;
     const lang_module *module;
     const char *path;
-    scope *scope;      /* arguments, sizes, members */
-    src_range at;      /* of `use` or `model` */
+    scope *scope;       /* arguments, sizes, members */
+    src_range at;       /* of `use` or `model` */
     src_range bound_at; /* of the first application */
     bool bound;
     bool failed;
-    ptl_map *open;     /* names its members mention: sizes to be bound */
+    ptl_map *open;       /* names its members mention: sizes to be bound */
     const ast_decl *own; /* its nameless fn */
     /* Optimizers in tests. */
     value **slots;
@@ -158,8 +158,8 @@ typedef struct elab {
     frame *frame;
     VEC(bound_check) checks;
     ptl_map *module_scopes;
-    ptl_map *sites;     /* site path -> counter */
-    ptl_map *set_used;  /* keys of --set that named something */
+    ptl_map *sites;    /* site path -> counter */
+    ptl_map *set_used; /* keys of --set that named something */
     VEC(instance *) instances;
     VEC(const char *) known_keys;
     value *training, *step, *total_steps; /* what these names mean */
@@ -167,8 +167,8 @@ typedef struct elab {
     int64_t statements;
     int subscript_depth; /* > 0: `/` of integers floors */
     int errors;
-    bool quiet;    /* ELAB layer draws: errors only say that sizes do not fit */
-    bool muted;    /* the last error was not said, so its notes are not */
+    bool quiet; /* ELAB layer draws: errors only say that sizes do not fit */
+    bool muted; /* the last error was not said, so its notes are not */
     ptl_str config;
     ptl_map *config_keys;
     bool test; /* parameters are their initial values */
@@ -229,8 +229,8 @@ value *value_bool(elab *e, bool b, src_range at);
 value *value_string(elab *e, const char *text, src_range at);
 value *value_tensor(elab *e, ty_tensor *t, src_range at);
 value *value_scalar(elab *e, ty_expr *x, src_range at); /* V_EXPR, rank 0 */
-bool value_is_static(const value *v);  /* INT, REAL or BOOL */
-bool value_is_number(const value *v);  /* static, index, tensor, expr, list */
+bool value_is_static(const value *v);                   /* INT, REAL or BOOL */
+bool value_is_number(const value *v); /* static, index, tensor, expr, list */
 int value_rank(const value *v);
 /* Dims of a TENSOR or EXPR. */
 void value_dims(const value *v, int64_t *dims);
@@ -240,8 +240,7 @@ ty_expr *value_scalar_expr(elab *e, value *v, src_range at);
 /* The elements of a number value at `vars` (rank of them). */
 ty_expr *value_at(elab *e, value *v, ty_var **vars, src_range at);
 /* Names a value: a TENSOR stays, an EXPR becomes a definition. */
-ty_tensor *value_materialise(elab *e, value *v, const char *name,
-                             src_range at);
+ty_tensor *value_materialise(elab *e, value *v, const char *name, src_range at);
 /* A LIST of numbers as a LITERAL tensor; other values unchanged. */
 value *value_settle(elab *e, value *v);
 /* Static integer; false after an error that says what wanted it. */
@@ -267,8 +266,7 @@ ty_expr *tx_reduce(elab *e, ast_reduction r, ty_var **vars, int count,
                    ty_expr *filter, ty_expr *body, src_range at);
 /* Replaces variables from[i] by to[i]; seals random leaves over `seal` (when
  * not NULL) and the reductions around them. */
-ty_expr *tx_replace(elab *e, ty_expr *x, ty_var **from, ty_var **to,
-                    int count);
+ty_expr *tx_replace(elab *e, ty_expr *x, ty_var **from, ty_var **to, int count);
 ty_expr *tx_seal(elab *e, ty_expr *x, ty_var **vars, int count);
 /* Does `x` use a variable that it does not bind and that is not in `vars`? */
 bool tx_open(elab *e, ty_expr *x, ty_var *const *vars, int count);
@@ -371,21 +369,33 @@ const char *site_next(elab *e);
 value *construct(elab *e, scope *s, const ast_expr *x, const char *path);
 value *instance_construct(elab *e, const ast_decl *d, const lang_module *m,
                           value **args, const char *path, src_range at);
-value *apply_instance(elab *e, instance *inst, scope *s,
-                      const ast_expr *call);
+value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call);
 value *apply_values(elab *e, instance *inst, value **args, src_range at);
-value *instance_member(elab *e, instance *inst, const char *name,
-                       src_range at);
+value *instance_member(elab *e, instance *inst, const char *name, src_range at);
 void check_applied(elab *e);
 
 /* ---------- statements (elab_stmt.c) ---------- */
 
 void exec(elab *e, scope *s, const ast_stmt *st);
-bool exec_define(elab *e, scope *s, const ast_stmt *st);
 /* The hyper's value after --set; binds it in `s`. */
 void exec_hyper(elab *e, scope *s, const ast_decl *h, const char *block);
 void exec_assert(elab *e, scope *s, const ast_decl *a);
 const char *interpolate(elab *e, scope *s, const char *text, src_range at);
+
+/* ---------- definitions (elab_define.c, elab_update.c) ---------- */
+
+bool exec_define(elab *e, scope *s, const ast_stmt *st);
+void exec_declare(elab *e, scope *s, const ast_stmt *st);
+void exec_accumulate(elab *e, scope *s, const ast_stmt *st);
+void exec_update(elab *e, scope *s, const ast_stmt *st);
+/* May `st` define its name here? Reports if not. */
+bool may_define(elab *e, scope *s, const ast_stmt *st);
+/* Brings a body to its declared kind (NULL: none); NULL after an error. */
+ty_expr *as_declared(elab *e, ty_expr *x, const ty_tensor *wanted,
+                     src_range at);
+/* What a callee named takes the name its caller gives. */
+void rename_borrowed(elab *e, const char *name, ty_tensor *t);
+bool is_rank_zero_leaf(const ty_expr *x);
 
 /* ---------- train, data, optimizers ---------- */
 

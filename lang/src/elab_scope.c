@@ -30,8 +30,7 @@ binding *scope_find(const scope *s, const char *name)
     return NULL;
 }
 
-binding *scope_bind(elab *e, scope *s, const char *name, value *v,
-                    src_range at)
+binding *scope_bind(elab *e, scope *s, const char *name, value *v, src_range at)
 {
     binding *b = scope_own(s, name);
     if (!b) {
@@ -246,7 +245,7 @@ value *eval_member(elab *e, scope *s, const ast_expr *x)
     case V_RAW:
         return read_raw(e, x->name, x->at);
     default:
-        return elab_error(e, DIAG_UNKNOWN_NAME, x->mark,
-                          "%s has no members", value_text(e, v));
+        return elab_error(e, DIAG_UNKNOWN_NAME, x->mark, "%s has no members",
+                          value_text(e, v));
     }
 }

@@ -25,8 +25,8 @@ const char *set_for(elab *e, const char *key)
 static value *wrong_set(elab *e, const char *key, const char *text,
                         const char *wanted, src_range at)
 {
-    return elab_error(e, DIAG_BAD_SETTING, at,
-                      "--set %s=%s: %s is wanted", key, text, wanted);
+    return elab_error(e, DIAG_BAD_SETTING, at, "--set %s=%s: %s is wanted", key,
+                      text, wanted);
 }
 
 static value *parse_int(elab *e, const char *key, const char *text,
@@ -124,8 +124,8 @@ void config_add(elab *e, const char *key, const value *v)
         str_add(&e->config, v->integer ? "true" : "false");
         break;
     case V_QUANTITY:
-        add_json_text(&e->config, arena_printf(e->arena, "%g %s", v->real,
-                                               v->text));
+        add_json_text(&e->config,
+                      arena_printf(e->arena, "%g %s", v->real, v->text));
         break;
     default:
         add_json_text(&e->config, v->text ? v->text : "");
@@ -134,8 +134,7 @@ void config_add(elab *e, const char *key, const value *v)
 
 /* ---------- hypers ---------- */
 
-static value *hyper_value(elab *e, scope *s, const ast_decl *h,
-                          const char *key)
+static value *hyper_value(elab *e, scope *s, const ast_decl *h, const char *key)
 {
     const char *text = set_for(e, key);
     value *v = text ? parse_setting(e, text, h->type->name, key, h->name_at)
@@ -155,8 +154,8 @@ static value *hyper_value(elab *e, scope *s, const ast_decl *h,
 
 void exec_hyper(elab *e, scope *s, const ast_decl *h, const char *block)
 {
-    const char *key = block ? arena_printf(e->arena, "%s.%s", block, h->name)
-                            : h->name;
+    const char *key =
+        block ? arena_printf(e->arena, "%s.%s", block, h->name) : h->name;
     value *v;
     if (scope_own(s, h->name)) {
         elab_error(e, DIAG_REDEFINED, h->name_at, "`%s` is defined twice",

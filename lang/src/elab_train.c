@@ -24,11 +24,11 @@ typedef enum setting {
 static const struct setting_info {
     const char *name, *type;
 } settings[SETTING_COUNT] = {
-    {"batch", "int"},          {"epochs", "int"},
-    {"steps", "int"},          {"seed", "int"},
-    {"optimizer", NULL},       {"precision", "text"},
-    {"eval_every", "period"},  {"checkpoint_every", "period"},
-    {"accumulate", "int"},     {"average", "text"},
+    {"batch", "int"},         {"epochs", "int"},
+    {"steps", "int"},         {"seed", "int"},
+    {"optimizer", NULL},      {"precision", "text"},
+    {"eval_every", "period"}, {"checkpoint_every", "period"},
+    {"accumulate", "int"},    {"average", "text"},
 };
 
 static int setting_of(const ast_stmt *st)
@@ -52,8 +52,8 @@ typedef struct train_run {
 static bool bad_setting(train_run *t, setting which, const value *v,
                         const char *wanted)
 {
-    elab_error(t->e, DIAG_BAD_SETTING,
-               v->at.file ? v->at : t->said[which], "`%s` wants %s and this "
+    elab_error(t->e, DIAG_BAD_SETTING, v->at.file ? v->at : t->said[which],
+               "`%s` wants %s and this "
                "is %s",
                settings[which].name, wanted, value_text(t->e, v));
     return false;
@@ -73,10 +73,10 @@ static bool count_setting(train_run *t, setting which, value *v, int64_t low,
 static bool period_setting(train_run *t, setting which, value *v,
                            typed_period *out)
 {
-    bool epochs = v->kind == V_QUANTITY && (!strcmp(v->text, "epoch") ||
-                                            !strcmp(v->text, "epochs"));
-    bool steps = v->kind == V_QUANTITY && (!strcmp(v->text, "step") ||
-                                           !strcmp(v->text, "steps"));
+    bool epochs = v->kind == V_QUANTITY &&
+                  (!strcmp(v->text, "epoch") || !strcmp(v->text, "epochs"));
+    bool steps = v->kind == V_QUANTITY &&
+                 (!strcmp(v->text, "step") || !strcmp(v->text, "steps"));
     if ((v->kind != V_INT && !epochs && !steps) || v->integer <= 0 ||
         (v->kind == V_QUANTITY && v->real != (double)v->integer))
         return bad_setting(t, which, v, "steps or epochs (500, 1 epoch)");
@@ -123,8 +123,7 @@ static void apply_setting(train_run *t, setting which, value *v)
             s->seed = (uint64_t)seed;
         break;
     case SET_ACCUMULATE:
-        if (count_setting(t, which, v, 1, &s->accumulate) &&
-            s->accumulate != 1)
+        if (count_setting(t, which, v, 1, &s->accumulate) && s->accumulate != 1)
             elab_error(t->e, DIAG_NOT_BUILT, t->said[which],
                        "`accumulate` above 1 is not built yet");
         break;
@@ -239,9 +238,9 @@ static void keep_value(train_run *t, const char *name, value *v, bool result)
     if (v->kind == V_TUPLE) {
         for (int i = 0; i < v->count; i++)
             keep_value(t,
-                       v->names ? arena_printf(e->arena, "%s.%s", name,
-                                               v->names[i])
-                                : name,
+                       v->names
+                           ? arena_printf(e->arena, "%s.%s", name, v->names[i])
+                           : name,
                        v->items[i], result);
         return;
     }
@@ -386,8 +385,7 @@ static void update_params(train_run *t)
     }
     if (e->options->mode == ELAB_TRAIN || e->options->mode == ELAB_GRAD)
         optimizer_updates(e, t->scope, &t->decl->body,
-                          e->options->mode == ELAB_TRAIN ? t->optimizer
-                                                         : NULL);
+                          e->options->mode == ELAB_TRAIN ? t->optimizer : NULL);
 }
 
 /* Keys of the cluster block are settings of other commands: known, and left
@@ -465,10 +463,9 @@ typed_program *elab_train(ptl_arena *arena, const lang_modules *program,
         return NULL;
     }
     elab_init(&e, arena, program, options, diags);
-    e.training = value_bool(&e,
-                            options->mode == ELAB_TRAIN ||
-                                options->mode == ELAB_GRAD,
-                            (src_range){0});
+    e.training = value_bool(
+        &e, options->mode == ELAB_TRAIN || options->mode == ELAB_GRAD,
+        (src_range){0});
     run_train(&e, d);
     out = elab_finish(&e);
     return out;

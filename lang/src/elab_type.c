@@ -20,10 +20,10 @@ static type_word word_of(const char *name)
     static const struct {
         const char *name;
         type_word word;
-    } words[] = {{"real", WORD_REAL},     {"int", WORD_INT},
-                 {"bool", WORD_BOOL},     {"idx", WORD_IDX},
-                 {"path", WORD_TEXT},     {"text", WORD_TEXT},
-                 {"string", WORD_TEXT},   {"word", WORD_TEXT},
+    } words[] = {{"real", WORD_REAL},        {"int", WORD_INT},
+                 {"bool", WORD_BOOL},        {"idx", WORD_IDX},
+                 {"path", WORD_TEXT},        {"text", WORD_TEXT},
+                 {"string", WORD_TEXT},      {"word", WORD_TEXT},
                  {"schedule", WORD_SCHEDULE}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(words[i].name, name))
@@ -136,8 +136,7 @@ static bool line_up(elab *e, const ast_type *type, const int64_t *dims,
         return true;
     elab_error(e, DIAG_RANK_MISMATCH, at,
                "%s has shape %s, with %d axes, where %d%s are wanted", what,
-               dims_text(e, dims, rank), rank, plain,
-               packs ? " or more" : "");
+               dims_text(e, dims, rank), rank, plain, packs ? " or more" : "");
     elab_note(e, type->at, "the declared type");
     return false;
 }
@@ -164,10 +163,9 @@ static bool bind_dims(elab *e, scope *own, const ast_type *type,
             continue;
         }
         if (is_open_name(dim))
-            good &= size_meets(e, own, dim->expr, dims[axis],
-                               arena_printf(e->arena, "axis %d of %s", axis,
-                                            what),
-                               at);
+            good &= size_meets(
+                e, own, dim->expr, dims[axis],
+                arena_printf(e->arena, "axis %d of %s", axis, what), at);
         axis++;
     }
     return good;
@@ -193,8 +191,7 @@ static bool check_dims(elab *e, scope *own, const ast_type *type,
             if (size != dims[axis]) {
                 elab_error(e, DIAG_SHAPE_MISMATCH, at,
                            "axis %d of %s has size %lld where %lld is wanted",
-                           axis, what, (long long)dims[axis],
-                           (long long)size);
+                           axis, what, (long long)dims[axis], (long long)size);
                 elab_note(e, dim->at, "the declared size");
                 good = false;
             }
@@ -215,8 +212,8 @@ static value *wrong_type(elab *e, const ast_type *type, const value *v,
     return value_error(e);
 }
 
-static bool idx_meets(elab *e, scope *own, const ast_type *type,
-                      const value *v, const char *what, src_range at)
+static bool idx_meets(elab *e, scope *own, const ast_type *type, const value *v,
+                      const char *what, src_range at)
 {
     int64_t bound = 0, size;
     if (v->kind == V_TENSOR)
@@ -281,11 +278,9 @@ static value *scalar_of_type(elab *e, scope *own, const ast_type *type,
     case WORD_SCHEDULE:
         return real_scalar(e, type, v, what, at);
     case WORD_INT:
-        return value_elem(v) == TY_INT ? v
-                                       : wrong_type(e, type, v, what, at);
+        return value_elem(v) == TY_INT ? v : wrong_type(e, type, v, what, at);
     case WORD_BOOL:
-        return value_elem(v) == TY_BOOL ? v
-                                        : wrong_type(e, type, v, what, at);
+        return value_elem(v) == TY_BOOL ? v : wrong_type(e, type, v, what, at);
     default:
         if (value_elem(v) != TY_INT)
             return wrong_type(e, type, v, what, at);
@@ -296,8 +291,8 @@ static value *scalar_of_type(elab *e, scope *own, const ast_type *type,
 /* Integers in the text serve as reals. */
 static ty_tensor *literal_as_real(elab *e, const ty_tensor *t)
 {
-    ty_tensor *r = tensor_new(e, TY_LITERAL, t->name, TY_REAL, t->rank,
-                              t->dims, t->at);
+    ty_tensor *r =
+        tensor_new(e, TY_LITERAL, t->name, TY_REAL, t->rank, t->dims, t->at);
     r->values = t->values;
     r->borrowed = t->borrowed;
     return r;
@@ -316,9 +311,8 @@ static ty_tensor *tensor_of_kind(elab *e, const ast_type *type, type_word w,
         return literal_as_real(e, t);
     if (t->kind == wanted)
         return t;
-    elab_error(e, DIAG_TYPE_MISMATCH, at,
-               "%s holds %s where %s is wanted%s", what,
-               ty_kind_text(t->kind), type->name,
+    elab_error(e, DIAG_TYPE_MISMATCH, at, "%s holds %s where %s is wanted%s",
+               what, ty_kind_text(t->kind), type->name,
                wanted == TY_REAL ? "; write real(...)" : "");
     elab_note(e, type->at, "the declared type");
     return NULL;
@@ -346,8 +340,8 @@ value *type_bind(elab *e, scope *own, const ast_type *type, value *v,
         return bind_dims(e, own, type, NULL, 0, what, at)
                    ? real_scalar(e, type, v, what, at)
                    : value_error(e);
-    if (v->kind == V_VAR || (v->kind == V_EXPR &&
-                             tx_open(e, v->expr, v->vars, v->rank)))
+    if (v->kind == V_VAR ||
+        (v->kind == V_EXPR && tx_open(e, v->expr, v->vars, v->rank)))
         return elab_error(e, DIAG_RANK_MISMATCH, at,
                           "%s is a single number of an indexed statement "
                           "where a tensor is wanted",
@@ -366,8 +360,7 @@ bool type_finish(elab *e, scope *own, const ast_type *type, value *v,
 {
     if (!type->has_dims || v->kind != V_TENSOR)
         return true;
-    return check_dims(e, own, type, v->tensor->dims, what, v->tensor->rank,
-                      at);
+    return check_dims(e, own, type, v->tensor->dims, what, v->tensor->rank, at);
 }
 
 /* ---------- sizes of a type ---------- */
@@ -414,8 +407,8 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
         if (!eval_int(e, s, dims[i].expr, "a size", &out[(*rank)++]))
             return false;
         if (out[*rank - 1] < 0) {
-            elab_error(e, DIAG_SHAPE_MISMATCH, dims[i].at,
-                       "this size is %lld", (long long)out[*rank - 1]);
+            elab_error(e, DIAG_SHAPE_MISMATCH, dims[i].at, "this size is %lld",
+                       (long long)out[*rank - 1]);
             return false;
         }
     }

@@ -57,7 +57,7 @@ static void say(name_walk *w, diag_code code, src_range at, const char *text)
 /* ---------- names ---------- */
 
 static const char *const given_names[] = {"training", "step", "total_steps",
-                                          "pi", "inf", "nan"};
+                                          "pi",       "inf",  "nan"};
 
 static bool is_given(const char *name)
 {
@@ -112,8 +112,7 @@ static void unknown(name_walk *w, const names *s, const ast_expr *x)
 
 static bool is_known(const name_walk *w, const names *s, const char *name)
 {
-    return knows(s, name) || is_given(name) ||
-           module_decl(w->module, name) ||
+    return knows(s, name) || is_given(name) || module_decl(w->module, name) ||
            module_has(w->module, name, DECL_HYPER) ||
            lang_find_import(w->module, name);
 }
@@ -127,8 +126,7 @@ static void walk_pack(name_walk *w, const names *s, const ast_sub *sub)
     char *key = arena_printf(w->arena, "..%s", sub->name);
     if (!knows(s, key))
         say(w, DIAG_UNKNOWN_NAME, sub->at,
-            arena_printf(w->arena, "no pack is called `..%s` here",
-                         sub->name));
+            arena_printf(w->arena, "no pack is called `..%s` here", sub->name));
 }
 
 static void walk_subs(name_walk *w, names *s, const ast_sub *subs, int count)
@@ -153,8 +151,7 @@ static void walk_reduce(name_walk *w, names *s, const ast_expr *x)
             walk(w, s, b->lo);
             walk(w, s, b->hi);
         }
-        add(in, b->is_pack ? arena_printf(w->arena, "..%s", b->name)
-                           : b->name);
+        add(in, b->is_pack ? arena_printf(w->arena, "..%s", b->name) : b->name);
     }
     w->subscripts = 0;
     walk(w, in, x->a);
@@ -229,9 +226,9 @@ static void walk_call(name_walk *w, names *s, const ast_expr *x)
 
 static void walk_member(name_walk *w, names *s, const ast_expr *x)
 {
-    const lang_import *import =
-        x->a->kind == EXPR_NAME ? lang_find_import(w->module, x->a->name)
-                                : NULL;
+    const lang_import *import = x->a->kind == EXPR_NAME
+                                    ? lang_find_import(w->module, x->a->name)
+                                    : NULL;
     nearest n = {.wanted = x->name};
     if (!import) {
         walk(w, s, x->a);
@@ -375,8 +372,7 @@ static names *left_names(name_walk *w, names *s, const ast_stmt *st)
         const ast_sub *sub = &st->subs[i];
         if (sub->is_pack)
             add(in, arena_printf(w->arena, "..%s", sub->name));
-        else if (sub->expr->kind == EXPR_NAME &&
-                 st->kind != STMT_ACCUMULATE)
+        else if (sub->expr->kind == EXPR_NAME && st->kind != STMT_ACCUMULATE)
             add(in, sub->expr->name);
         else
             declare_left(w, in, s, sub->expr);

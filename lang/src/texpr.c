@@ -180,8 +180,7 @@ static const char results[] = {
 };
 
 /* Brings operands to the kinds `op` takes; the result's kind. */
-static bool prepare(elab *e, ty_op op, ty_expr **args, int count,
-                    ty_kind *kind)
+static bool prepare(elab *e, ty_op op, ty_expr **args, int count, ty_kind *kind)
 {
     switch (op) {
     case TY_AND_OP:
@@ -255,8 +254,7 @@ ty_expr *tx_random(elab *e, ty_random kind, const char *site, src_range at)
     return x;
 }
 
-static bool reduce_kind(elab *e, ast_reduction r, ty_expr **body,
-                        ty_kind *kind)
+static bool reduce_kind(elab *e, ast_reduction r, ty_expr **body, ty_kind *kind)
 {
     switch (r) {
     case RED_ANY:

@@ -132,8 +132,7 @@ static void linear(linear_walk *w, ty_expr *x, int64_t by)
         int64_t scaled;
         int c = is_const(x->args[0]) ? 0 : 1;
         if (is_const(x->args[c]) &&
-            !__builtin_mul_overflow(by, (int64_t)x->args[c]->number,
-                                    &scaled)) {
+            !__builtin_mul_overflow(by, (int64_t)x->args[c]->number, &scaled)) {
             linear(w, x->args[1 - c], scaled);
             return;
         }

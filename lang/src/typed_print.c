@@ -168,9 +168,9 @@ static void print_literal(const ty_tensor *t, ptl_str *out)
 
 static void print_tensor(const ty_tensor *t, ptl_str *out)
 {
-    static const char *const roles[] = {"value", "literal", "param", "state",
-                                        "slot",  "grad",    "raw",   "scalar",
-                                        "input"};
+    static const char *const roles[] = {"value", "literal", "param",
+                                        "state", "slot",    "grad",
+                                        "raw",   "scalar",  "input"};
     str_printf(out, "%s %s: ", roles[t->role], t->name);
     print_type(t, out);
     str_addc(out, '\n');

@@ -119,8 +119,7 @@ ty_expr *value_scalar_expr(elab *e, value *v, src_range at)
     }
     if (!value_is_number(v)) {
         elab_error(e, DIAG_TYPE_MISMATCH, at,
-                   "a number is wanted here and this is %s",
-                   value_text(e, v));
+                   "a number is wanted here and this is %s", value_text(e, v));
         return NULL;
     }
     return value_at(e, v, NULL, at);
@@ -166,8 +165,8 @@ bool dims_fit(elab *e, const int64_t *dims, int rank, src_range at)
     int64_t n = 1;
     if (rank > PTL_MAX_RANK) {
         elab_error(e, DIAG_INTERNAL_LIMIT, at,
-                   "a tensor has at most %d axes and this has %d",
-                   PTL_MAX_RANK, rank);
+                   "a tensor has at most %d axes and this has %d", PTL_MAX_RANK,
+                   rank);
         return false;
     }
     for (int i = 0; i < rank; i++) {
@@ -207,8 +206,9 @@ ty_tensor *tensor_new(elab *e, ty_role role, const char *name, ty_kind kind,
         t->dims[i] = dims[i];
     t->at = at;
     t->id = e->out->tensors.count;
-    t->storage = kind == TY_REAL ? PTL_F32 : kind == TY_INT ? PTL_I32
-                                                            : PTL_BOOL;
+    t->storage = kind == TY_REAL  ? PTL_F32
+                 : kind == TY_INT ? PTL_I32
+                                  : PTL_BOOL;
     vec_push(e->arena, &e->out->tensors, t);
     return t;
 }
@@ -247,8 +247,7 @@ ty_tensor *value_materialise(elab *e, value *v, const char *name, src_range at)
         return NULL;
     if (!value_is_number(v)) {
         elab_error(e, DIAG_TYPE_MISMATCH, at,
-                   "a tensor is wanted here and this is %s",
-                   value_text(e, v));
+                   "a tensor is wanted here and this is %s", value_text(e, v));
         return NULL;
     }
     x = v->kind == V_EXPR ? v->expr : value_at(e, v, NULL, at);
@@ -375,7 +374,8 @@ bool value_want_real(elab *e, value *v, const char *what, double *out)
     if (v->kind == V_ERROR)
         return false;
     elab_error(e, value_is_number(v) ? DIAG_NOT_STATIC : DIAG_TYPE_MISMATCH,
-               v->at, "%s must be a number known when the program is "
+               v->at,
+               "%s must be a number known when the program is "
                "compiled, and this is %s",
                what, value_text(e, v));
     return false;

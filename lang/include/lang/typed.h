@@ -43,14 +43,19 @@ typedef struct ty_expr ty_expr;
 typedef struct ty_var {
     const char *name;
     int64_t lo, hi;
-    bool batch;        /* counts rows of the batch */
-    bool known;        /* false only while its statement is being read */
+    bool batch;          /* counts rows of the batch */
+    bool known;          /* false only while its statement is being read */
     bool explicit_range; /* written `in lo..hi` */
-    src_range at;      /* where it was introduced */
-    src_range from;    /* what gave it its range */
+    src_range at;        /* where it was introduced */
+    src_range from;      /* what gave it its range */
 } ty_var;
 
-typedef enum ty_sub_mode { TY_PLAIN, TY_CLAMP, TY_WRAP, TY_REFLECT } ty_sub_mode;
+typedef enum ty_sub_mode {
+    TY_PLAIN,
+    TY_CLAMP,
+    TY_WRAP,
+    TY_REFLECT
+} ty_sub_mode;
 
 typedef struct ty_sub {
     ty_sub_mode mode;
@@ -89,7 +94,7 @@ struct ty_expr {
     bool sealed;   /* RANDOM: vars are set */
     ast_reduction reduction;
     ty_expr *filter, *body; /* REDUCE; filter may be NULL */
-    int depth; /* 1 for a leaf; at most TY_MAX_DEPTH */
+    int depth;              /* 1 for a leaf; at most TY_MAX_DEPTH */
 };
 
 typedef enum ty_role {
@@ -149,7 +154,7 @@ typedef struct typed_param {
 
 typedef struct typed_state {
     ty_tensor *tensor, *init;
-    ty_tensor *next; /* NULL: not updated */
+    ty_tensor *next;  /* NULL: not updated */
     const char *sync; /* mean, sum, local or NULL */
 } typed_state;
 
@@ -175,7 +180,7 @@ typedef struct typed_source {
     const char *reader; /* NULL: there is none */
     typed_array *arrays;
     int array_count;
-    int64_t begin, end; /* rows, half open; end -1: to the last */
+    int64_t begin, end;    /* rows, half open; end -1: to the last */
     int64_t every, except; /* of those: every k-th, or all but these; 0: all */
 } typed_source;
 
@@ -198,7 +203,7 @@ typedef struct typed_program {
     VEC(ty_tensor *) tensors; /* what a definition reads comes before it */
     VEC(typed_param) params;
     VEC(typed_state) states;
-    VEC(typed_value) values;  /* named in the train or test block */
+    VEC(typed_value) values; /* named in the train or test block */
     VEC(typed_value) metrics;
     VEC(typed_expect) expects;
     ty_tensor *loss, *lr; /* NULL: none */

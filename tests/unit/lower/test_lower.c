@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include <cmocka.h>
 
 static const char program[] =
@@ -84,8 +83,8 @@ static typed_program *elaborate(fixture *f, const char *text, elab_mode mode,
     elab_options options = {
         .mode = mode, .rows = rows, .sets = &set, .set_count = key != NULL};
     lang_modules *all = lang_load_source(
-        f->arena, src_file_new(f->arena, "t.ptl", text, strlen(text)),
-        &sources, f->diags);
+        f->arena, src_file_new(f->arena, "t.ptl", text, strlen(text)), &sources,
+        f->diags);
     return elab_train(f->arena, all, &options, f->diags);
 }
 
@@ -312,8 +311,7 @@ static void set_overrides_hypers_and_settings(void **state)
 {
     fixture *f = *state;
     char *text = arena_printf(f->arena, program, "");
-    typed_program *p =
-        elaborate(f, text, ELAB_TRAIN, 0, "train.batch", "16");
+    typed_program *p = elaborate(f, text, ELAB_TRAIN, 0, "train.batch", "16");
     assert_int_equal(p->settings.batch, 16);
     p = elaborate(f, text, ELAB_TRAIN, 0, "train.lr", "0.25");
     assert_non_null(strstr(p->settings.config_json, "\"train.lr\":0.25"));
