@@ -11,6 +11,7 @@
 PASS(fold, opt_fold)
 PASS(simplify, opt_simplify)
 PASS(forward, opt_forward)
+PASS(reuse, opt_reuse)
 PASS(split, opt_split)
 PASS(cse, opt_cse)
 PASS(dce, opt_dce)

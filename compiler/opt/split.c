@@ -476,6 +476,21 @@ static ir_expr *take_out_common(const splitter *s, ir_expr *body)
 
 /* ---------- the pass ---------- */
 
+/* -(a * b) under a sum is (-a) * b: still a product, and no bit changes. */
+static void move_sign_inside(const splitter *s, product *p)
+{
+    int best = -1;
+    for (int i = 0; i < p->factor_count; i++)
+        if (p->factors[i].e->kind != IR_EXPR_CONST &&
+            (best < 0 || volume(s, p->factors[i].vars) <
+                             volume(s, p->factors[best].vars)))
+            best = i;
+    if (best < 0 || !p->negative)
+        return;
+    p->factors[best].e = ir_op1(s->g, IR_NEG_OP, p->factors[best].e);
+    p->negative = false;
+}
+
 static void become_map(ir_node *n, ir_expr *body)
 {
     n->comp.reduce = IR_MAP;
@@ -552,6 +567,11 @@ static void split_comp(ir_graph *g, ir_node *n)
         return;
     }
     dissect(&s, &p, &a);
+    if (p.negative && !shrinks(&s, &a) && !has_outer_tensor(&a)) {
+        move_sign_inside(&s, &p);
+        comp.body = opt_product_expr(g, &p);
+        dissect(&s, &p, &a);
+    }
     if (is_settled(&s, &a))
         n->comp.body = comp.body;
     else
