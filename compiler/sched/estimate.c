@@ -5,6 +5,7 @@
  * size of tasks, and are printed in reports. They never decide what is
  * computed.
  */
+#include "ir/memo.h"
 #include "sched/internal.h"
 
 enum { COST_READ = 4, COST_INDIRECT = 16, COST_RANDOM = 60 };
@@ -35,11 +36,34 @@ static double op_cost(ir_scalar op)
 
 typedef struct cost_sum {
     double operations, reads;
+    ir_memo varying; /* what depends on a variable */
 } cost_sum;
 
+static bool varies(const cost_sum *sum, const ir_expr *e)
+{
+    return e && ir_memo_get(&sum->varying, e) != NULL;
+}
+
+static bool depends_on_variables(const cost_sum *sum, const ir_expr *e)
+{
+    bool any = e->kind == IR_EXPR_VAR || varies(sum, e->outside) ||
+               varies(sum, e->element) || varies(sum, e->step) ||
+               varies(sum, e->seed);
+    for (int i = 0; i < e->arg_count; i++)
+        any = any || varies(sum, e->args[i]);
+    for (int i = 0; i < e->sub_count; i++)
+        any = any || e->subs[i].affine.term_count > 0 ||
+              varies(sum, e->subs[i].gather);
+    return any;
+}
+
+/* Children come first. What is the same everywhere is computed once. */
 static void add_cost(ir_expr *e, void *ctx)
 {
     cost_sum *sum = ctx;
+    if (!depends_on_variables(sum, e))
+        return;
+    ir_memo_put(&sum->varying, e, e);
     switch (e->kind) {
     case IR_EXPR_OP:
         sum->operations += op_cost(e->op);
@@ -58,18 +82,23 @@ static void add_cost(ir_expr *e, void *ctx)
     }
 }
 
-double sched_cost(ir_expr *e)
+static cost_sum sum_costs(ir_expr *e)
 {
     cost_sum sum = {0};
     ir_visit(e, add_cost, &sum);
-    return sum.operations + sum.reads;
+    ir_memo_fini(&sum.varying);
+    return sum;
+}
+
+double sched_cost(ir_expr *e)
+{
+    cost_sum sum = sum_costs(e);
+    return 1 + sum.operations + sum.reads;
 }
 
 static double flops_of(ir_expr *e)
 {
-    cost_sum sum = {0};
-    ir_visit(e, add_cost, &sum);
-    return sum.operations;
+    return sum_costs(e).operations;
 }
 
 static double comp_flops(const ir_node *n)

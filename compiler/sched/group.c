@@ -101,7 +101,6 @@ static bool joins(grouper *c, int index, ir_node *n)
 enum {
     LEAST_ROWS = 8,
     MOST_IN_ROW = 1 << 15, /* elements: a row stays in the nearest caches */
-    SMALL_WORK = 1 << 16,  /* where a step costs more than poor lanes */
 };
 
 static int64_t rows_of(const ir_node *n, int rank)
@@ -119,8 +118,6 @@ static bool fits_in_rows(grouper *c, ir_node *n, int rank)
     int64_t volume = ir_volume(&n->comp), rows = rows_of(n, rank);
     if (rows < LEAST_ROWS || volume / rows > MOST_IN_ROW || volume == 0)
         return false;
-    if (volume <= SMALL_WORK)
-        return true;
     sched_space inside, whole;
     double best, cost;
     sched_space_of(&n, 1, rank, &inside);

@@ -279,7 +279,8 @@ void sched_free(sched_schedule *s);
 bool sched_verify(const sched_schedule *s, ptl_error *err);
 void sched_print(const sched_schedule *s, ptl_str *out);
 
-/* Operations of an expression and its reads, counted once each. */
+/* Operations of an expression and its reads, counted once each; what depends on
+ * no variable is free, since it is computed outside the loops. */
 double sched_cost(ir_expr *e);
 /* The node whose memory holds the value of `n`: itself, or what it is a view
  * of. */

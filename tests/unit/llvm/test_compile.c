@@ -3,6 +3,7 @@
  * oracle: f32 and f64, fused and not, 1 and 2 threads.
  */
 #include "llvm/graph_case.h"
+#include "llvm/levels.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -342,6 +343,34 @@ CASE(a_swap_and_a_transposed_update, true,
      "update a = b into a;\nupdate b = a into b;\nupdate c = d into c;\n"
      "output d = d;\n")
 
+/* ---------- targets ---------- */
+
+static void every_level_gives_the_same_bits(void **state)
+{
+    static const char text[] =
+        "input x: real[37, 53] generic f32;\n"
+        "input w: real[53, 41] param f32;\n"
+        "comp y[i:37, j:41 | k:0..53] = sum x[i, k] * w[k, j];\n"
+        "comp s[| i:0..37, j:0..41] = sum exp(y[i, j]);\n"
+        "comp r[i:37 | j:0..41] = lse y[i, j];\n"
+        "comp c[j:41 | i:0..37] = sum tanh(y[i, j]) * r[i];\n"
+        "comp p[i:37 | j:0..41] = prod 1.0 + 0.1 * y[i, j] if j != i;\n"
+        "output y = y;\noutput s = s;\noutput r = r;\noutput c = c;\n"
+        "output p = p;\n";
+    (void)state;
+    graph_case *c = graph_case_new(text, 3, false);
+    graph_way way = {.threads = 1, .cpu = test_levels()[0]};
+    graph_result *first = graph_case_run(c, way);
+    for (int i = 1; test_levels()[i]; i++) {
+        way.cpu = test_levels()[i];
+        graph_result *other = graph_case_run(c, way);
+        assert_same_bits(first, other);
+        graph_result_free(other);
+    }
+    graph_result_free(first);
+    graph_case_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_reversed_scan_with_a_swap),
         cmocka_unit_test(a_scan_in_a_scan),
         cmocka_unit_test(a_scan_of_no_trips),
+        cmocka_unit_test(every_level_gives_the_same_bits),
         cmocka_unit_test(updates_in_place),
         cmocka_unit_test(a_swap_and_a_transposed_update),
     };
