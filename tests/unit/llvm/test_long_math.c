@@ -68,7 +68,7 @@ static void sampled_f64_numbers_stay_within_the_bounds(void **state)
     for (int i = 0; i < math_case_count; i++) {
         const math_case *c = &math_cases[i];
         math_code code = math_code_open(c, KERN_F64, "native");
-        math_worst w = math_sample_f64(c, math_code_run, &code, 1 << 27);
+        math_worst w = math_sample_f64(c, math_code_run, &code, 1 << 24);
         math_report(c, KERN_F64, &w);
         failures += !(w.ulp <= c->bound_f64);
         math_code_close(&code);
