@@ -3,7 +3,8 @@
  *
  * Each llvm_code has an LLJIT of its own, used as a linker alone: it starts in
  * a third of a millisecond, and closing it returns every byte, which a shared
- * one with its pool of names would not. Code links against symbols.def only.
+ * one with its pool of names would not. Code goes into a bare library, which
+ * finds what symbols.def lists and nothing else of the process.
  */
 #include "codegen/llvm/internal.h"
 #include <llvm-c/LLJIT.h>
@@ -12,27 +13,30 @@
 
 struct llvm_code {
     LLVMOrcLLJITRef lljit;
+    LLVMOrcJITDylibRef library; /* of lljit */
     ptl_entry *entries; /* in the module's order */
     int count;
     bool from_cache;
+    ptl_error cause; /* what ORC reported first while linking */
 };
 
-/* What goes wrong while linking also comes back from the lookup; the copy that
- * ORC hands to its reporter goes nowhere. */
-static void drop_error(void *context, LLVMErrorRef error)
+/* The lookup only tells which kernels could not be had; why is reported here. */
+static void keep_cause(void *context, LLVMErrorRef error)
 {
-    (void)context;
-    LLVMConsumeError(error);
+    llvm_code *code = context;
+    bool first = code->cause.status == PTL_OK;
+    llvm_failed(error, PTL_E_INTERNAL, "could not link code",
+                first ? &code->cause : NULL);
 }
 
-static ptl_status define_symbols(LLVMOrcLLJITRef lljit, ptl_error *err)
+static ptl_status define_symbols(llvm_code *code, ptl_error *err)
 {
     LLVMOrcCSymbolMapPair *pairs =
         calloc((size_t)llvm_symbol_count, sizeof *pairs);
     PTL_ASSERT(pairs);
     for (int i = 0; i < llvm_symbol_count; i++) {
         pairs[i].Name =
-            LLVMOrcLLJITMangleAndIntern(lljit, llvm_symbols[i].name);
+            LLVMOrcLLJITMangleAndIntern(code->lljit, llvm_symbols[i].name);
         pairs[i].Sym.Address = llvm_symbols[i].address;
         pairs[i].Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported |
                                           LLVMJITSymbolGenericFlagsCallable;
@@ -40,8 +44,7 @@ static ptl_status define_symbols(LLVMOrcLLJITRef lljit, ptl_error *err)
     LLVMOrcMaterializationUnitRef unit =
         LLVMOrcAbsoluteSymbols(pairs, (size_t)llvm_symbol_count);
     free(pairs); /* the unit owns the names now */
-    LLVMErrorRef error =
-        LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit), unit);
+    LLVMErrorRef error = LLVMOrcJITDylibDefine(code->library, unit);
     if (error)
         LLVMOrcDisposeMaterializationUnit(unit);
     return llvm_failed(error, PTL_E_INTERNAL, "could not define symbols", err);
@@ -53,21 +56,23 @@ static ptl_status open_linker(llvm_code *code, ptl_error *err)
                                 PTL_E_DEVICE, "could not start the JIT", err);
     if (st != PTL_OK)
         return st;
-    LLVMOrcExecutionSessionSetErrorReporter(
-        LLVMOrcLLJITGetExecutionSession(code->lljit), drop_error, NULL);
-    return define_symbols(code->lljit, err);
+    LLVMOrcExecutionSessionRef session =
+        LLVMOrcLLJITGetExecutionSession(code->lljit);
+    LLVMOrcExecutionSessionSetErrorReporter(session, keep_cause, code);
+    code->library =
+        LLVMOrcExecutionSessionCreateBareJITDylib(session, "kernels");
+    return define_symbols(code, err);
 }
 
 static ptl_status add_objects(llvm_code *code, const llvm_object *objects,
                               int count, ptl_error *err)
 {
-    LLVMOrcJITDylibRef dylib = LLVMOrcLLJITGetMainJITDylib(code->lljit);
     for (int i = 0; i < count; i++) {
         LLVMMemoryBufferRef bytes = LLVMCreateMemoryBufferWithMemoryRangeCopy(
             objects[i].bytes, objects[i].size, "kernels");
         /* The JIT owns the buffer now, even after an error. */
         ptl_status st = llvm_failed(
-            LLVMOrcLLJITAddObjectFile(code->lljit, dylib, bytes),
+            LLVMOrcLLJITAddObjectFile(code->lljit, code->library, bytes),
             PTL_E_INTERNAL, "could not load code", err);
         if (st != PTL_OK)
             return st;
@@ -75,24 +80,71 @@ static ptl_status add_objects(llvm_code *code, const llvm_object *objects,
     return PTL_OK;
 }
 
+/* A lookup of all kernels at once. */
+typedef struct search {
+    llvm_code *code;
+    LLVMOrcSymbolStringPoolEntryRef *names; /* in the module's order */
+    ptl_status status;
+    ptl_error *err;
+    bool done;
+} search;
+
+static void take_addresses(LLVMErrorRef error, LLVMOrcCSymbolMapPairs found,
+                           size_t count, void *context)
+{
+    search *s = context;
+    s->done = true;
+    s->status =
+        llvm_failed(error, PTL_E_INTERNAL, "could not link code", s->err);
+    if (s->status != PTL_OK && s->code->cause.status != PTL_OK)
+        ptl_fail(s->err, s->status, "%s", s->code->cause.text);
+    for (size_t i = 0; s->status == PTL_OK && i < count; i++)
+        for (int k = 0; k < s->code->count; k++)
+            if (s->names[k] == found[i].Name)
+                s->code->entries[k] =
+                    (ptl_entry)(uintptr_t)found[i].Sym.Address;
+}
+
+/* Links everything; the session works in this thread, so the answer is there
+ * when the call returns. */
+static void look_up(search *s)
+{
+    LLVMOrcCJITDylibSearchOrderElement order = {
+        s->code->library, LLVMOrcJITDylibLookupFlagsMatchAllSymbols};
+    LLVMOrcCLookupSetElement *wanted =
+        calloc((size_t)s->code->count + 1, sizeof *wanted);
+    PTL_ASSERT(wanted);
+    for (int i = 0; i < s->code->count; i++) {
+        LLVMOrcRetainSymbolStringPoolEntry(s->names[i]); /* the lookup's own */
+        wanted[i].Name = s->names[i];
+        wanted[i].LookupFlags = LLVMOrcSymbolLookupFlagsRequiredSymbol;
+    }
+    LLVMOrcExecutionSessionLookup(
+        LLVMOrcLLJITGetExecutionSession(s->code->lljit),
+        LLVMOrcLookupKindStatic, &order, 1, wanted, (size_t)s->code->count,
+        take_addresses, s);
+    free(wanted);
+    PTL_ASSERT(s->done);
+}
+
 static ptl_status find_entries(llvm_code *code, const kern_module *m,
                                ptl_error *err)
 {
+    search s = {.code = code, .err = err};
     code->count = m->kernels.count;
     code->entries = calloc((size_t)code->count + 1, sizeof *code->entries);
-    PTL_ASSERT(code->entries);
+    s.names = calloc((size_t)code->count + 1, sizeof *s.names);
+    PTL_ASSERT(code->entries && s.names);
     for (int i = 0; i < code->count; i++) {
-        LLVMOrcExecutorAddress address = 0;
         char *name = llvm_kernel_symbol(m, i);
-        LLVMErrorRef error = LLVMOrcLLJITLookup(code->lljit, &address, name);
+        s.names[i] = LLVMOrcLLJITMangleAndIntern(code->lljit, name);
         free(name);
-        ptl_status st =
-            llvm_failed(error, PTL_E_INTERNAL, "could not link code", err);
-        if (st != PTL_OK)
-            return st;
-        code->entries[i] = (ptl_entry)(uintptr_t)address;
     }
-    return PTL_OK;
+    look_up(&s);
+    for (int i = 0; i < code->count; i++)
+        LLVMOrcReleaseSymbolStringPoolEntry(s.names[i]);
+    free(s.names);
+    return s.status;
 }
 
 static ptl_status link_objects(llvm_code *code, const kern_module *m,
