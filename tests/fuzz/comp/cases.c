@@ -6,10 +6,12 @@
  */
 #include "cases.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,6 +81,7 @@ void batch_begin(batch_run *b, const fuzz_case *cases, int count)
     if (b->pid < 0)
         abort();
     if (b->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm((unsigned)(SECONDS_PER_CASE * count + SECONDS_MORE));
         check_here(cases, count, b->shared);
         _exit(0);

@@ -125,6 +125,7 @@ static void save(const options *o, long number, const ir_graph *g,
              (unsigned long long)o->seed, number);
     printf("case %ld of seed %llu: %s\n  saved as %s\n", number,
            (unsigned long long)o->seed, why, path);
+    fflush(stdout);
     FILE *file = fopen(path, "w");
     if (file) {
         fprintf(file, "# data %llu\n# %s\n%s", (unsigned long long)data_seed,
