@@ -45,6 +45,13 @@ const lang_module *driver_module(const lang_modules *modules,
     return main;
 }
 
+static void check_module(driver *d, const lang_modules *modules,
+                         const lang_module *m)
+{
+    if (lang_check_names(modules, m, d->diags))
+        lang_check_alone(modules, m, d->diags);
+}
+
 lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err)
 {
     int before = diags_error_count(d->diags);
@@ -52,10 +59,10 @@ lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err)
     if (!modules || diags_error_count(d->diags) > before)
         return NULL;
     const ast_file *file;
-    lang_check_names(modules, driver_module(modules, &file), d->diags);
+    check_module(d, modules, driver_module(modules, &file));
     for (int i = 1; i < modules->count; i++)
         if (!modules->modules[i]->is_library)
-            lang_check_names(modules, modules->modules[i], d->diags);
+            check_module(d, modules, modules->modules[i]);
     return modules;
 }
 

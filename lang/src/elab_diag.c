@@ -33,8 +33,12 @@ value *elab_error(elab *e, diag_code code, src_range at, const char *format,
 {
     va_list args;
     char *text;
-    e->errors++;
-    e->muted = e->quiet || said_before(e, code, at);
+    if (e->errors++ == 0) {
+        e->first_code = code;
+        e->first_at = at;
+    }
+    e->muted = e->quiet || (e->only_first && e->errors > 1) ||
+               said_before(e, code, at);
     if (e->muted)
         return value_error(e);
     va_start(args, format);

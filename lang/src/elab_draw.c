@@ -1,8 +1,9 @@
 /*
- * elab_draw.c - a layer by itself at small random sizes, for gradient checks.
+ * elab_draw.c - functions and layers by themselves, at sizes drawn for them.
  *
- * Sizes its inputs leave open are drawn from 2 to 4, integer arguments from
- * their declared intervals; what cannot be drawn, or sizes that do not fit each
+ * For gradient checks sizes are small; for lang_check_alone() every size is a
+ * number of its own with many divisors. Integer arguments come from their
+ * declared intervals. What cannot be drawn, or sizes that do not fit each
  * other, give no program and no message.
  */
 #include "base/philox.h"
@@ -13,6 +14,8 @@ typedef struct drawing {
     elab *e;
     uint64_t seed, count;
     scope *sizes; /* what the inputs' types bind */
+    bool apart;   /* every size is another number */
+    int size_count;
 } drawing;
 
 static double draw(drawing *d)
@@ -72,6 +75,18 @@ static bool draw_args(drawing *d, const ast_decl *layer, value **args)
 
 /* ---------- inputs ---------- */
 
+/* Multiples of 12, so that what must divide them does. */
+static int64_t draw_size(drawing *d, int64_t most)
+{
+    static const int64_t apart[] = {24,  36,  60,  84,  120, 132, 156, 180,
+                                    204, 228, 252, 276, 300, 312, 348, 372};
+    enum { COUNT = sizeof apart / sizeof *apart };
+    if (!d->apart)
+        return draw_int(d, 2, most);
+    return apart[(uint64_t)(d->size_count++) * 5 % COUNT] *
+           (1 + (int64_t)(d->seed % 3));
+}
+
 static bool draw_dim(drawing *d, scope *layer, const ast_sub *dim, int64_t *out)
 {
     binding *b;
@@ -82,7 +97,7 @@ static bool draw_dim(drawing *d, scope *layer, const ast_sub *dim, int64_t *out)
         b = scope_find(layer, dim->expr->name);
     if (b && b->value->kind != V_INT)
         return false;
-    *out = b ? b->value->integer : draw_int(d, 2, 4);
+    *out = b ? b->value->integer : draw_size(d, 4);
     if (!b)
         scope_bind(d->e, d->sizes, dim->expr->name,
                    value_int(d->e, *out, dim->at), dim->at);
@@ -99,7 +114,7 @@ static bool draw_pack(drawing *d, const ast_sub *dim, int64_t *dims, int *rank)
         v->pack = ARENA_NEW(d->e->arena, pack);
         v->pack->rank = (int)draw_int(d, 1, 2);
         for (int i = 0; i < v->pack->rank; i++)
-            v->pack->dims[i] = draw_int(d, 2, 3);
+            v->pack->dims[i] = draw_size(d, 3);
         b = scope_bind(d->e, d->sizes, key, v, dim->at);
     }
     for (int i = 0; i < b->value->pack->rank && *rank < PTL_MAX_RANK; i++)
@@ -147,9 +162,24 @@ static ty_tensor *draw_input(drawing *d, scope *layer, const ast_param *p)
     return t;
 }
 
-/* Types whose sizes are plain names bind them for the compound ones. */
+/* Plain names first, so that compound sizes find them. */
+static bool draw_names(drawing *d, scope *layer, const ast_decl *fn)
+{
+    int64_t unused;
+    for (int i = 0; i < fn->param_count; i++) {
+        const ast_type *t = fn->params[i].type;
+        for (int j = 0; t && t->has_dims && j < t->dim_count; j++)
+            if (!t->dims[j].is_pack && t->dims[j].expr->kind == EXPR_NAME &&
+                !draw_dim(d, layer, &t->dims[j], &unused))
+                return false;
+    }
+    return true;
+}
+
 static bool draw_inputs(drawing *d, instance *inst, value **args)
 {
+    if (!draw_names(d, inst->scope, inst->own))
+        return false;
     for (int i = 0; i < inst->own->param_count; i++) {
         const ast_param *p = &inst->own->params[i];
         ty_tensor *t = draw_input(d, inst->scope, p);
@@ -244,4 +274,186 @@ typed_program *elab_layer(ptl_arena *arena, const lang_modules *program,
     good = run_layer(&d, module, layer);
     out = elab_finish(&e);
     return good ? out : NULL;
+}
+
+/* ---------- read alone ---------- */
+
+static bool is_scalar_param(const ast_param *p)
+{
+    return p->type && !p->type->has_dims &&
+           (!strcmp(p->type->name, "int") || !strcmp(p->type->name, "real"));
+}
+
+static bool draw_fn_args(drawing *d, const ast_decl *fn, value **args)
+{
+    if (!draw_names(d, d->sizes, fn))
+        return false;
+    for (int i = 0; i < fn->param_count; i++) {
+        const ast_param *p = &fn->params[i];
+        ty_tensor *t;
+        if (p->value)
+            continue;
+        if (is_scalar_param(p)) {
+            args[i] = draw_from(d, p);
+            if (!args[i])
+                return false;
+            scope_bind(d->e, d->sizes, p->name, args[i], p->at);
+            continue;
+        }
+        t = draw_input(d, d->sizes, p);
+        if (!t)
+            return false;
+        args[i] = value_tensor(d->e, t, p->at);
+    }
+    return true;
+}
+
+/* The shape a result is wanted in, for functions that take it from there. */
+static const ty_tensor *draw_wanted(drawing *d, const ast_decl *fn)
+{
+    const ast_type *type = fn->result_count == 1 ? fn->results[0].type : NULL;
+    for (int i = 0; type && i < type->dim_count; i++)
+        if (!type->dims[i].is_pack && type->dims[i].expr->kind != EXPR_NAME)
+            return NULL;
+    return type && type->has_dims ? draw_input(d, d->sizes, &fn->results[0])
+                                  : NULL;
+}
+
+/* Errors of drawing are none of the function's. */
+static void read_fn(drawing *d, const lang_module *m, const ast_decl *fn)
+{
+    elab *e = d->e;
+    value **args = ARENA_ARRAY(e->arena, value *, fn->param_count + 1);
+    const ty_tensor *wanted;
+    bool drawn = draw_fn_args(d, fn, args);
+    wanted = drawn ? draw_wanted(d, fn) : NULL;
+    e->errors = 0;
+    if (drawn)
+        call_fn(e, fn, m, NULL, args, wanted, (src_range){0});
+}
+
+static void read_layer(drawing *d, const lang_module *m, const ast_decl *layer)
+{
+    elab *e = d->e;
+    value **args = ARENA_ARRAY(e->arena, value *, layer->param_count + 1);
+    value **inputs, *v = NULL;
+    bool drawn = draw_args(d, layer, args);
+    if (drawn)
+        v = instance_construct(e, layer, m, args, layer->name, (src_range){0});
+    drawn = v && v->kind == V_INSTANCE && v->inst->own;
+    if (drawn) {
+        inputs = ARENA_ARRAY(e->arena, value *, v->inst->own->param_count + 1);
+        drawn = draw_inputs(d, v->inst, inputs);
+    }
+    e->errors = 0;
+    if (drawn)
+        apply_values(e, v->inst, inputs, (src_range){0});
+}
+
+typedef struct verdict {
+    bool wrong;
+    diag_code code;
+    src_range at;
+    const char *sizes;
+} verdict;
+
+/* What is wrong whatever the numbers are. */
+static bool is_certain(diag_code code)
+{
+    switch (code) {
+    case DIAG_SHAPE_MISMATCH:
+    case DIAG_RANK_MISMATCH:
+    case DIAG_RANGE_CONFLICT:
+    case DIAG_RANGE_UNKNOWN:
+    case DIAG_TYPE_MISMATCH:
+    case DIAG_LEFT_SIDE:
+    case DIAG_NOT_CALLABLE:
+    case DIAG_NO_RESULT:
+    case DIAG_REDEFINED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *sizes_text(elab *e, const scope *sizes)
+{
+    ptl_str s = {0};
+    const char *text;
+    for (int i = 0; i < map_count(sizes->names); i++) {
+        const binding *b = map_value_at(sizes->names, i);
+        if (b->value->kind == V_INT)
+            str_printf(&s, "%s%s = %lld", s.length ? ", " : "",
+                       map_key_at(sizes->names, i),
+                       (long long)b->value->integer);
+    }
+    text = arena_strdup(e->arena, str_text(&s));
+    str_fini(&s);
+    return text;
+}
+
+static verdict read_once(ptl_arena *arena, const lang_modules *program,
+                         const lang_module *m, const ast_decl *decl,
+                         uint64_t seed, ptl_diags *diags, bool say)
+{
+    elab e;
+    elab_options options = {.mode = ELAB_GRAD, .seed = seed};
+    drawing d = {.e = &e, .seed = seed, .apart = true};
+    verdict v;
+    elab_init(&e, arena, program, &options, diags);
+    e.quiet = !say;
+    e.only_first = true;
+    e.training = value_bool(&e, true, (src_range){0});
+    d.sizes = scope_new(&e, NULL,
+                        frame_push(&e, FRAME_TEST, m, NULL, (src_range){0}));
+    if (decl->kind == DECL_FN)
+        read_fn(&d, m, decl);
+    else
+        read_layer(&d, m, decl);
+    v = (verdict){.wrong = e.errors > 0,
+                  .code = e.first_code,
+                  .at = e.first_at,
+                  .sizes = sizes_text(&e, d.sizes)};
+    elab_finish(&e);
+    return v;
+}
+
+enum { READINGS = 3 };
+
+/* An error is certain when every reading, each with other numbers, ends at the
+ * same place for the same reason. */
+static void read_alone(const lang_modules *program, const lang_module *m,
+                       const ast_decl *decl, ptl_diags *diags)
+{
+    ptl_arena *arena = arena_new();
+    verdict first = read_once(arena, program, m, decl, 1, diags, false), v;
+    bool certain = first.wrong && is_certain(first.code) &&
+                   !diags_has(diags, first.code, first.at);
+    for (uint64_t seed = 2; seed <= READINGS && certain; seed++) {
+        v = read_once(arena, program, m, decl, seed, diags, false);
+        certain = v.wrong && v.code == first.code &&
+                  v.at.file == first.at.file && v.at.begin == first.at.begin;
+    }
+    if (certain) {
+        v = read_once(arena, program, m, decl, 1, diags, true);
+        diag_note(diags, decl->name_at, "%s `%s`, read by itself%s%s",
+                  ast_decl_kind_text(decl->kind), decl->name,
+                  *v.sizes ? " with " : "", v.sizes);
+    }
+    arena_free(arena);
+}
+
+bool lang_check_alone(const lang_modules *program, const lang_module *module,
+                      ptl_diags *diags)
+{
+    int before = diags_error_count(diags);
+    for (int i = 0; i < module->file_count; i++)
+        for (int j = 0; module->files[i] && j < module->files[i]->decl_count;
+             j++) {
+            const ast_decl *d = module->files[i]->decls[j];
+            if (d->kind == DECL_FN || d->kind == DECL_LAYER ||
+                d->kind == DECL_MODEL)
+                read_alone(program, module, d, diags);
+        }
+    return diags_error_count(diags) == before;
 }

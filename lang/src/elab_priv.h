@@ -167,7 +167,10 @@ typedef struct elab {
     int64_t statements;
     int subscript_depth; /* > 0: `/` of integers floors */
     int errors;
-    bool quiet; /* ELAB layer draws: errors only say that sizes do not fit */
+    bool quiet;      /* sizes were drawn: an error only says they do not fit */
+    bool only_first; /* say one error and no more */
+    diag_code first_code; /* of the first error, said or not */
+    src_range first_at;
     bool muted; /* the last error was not said, so its notes are not */
     ptl_str config;
     ptl_map *config_keys;

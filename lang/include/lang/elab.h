@@ -50,6 +50,16 @@ typedef struct elab_options {
 bool lang_check_names(const lang_modules *program, const lang_module *module,
                       ptl_diags *diags);
 
+/*
+ * Reads every function and layer of `module` by itself, each size a number of
+ * its own, so that two sizes which only happen to agree in use are told apart:
+ * swapped axes are found where they are written. What depends on the numbers
+ * (bounds, asserts) is left to the sizes of use. Returns false when it
+ * reported an error.
+ */
+bool lang_check_alone(const lang_modules *program, const lang_module *module,
+                      ptl_diags *diags);
+
 bool elab_has_train(const lang_modules *program);
 
 /* The main file's `train` block. */
