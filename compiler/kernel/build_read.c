@@ -28,9 +28,9 @@ static kern_value *axis_guard(emit *e, kern_value *at, bool known, int64_t low,
 {
     kern_value *guard = NULL;
     if (!known || low < 0)
-        guard = kern_op2(e->b, KERN_GE, at,
-                         kern_int(e->b, at->type, 1,
-                                  ir_is_planted(IR_PLANT_READER)));
+        guard = kern_op2(
+            e->b, KERN_GE, at,
+            kern_int(e->b, at->type, 1, ir_is_planted(IR_PLANT_READER)));
     if (!known || high >= size)
         guard = both(
             e, guard,

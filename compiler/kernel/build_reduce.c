@@ -35,6 +35,12 @@ typedef struct reducer {
     int out; /* the kernel's buffer */
 } reducer;
 
+/* Reductions over one domain, in one pass. */
+typedef struct joint {
+    reducer *parts; /* the first one's nest and plan are all's */
+    int count;
+} joint;
+
 /* ---------- one step of a tree ---------- */
 
 static kern_value *neutral(reducer *r)
@@ -243,21 +249,26 @@ static void accumulate(reducer *r, int copy)
     kern_set(b, a->value, cond ? kern_select(b, cond, next, old) : next);
 }
 
+static void accumulate_copy(joint *j, nest *n, int copy)
+{
+    emit *e = j->parts[0].e;
+    int mark = emit_mark(e);
+    kern_value *saved = nest_copy(n, copy);
+    for (int i = 0; i < j->count; i++)
+        accumulate(&j->parts[i], copy);
+    nest_uncopy(n, saved);
+    emit_rewind(e, mark);
+}
+
 /* Lanes split the reduction: the copies are of the reduced lane loop. */
 static void split_body(nest *n, int copies, void *ctx)
 {
-    reducer *r = ctx;
-    for (int c = 0; c < copies; c++) {
-        int mark = emit_mark(r->e);
-        kern_value *saved = nest_copy(n, c);
-        accumulate(r, c);
-        nest_uncopy(n, saved);
-        emit_rewind(r->e, mark);
-    }
+    for (int c = 0; c < copies; c++)
+        accumulate_copy(ctx, n, c);
 }
 
 typedef struct outputs_ctx {
-    reducer *r;
+    joint *j;
     nest *outer;
     int copies;
 } outputs_ctx;
@@ -268,13 +279,8 @@ static void outputs_body(nest *n, int copies, void *ctx)
     outputs_ctx *c = ctx;
     (void)n;
     (void)copies;
-    for (int i = 0; i < c->copies; i++) {
-        int mark = emit_mark(c->r->e);
-        kern_value *saved = nest_copy(c->outer, i);
-        accumulate(c->r, i);
-        nest_uncopy(c->outer, saved);
-        emit_rewind(c->r->e, mark);
-    }
+    for (int i = 0; i < c->copies; i++)
+        accumulate_copy(c->j, c->outer, i);
 }
 
 /* ---------- from accumulators to a result ---------- */
@@ -343,19 +349,23 @@ static kern_value *finish_output(reducer *r, int copy)
 
 /* ---------- passes over the reduced box ---------- */
 
-static void inner_nest(reducer *r, nest *n)
+static void inner_nest(joint *j, nest *n)
 {
+    reducer *r = &j->parts[0];
     const sched_space *space = r->space;
-    const ir_comp *comp = &r->n->comp;
     int lane_var = r->plan->lanes_reduce ? r->plan->lane_var : -1;
     nest_init(n, r->e, space->loops + space->out_count,
               space->count - space->out_count, lane_var);
     n->jam = r->plan->lanes_reduce ? r->vectors : 1;
-    ir_expr **roots = ARENA_ARRAY(r->k->scratch, ir_expr *, 2);
-    roots[0] = comp->body;
-    roots[1] = comp->filter;
-    n->hoisted = roots;
-    n->hoisted_count = ir_volume(comp) == 0 ? 0 : comp->filter ? 2 : 1;
+    n->hoisted = ARENA_ARRAY(r->k->scratch, ir_expr *, 2 * j->count);
+    for (int i = 0; i < j->count; i++) {
+        const ir_comp *comp = &j->parts[i].n->comp;
+        if (ir_volume(comp) == 0)
+            continue;
+        n->hoisted[n->hoisted_count++] = comp->body;
+        if (comp->filter)
+            n->hoisted[n->hoisted_count++] = comp->filter;
+    }
 }
 
 static void limit_chunk(reducer *r, nest *n)
@@ -373,19 +383,21 @@ static void limit_chunk(reducer *r, nest *n)
 }
 
 /* Runs the box once; the accumulators hold what came of it. */
-static void run_pass(reducer *r, nest *outer, int copies)
+static void run_pass(joint *j, nest *outer, int copies)
 {
     nest n;
-    outputs_ctx c = {r, outer, copies};
-    inner_nest(r, &n);
+    reducer *r = &j->parts[0];
+    outputs_ctx c = {j, outer, copies};
+    inner_nest(j, &n);
     limit_chunk(r, &n);
     if (!r->plan->lanes_reduce && copies > 1)
         n.unbound = (uint32_t)1 << r->plan->lane_var;
     int accumulators = r->plan->lanes_reduce ? r->vectors : copies;
-    for (int i = 0; i < accumulators; i++)
-        acc_init(r, &r->acc[i]);
+    for (int i = 0; i < j->count; i++)
+        for (int a = 0; a < accumulators; a++)
+            acc_init(&j->parts[i], &j->parts[i].acc[a]);
     n.body = r->plan->lanes_reduce ? split_body : outputs_body;
-    n.ctx = r->plan->lanes_reduce ? (void *)r : (void *)&c;
+    n.ctx = r->plan->lanes_reduce ? (void *)j : (void *)&c;
     int mark = emit_mark(r->e);
     nest_run(&n, 0);
     emit_rewind(r->e, mark);
@@ -412,40 +424,58 @@ static void store_result(reducer *r, kern_value *x, emit_place *place)
     emit_store(e, r->out, place, x);
 }
 
+static void finish(reducer *r, int copies, kern_value **result)
+{
+    bool split = r->plan->lanes_reduce;
+    for (int c = 0; c < copies; c++)
+        result[c] = split ? finish_split(r, r->vectors) : finish_output(r, c);
+}
+
+/* The second pass of a log-sum-exp, whose first found the largest terms. */
+static void add_exponentials(joint *j, nest *outer, int copies,
+                             kern_value **result)
+{
+    reducer *r = &j->parts[0];
+    kern_value *sums[JAM];
+    for (int c = 0; c < copies; c++)
+        r->shift[c] = finite_shift(r, result[c]);
+    for (int c = copies; c < JAM; c++)
+        r->shift[c] = r->shift[0];
+    r->op = IR_SUM;
+    r->exponentials = true;
+    run_pass(j, outer, copies);
+    finish(r, copies, sums);
+    for (int c = 0; c < copies; c++)
+        result[c] = kern_op2(r->e->b, KERN_ADD, r->shift[c],
+                             kern_log(r->e->b, sums[c]));
+}
+
 /* Reduces for `copies` vectors of outputs (or one output), and stores. */
 static void reduce_outputs(nest *outer, int copies, void *ctx)
 {
-    reducer *r = ctx;
-    bool split = r->plan->lanes_reduce, lse = r->n->comp.reduce == IR_LSE;
-    int lane_var = r->e->lane_var;
-    kern_value *result[JAM];
-    r->op = lse ? IR_MAX : r->n->comp.reduce;
-    r->exponentials = false;
-    run_pass(r, outer, copies);
-    for (int c = 0; c < copies; c++)
-        result[c] = split ? finish_split(r, r->vectors) : finish_output(r, c);
-    if (lse) {
-        for (int c = 0; c < copies; c++)
-            r->shift[c] = finite_shift(r, result[c]);
-        for (int c = 1; split && c < JAM; c++)
-            r->shift[c] = r->shift[0];
-        r->op = IR_SUM;
-        r->exponentials = true;
-        run_pass(r, outer, copies);
-        for (int c = 0; c < copies; c++) {
-            kern_value *sum =
-                split ? finish_split(r, r->vectors) : finish_output(r, c);
-            result[c] = kern_op2(r->e->b, KERN_ADD, r->shift[c],
-                                 kern_log(r->e->b, sum));
-        }
+    joint *j = ctx;
+    emit *e = j->parts[0].e;
+    int lane_var = e->lane_var;
+    for (int i = 0; i < j->count; i++) {
+        ir_reduce op = j->parts[i].n->comp.reduce;
+        j->parts[i].op = op == IR_LSE ? IR_MAX : op;
+        j->parts[i].exponentials = false;
     }
-    r->e->lane_var = lane_var;
-    for (int c = 0; c < copies; c++) {
-        emit_place place;
-        kern_value *saved = nest_copy(outer, c);
-        emit_own_place(r->e, &r->n->type, &place);
-        store_result(r, result[c], &place);
-        nest_uncopy(outer, saved);
+    run_pass(j, outer, copies);
+    for (int i = 0; i < j->count; i++) {
+        reducer *r = &j->parts[i];
+        kern_value *result[JAM];
+        finish(r, copies, result);
+        if (r->n->comp.reduce == IR_LSE)
+            add_exponentials(j, outer, copies, result);
+        e->lane_var = lane_var;
+        for (int c = 0; c < copies; c++) {
+            emit_place place;
+            kern_value *saved = nest_copy(outer, c);
+            emit_own_place(e, &r->n->type, &place);
+            store_result(r, result[c], &place);
+            nest_uncopy(outer, saved);
+        }
     }
 }
 
@@ -474,17 +504,21 @@ static kern_type acc_type(const build *k, const ir_node *n)
 }
 
 /* The loops over what is left of the outputs. */
-static void outer_nest(reducer *r, nest *outer)
+static void outer_nest(joint *j, nest *outer)
 {
-    bool out_lanes = r->plan->lane_var >= 0 && !r->plan->lanes_reduce;
-    r->type = acc_type(r->k, r->n);
-    r->lanes = r->plan->lane_var >= 0 ? r->k->lanes : 1;
-    r->vectors = vectors_of(r);
-    nest_init(outer, r->e, r->space->loops, r->space->out_count,
-              out_lanes ? r->plan->lane_var : -1);
-    outer->jam = out_lanes ? JAM : 1;
+    reducer *first = &j->parts[0];
+    bool out_lanes = first->plan->lane_var >= 0 && !first->plan->lanes_reduce;
+    for (int i = 0; i < j->count; i++) {
+        reducer *r = &j->parts[i];
+        r->type = acc_type(r->k, r->n);
+        r->lanes = r->plan->lane_var >= 0 ? r->k->lanes : 1;
+        r->vectors = vectors_of(r);
+    }
+    nest_init(outer, first->e, first->space->loops, first->space->out_count,
+              out_lanes ? first->plan->lane_var : -1);
+    outer->jam = out_lanes && j->count == 1 ? JAM : 1;
     outer->body = reduce_outputs;
-    outer->ctx = r;
+    outer->ctx = j;
 }
 
 void build_reduce_inside(build *k, emit *e, ir_node *n,
@@ -493,37 +527,56 @@ void build_reduce_inside(build *k, emit *e, ir_node *n,
 {
     reducer r = {
         .k = k, .e = e, .n = n, .space = space, .plan = plan, .out = target};
+    joint j = {&r, 1};
     nest outer;
-    outer_nest(&r, &outer);
+    outer_nest(&j, &outer);
     int mark = emit_mark(e);
     nest_run(&outer, 0);
     emit_rewind(e, mark);
 }
 
+/* Cuts the step into tasks: of outputs, and of chunks of the reduction. */
+static void run_tasks(build *k, joint *j, nest *outer, double work)
+{
+    int64_t chunks = k->step->reduction.chunks;
+    nest_cut cut = nest_plan(outer, work / (double)chunks, outer->count);
+    kern_value *task = kern_task(&k->b), *part = NULL;
+    if (chunks > 1) {
+        kern_value *tasks = kern_int(&k->b, KERN_I64, 1, cut.tasks);
+        part = kern_op2(&k->b, KERN_DIV, task, tasks);
+        task = kern_op2(&k->b, KERN_REM, task, tasks);
+    }
+    for (int i = 0; i < j->count; i++)
+        j->parts[i].part = part;
+    k->kernel->task_count = cut.tasks * chunks;
+    nest_enter(outer, &cut, task);
+    nest_run(outer, cut.lead < 0 ? 0 : cut.lead);
+}
+
 void build_reduce(build *k)
 {
     const sched_step *step = k->step;
-    ir_node *n = step->nodes[0];
-    const sched_reduction *plan = &step->reduction;
-    double work = (double)ir_volume(&n->comp) * sched_cost(n->comp.body);
-    if (ir_element_count(&n->type) == 0)
+    const ir_comp *first = &step->nodes[0]->comp;
+    joint j = {ARENA_ARRAY(k->scratch, reducer, step->node_count),
+               step->node_count};
+    double work = 0;
+    if (ir_element_count(&step->nodes[0]->type) == 0)
         return;
     emit e;
-    emit_init(&e, k, n->comp.vars, n->comp.var_count);
-    reducer r = {.k = k, .e = &e, .n = n, .space = &step->space, .plan = plan};
-    r.out = build_buffer(k, step->targets[0], true);
-    nest outer;
-    outer_nest(&r, &outer);
-    nest_cut cut = nest_plan(&outer, work / (double)plan->chunks, outer.count);
-    kern_value *task = kern_task(&k->b);
-    if (plan->chunks > 1) {
-        kern_value *tasks = kern_int(&k->b, KERN_I64, 1, cut.tasks);
-        r.part = kern_op2(&k->b, KERN_DIV, task, tasks);
-        task = kern_op2(&k->b, KERN_REM, task, tasks);
+    emit_init(&e, k, first->vars, first->var_count);
+    for (int i = 0; i < j.count; i++) {
+        const ir_node *n = step->nodes[i];
+        j.parts[i] = (reducer){.k = k,
+                               .e = &e,
+                               .n = n,
+                               .space = &step->space,
+                               .plan = &step->reduction};
+        j.parts[i].out = build_buffer(k, step->targets[i], true);
+        work += (double)ir_volume(&n->comp) * sched_cost(n->comp.body);
     }
-    k->kernel->task_count = cut.tasks * plan->chunks;
-    nest_enter(&outer, &cut, task);
-    nest_run(&outer, cut.lead < 0 ? 0 : cut.lead);
+    nest outer;
+    outer_nest(&j, &outer);
+    run_tasks(k, &j, &outer, work);
 }
 
 /* ---------- partial results ---------- */

@@ -6,6 +6,7 @@
  * other, they share an operand, or all of them are results of the program
  * (updates of an optimizer).
  *
+ * Reductions over one domain that share an operand run in one pass over it.
  * Reductions and maps that share their leading axes run row by row in one step
  * when they read each other only within the row, and the lanes do as well
  * inside a row as elsewhere: soft maximum and norms touch each row once.
@@ -187,6 +188,35 @@ static int joins_by_rows(grouper *c, int index, ir_node *n)
     return r.reads_group || shares_operand(c, group, n) ? rank : 0;
 }
 
+/* ---------- reductions over one domain ---------- */
+
+enum { MOST_JOINED = 4 }; /* accumulators stay in registers */
+
+static bool same_box(const ir_comp *a, const ir_comp *b)
+{
+    if (a->var_count != b->var_count || a->out_count != b->out_count)
+        return false;
+    for (int v = 0; v < a->var_count; v++)
+        if (a->vars[v].lo != b->vars[v].lo || a->vars[v].hi != b->vars[v].hi)
+            return false;
+    return true;
+}
+
+static bool joins_reductions(grouper *c, int index, ir_node *n)
+{
+    const sched_group *group = c->scope->groups.data[index];
+    if (group->class != SCHED_REDUCE || group->row_rank > 0 ||
+        group->nodes.count >= MOST_JOINED || n->comp.reduce == IR_LSE ||
+        group->nodes.data[0]->comp.reduce == IR_LSE ||
+        !same_box(&group->nodes.data[0]->comp, &n->comp))
+        return false;
+    read_check r = {c, index, -1, false, true};
+    ir_visit_reads(n->comp.body, check_read, &r);
+    if (n->comp.filter)
+        ir_visit_reads(n->comp.filter, check_read, &r);
+    return !r.reads_group && shares_operand(c, group, n);
+}
+
 /* The last group that makes something `n` needs; -1: none. */
 static int last_operand_group(grouper *c, ir_node *n)
 {
@@ -215,6 +245,15 @@ static int find_rows(grouper *c, ir_node *n)
     return -1;
 }
 
+static int find_reductions(grouper *c, ir_node *n)
+{
+    int first = last_operand_group(c, n);
+    for (int i = c->scope->groups.count - 1; i >= 0 && i >= first; i--)
+        if (joins_reductions(c, i, n))
+            return i;
+    return -1;
+}
+
 static int find_map(grouper *c, ir_node *n)
 {
     int first = last_operand_group(c, n);
@@ -239,6 +278,8 @@ static void place(grouper *c, ir_node *n)
     sched_class class = sched_classify(n, &c->s->options, &note);
     bool fuse = !c->s->options.no_fuse;
     int index = fuse && is_map(class) ? find_map(c, n) : -1;
+    if (fuse && class == SCHED_REDUCE)
+        index = find_reductions(c, n);
     if (index < 0 && fuse && (is_map(class) || class == SCHED_REDUCE))
         index = find_rows(c, n);
     if (index < 0) {

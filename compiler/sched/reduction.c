@@ -45,8 +45,7 @@ static int longest_reduced(const sched_space *space)
 }
 
 /* Tasks the outputs alone could give, at CHUNK_WORK elements each. */
-static void plan_chunks(const ir_node *n, const sched_space *space, int lanes,
-                        sched_reduction *r)
+static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
 {
     int64_t outputs = 1, volume = 1;
     for (int i = 0; i < space->count; i++) {
@@ -58,7 +57,7 @@ static void plan_chunks(const ir_node *n, const sched_space *space, int lanes,
                         ? outputs
                         : (outputs + lanes - 1) / lanes;
     int64_t wanted = volume / CHUNK_WORK;
-    if (!can_be_cut(n) || units >= FEW_TASKS || wanted < 2)
+    if (units >= FEW_TASKS || wanted < 2)
         return;
     int var = longest_reduced(space);
     int64_t extent = loop_of(space, var)->extent;
@@ -71,18 +70,23 @@ static void plan_chunks(const ir_node *n, const sched_space *space, int lanes,
     r->chunks = (extent + chunk - 1) / chunk;
 }
 
-void sched_plan_reduction(ir_node *n, const sched_space *space, int lanes,
+void sched_plan_reduction(ir_node *const *nodes, int count,
+                          const sched_space *space, int lanes,
                           sched_reduction *out)
 {
     double out_cost, in_cost;
-    int outer =
-        sched_pick_lanes(&n, 1, space, 0, space->out_count, lanes, &out_cost);
-    int inner = sched_pick_lanes(&n, 1, space, space->out_count, space->count,
-                                 lanes, &in_cost);
+    bool cut = true;
+    int outer = sched_pick_lanes(nodes, count, space, 0, space->out_count,
+                                 lanes, &out_cost);
+    int inner = sched_pick_lanes(nodes, count, space, space->out_count,
+                                 space->count, lanes, &in_cost);
     *out = (sched_reduction){.lane_var = outer, .chunk_var = -1, .chunks = 1};
     if (inner >= 0 && (outer < 0 || in_cost < out_cost)) {
         out->lane_var = inner;
         out->lanes_reduce = true;
     }
-    plan_chunks(n, space, lanes, out);
+    for (int i = 0; i < count; i++)
+        cut = cut && can_be_cut(nodes[i]);
+    if (cut)
+        plan_chunks(space, lanes, out);
 }

@@ -121,8 +121,9 @@ typedef struct sched_reduction {
     int64_t chunk, chunks; /* chunks 1: not cut */
 } sched_reduction;
 
-/* How the reduction `n` runs over `space`: by sizes alone. */
-void sched_plan_reduction(ir_node *n, const sched_space *space, int lanes,
+/* How reductions that share their domain run over `space`: by sizes alone. */
+void sched_plan_reduction(ir_node *const *nodes, int count,
+                          const sched_space *space, int lanes,
                           sched_reduction *out);
 
 /* ---------- contractions ---------- */

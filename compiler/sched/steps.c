@@ -109,14 +109,16 @@ static int add_scratch(sched_schedule *s, const char *name, ptl_dtype dtype,
     return sched_buffer_add(s, b);
 }
 
+/* Result `index` of the step goes to partial results, and from there on. */
 static void add_combine(sched_schedule *s, sched_scope *scope,
-                        sched_step *parts, ir_node *n)
+                        sched_step *parts, int index)
 {
+    ir_node *n = parts->nodes[index];
     int64_t dims[2] = {parts->reduction.chunks, ir_element_count(&n->type)};
-    int target = scope->node_buffer[n->id];
+    int target = parts->targets[index];
     int partial = add_scratch(s, arena_printf(s->arena, "%s.parts", n->name),
                               s->buffers.data[target].dtype, dims, 2);
-    parts->targets[0] = partial;
+    parts->targets[index] = partial;
     sched_step *step = sched_add_step(s, scope, SCHED_STEP_COMBINE, n->name);
     set_nodes(s, step, &n, 1);
     step->reduction = parts->reduction;
@@ -124,19 +126,23 @@ static void add_combine(sched_schedule *s, sched_scope *scope,
     sched_access_add(s, step, partial, false);
 }
 
-static void add_reduce(sched_schedule *s, sched_scope *scope, ir_node *n,
-                       const char *note)
+static void add_reduce(sched_schedule *s, sched_scope *scope,
+                       const sched_group *group)
 {
-    sched_step *step = sched_add_step(s, scope, SCHED_STEP_REDUCE, n->name);
-    set_nodes(s, step, &n, 1);
-    note_reads(s, step, n->comp.body);
-    note_reads(s, step, n->comp.filter);
-    sched_space_of(step->nodes, 1, 0, &step->space);
-    sched_plan_reduction(n, &step->space, sched_lanes(&s->options),
-                         &step->reduction);
-    step->note = note;
-    if (step->reduction.chunks > 1)
-        add_combine(s, scope, step, n);
+    int count = group->nodes.count;
+    ir_node *last = group->nodes.data[count - 1];
+    sched_step *step = sched_add_step(s, scope, SCHED_STEP_REDUCE, last->name);
+    set_nodes(s, step, group->nodes.data, count);
+    for (int i = 0; i < count; i++) {
+        note_reads(s, step, step->nodes[i]->comp.body);
+        note_reads(s, step, step->nodes[i]->comp.filter);
+    }
+    sched_space_of(step->nodes, count, 0, &step->space);
+    sched_plan_reduction(step->nodes, count, &step->space,
+                         sched_lanes(&s->options), &step->reduction);
+    step->note = group->note;
+    for (int i = 0; step->reduction.chunks > 1 && i < count; i++)
+        add_combine(s, scope, step, i);
 }
 
 static void add_rows(sched_schedule *s, sched_scope *scope,
@@ -156,7 +162,7 @@ static void add_rows(sched_schedule *s, sched_scope *scope,
         sched_space_of(&n, 1, step->row_rank, &m->space);
         if (n->comp.reduce == IR_MAP)
             continue;
-        sched_plan_reduction(n, &m->space, sched_lanes(&s->options),
+        sched_plan_reduction(&n, 1, &m->space, sched_lanes(&s->options),
                              &m->reduction);
         m->reduction.chunks = 1;
         m->reduction.chunk_var = -1;
@@ -267,7 +273,7 @@ static void add_group(sched_schedule *s, sched_scope *scope,
         sched_add_map(s, scope, group->nodes.data, group->nodes.count);
         break;
     case SCHED_REDUCE:
-        add_reduce(s, scope, n, group->note);
+        add_reduce(s, scope, group);
         break;
     case SCHED_CONTRACTION:
         add_contraction(s, scope, n);

@@ -157,6 +157,22 @@ CASE(softmax_by_hand, false,
      "comp y[i:33, j:10] = e[i, j] / s[i];\n"
      "output y = y;\n")
 
+CASE(reductions_over_one_domain, false,
+     "input x: real[70, 50] generic f32;\n"
+     "input y: real[300, 1003] generic f32;\n"
+     "comp a[i:70 | j:0..50] = sum x[i, j];\n"
+     "comp b[i:70 | j:0..50] = sum x[i, j] * x[i, j];\n"
+     "comp c[i:70 | j:0..50] = max x[i, 49 - j] if j < i;\n"
+     "comp d[i:70 | j:0..50] below 50 = argmin x[i, j];\n"
+     "comp e[j:50 | i:0..70] = sum x[i, j];\n"
+     "comp f[j:50 | i:0..70] below 70 = argmax x[i, j];\n"
+     "comp g[j:50 | i:0..70] = any x[i, j] > 0.99;\n"
+     "comp h[| i:0..300, j:0..1003] = sum y[i, j];\n"
+     "comp k[| i:0..300, j:0..1003] = min y[i, j] * 2.0;\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\noutput f = f;\noutput g = g;\noutput h = h;\n"
+     "output k = k;\n")
+
 CASE(a_layer_norm_row_by_row, false,
      "input x: real[6, 20, 96] generic f32;\n"
      "input g: real[96] param f32;\n"
@@ -388,6 +404,7 @@ int main(void)
         cmocka_unit_test(filters_and_empty_ranges),
         cmocka_unit_test(a_large_sum_in_chunks),
         cmocka_unit_test(softmax_by_hand),
+        cmocka_unit_test(reductions_over_one_domain),
         cmocka_unit_test(a_layer_norm_row_by_row),
         cmocka_unit_test(a_cross_entropy_and_its_derivative),
         cmocka_unit_test(a_product),
