@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -48,13 +49,16 @@ static void printed_derivatives_parse(void **state)
     (void)state;
     struct dirent **files;
     int count = scandir(folder, &files, NULL, alphasort), seen = 0;
+    assert_true(count > 0);
     for (int i = 0; i < count; i++) {
         const char *dot = strrchr(files[i]->d_name, '.');
         if (dot && strcmp(dot, ".expected") == 0) {
             assert_parses(files[i]->d_name);
             seen++;
         }
+        free(files[i]);
     }
+    free(files);
     assert_true(seen > 30);
 }
 
