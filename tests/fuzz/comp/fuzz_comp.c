@@ -7,9 +7,9 @@
  *
  * The seed rotates (it is the time) and is printed; a failing case is shrunk
  * and written as textual IR, which --replay runs again. Exit 1 when something
- * failed, or when --need N is given and a cell of the table has fewer. With --plant (reader,
- * reduction, inversion, packing: ir/plant.h) the fault must be found: exit 1
- * when nothing failed.
+ * failed, or when --need N is given and a cell of the table has fewer. With
+ * --plant (reader, reduction, inversion, packing: ir/plant.h) the fault must be
+ * found: exit 1 when nothing failed.
  */
 #include "cases.h"
 #include "core/ir_text.h"
