@@ -305,10 +305,13 @@ static ptl_status carry_out(driver *d, ptl_job *job, ptl_error *err)
     ptl_status st = open_files(&p, err);
     if (st == PTL_OK)
         st = build_both(&p, err);
+    driver_phase(d, "compile");
     if (st == PTL_OK)
         st = run_both(&p, err);
+    driver_phase(d, "forward and backward");
     if (st == PTL_OK)
         st = write_outputs(&p, err);
+    driver_phase(d, "write");
     close_pass(&p);
     return st;
 }
@@ -318,7 +321,9 @@ int cmd_grad(driver *d)
     ptl_error err = {0};
     ptl_job *job = NULL;
     ptl_status st;
-    int wrong;
+    int wrong = driver_check_options(d, "grad");
+    if (wrong != 0)
+        return wrong;
     if (d->args.count != 1)
         return driver_usage("grad", "it takes one FILE");
     if (!d->options.inputs || !d->options.out)

@@ -51,9 +51,9 @@ static train_options options_of(const driver_options *o)
     };
 }
 
-/* Options whose value makes no sense; 0: all do. */
-static int check_options(const char *command, const driver_options *o)
+int driver_check_options(const driver *d, const char *command)
 {
+    const driver_options *o = &d->options;
     const struct {
         const char *name;
         option_int value;
@@ -75,7 +75,7 @@ static int check_options(const char *command, const driver_options *o)
 static int end(driver *d, ptl_status st, const ptl_error *err)
 {
     int wrong = driver_report(d);
-    if (st == PTL_OK || wrong != EXIT_DONE)
+    if (st == PTL_OK || (wrong != EXIT_DONE && st == PTL_E_PROGRAM))
         return wrong;
     return driver_fail(err);
 }
@@ -87,7 +87,7 @@ static int carry_out(driver *d, const char *command, engine run)
 {
     ptl_job *job = NULL;
     ptl_error err = {0};
-    int refused = check_options(command, &d->options);
+    int refused = driver_check_options(d, command);
     if (refused)
         return refused;
     if (d->args.count != 1)

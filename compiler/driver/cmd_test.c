@@ -1,6 +1,7 @@
 /*
  * cmd_test.c - `ptlc test [FILE or FOLDER]...`: the test blocks of files, each
- * elaborated, lowered and worked out by the oracle.
+ * elaborated, lowered and worked out by the oracle. Without arguments: of the
+ * current folder.
  *
  * A file of the library is tested within its module, so its neighbours are in
  * sight as they are in use.
@@ -86,7 +87,11 @@ static int check_expects(driver *d, const typed_program *p, const ir_graph *g,
         ptl_str why = {0};
         if (creal(v->data[cond->id][0]) != 0)
             continue;
-        if (x->a)
+        if (x->compared)
+            str_printf(&why, ": the left side is %.9g, the right side %.9g",
+                       creal(v->data[output(g, "got", i)->id][0]),
+                       creal(v->data[output(g, "want", i)->id][0]));
+        else if (x->a)
             explain_close(g, v, x, i, &why);
         diag_error(d->diags, DIAG_EXPECT_FAILED, x->at, "this does not hold%s",
                    str_text(&why));
@@ -236,9 +241,11 @@ static int test_path(test_run *t, const char *path, int depth)
 int cmd_test(driver *d)
 {
     test_run t = {.d = d};
-    int status = EXIT_DONE, wrong;
+    int status = driver_check_options(d, "test"), wrong;
+    if (status != EXIT_DONE)
+        return status;
     if (d->args.count == 0)
-        return driver_usage("test", "which FILE or FOLDER?");
+        status = test_path(&t, ".", 0);
     for (int i = 0; i < d->args.count && status == EXIT_DONE; i++)
         status = test_path(&t, d->args.data[i], 0);
     wrong = driver_report(d);

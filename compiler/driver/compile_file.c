@@ -8,7 +8,7 @@
 bool driver_sets(driver *d, elab_options *options, ptl_error *err)
 {
     int count = d->options.set.count;
-    elab_set *sets = ARENA_ARRAY(d->arena, elab_set, count + 1);
+    elab_set *sets = ARENA_ARRAY(d->arena, elab_set, count + 2);
     for (int i = 0; i < count; i++) {
         const char *text = d->options.set.data[i];
         const char *equals = strchr(text, '=');
@@ -20,6 +20,10 @@ bool driver_sets(driver *d, elab_options *options, ptl_error *err)
         sets[i].key = arena_strndup(d->arena, text, (size_t)(equals - text));
         sets[i].value = equals + 1;
     }
+    if (d->options.seed.given)
+        sets[count++] = (elab_set){
+            "train.seed", arena_printf(d->arena, "%lld",
+                                       (long long)d->options.seed.value)};
     options->sets = sets;
     options->set_count = count;
     options->f64 = d->options.real && !strcmp(d->options.real, "f64");
@@ -56,6 +60,7 @@ lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err)
 {
     int before = diags_error_count(d->diags);
     lang_modules *modules = driver_load(d, path, err);
+    driver_phase(d, "read and parse");
     if (!modules || diags_error_count(d->diags) > before)
         return NULL;
     const ast_file *file;
@@ -115,5 +120,7 @@ typed_program *driver_elaborate(driver *d, const lang_modules *modules,
     elab_options options = {.mode = driver_mode(kind)};
     if (!driver_sets(d, &options, err))
         return NULL;
-    return elab_train(d->arena, modules, &options, d->diags);
+    typed_program *p = elab_train(d->arena, modules, &options, d->diags);
+    driver_phase(d, "check");
+    return p;
 }

@@ -2,6 +2,7 @@
  * driver.c - loading and reporting, the same for every command.
  */
 #include "driver.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,14 @@ int driver_report(driver *d)
     fputs(str_text(&text), stderr);
     str_fini(&text);
     return diags_error_count(d->diags) > 0 ? EXIT_WRONG : EXIT_DONE;
+}
+
+void driver_phase(driver *d, const char *phase)
+{
+    double now = clock_seconds();
+    if (d->options.time)
+        fprintf(stderr, "  %9.3f s  %s\n", now - d->since, phase);
+    d->since = now;
 }
 
 int driver_fail(const ptl_error *err)

@@ -29,6 +29,7 @@ typedef struct driver {
     driver_options options;
     option_texts args; /* what is not an option */
     bool colour;       /* standard error is a terminal that wants colour */
+    double since;      /* clock_seconds() when the last phase ended */
 } driver;
 
 enum {
@@ -64,6 +65,13 @@ lang_sources driver_sources(driver *d);
 /* Prints the diagnostics so far to standard error; EXIT_WRONG if any is an
  * error, else EXIT_DONE. */
 int driver_report(driver *d);
+
+/* Refuses values that make no sense and options that are not built: 0, or
+ * EXIT_USAGE after saying so. */
+int driver_check_options(const driver *d, const char *command);
+
+/* What went on since the last call was `phase`: its time, with --time. */
+void driver_phase(driver *d, const char *phase);
 
 /* "ptlc: error: ..." on standard error; the exit status of err->status. */
 int driver_fail(const ptl_error *err);

@@ -31,7 +31,9 @@ static ir_graph *load_graph(driver *d, const char *path, lower_kind kind,
     if (!p)
         return NULL;
     *f64 = p->settings.f64;
-    return lower_program(p, kind, d->diags);
+    ir_graph *g = lower_program(p, kind, d->diags);
+    driver_phase(d, "lower and derive");
+    return g;
 }
 
 static bool print_graph(driver *d, const char *path, lower_kind kind,
@@ -79,7 +81,9 @@ static bool emit_compiled(driver *d, const char *path, const char *stage,
         return false;
     options = driver_compile_options(d, f64);
     opt_run(g, options.verify, NULL, NULL);
+    driver_phase(d, "simplify");
     st = compile_emit(g, stage, &options, out, err);
+    driver_phase(d, stage);
     ir_graph_free(g);
     return st == PTL_OK;
 }

@@ -108,6 +108,37 @@ static ptl_status program_is_wrong(ptl_error *err)
     return ptl_fail(err, PTL_E_PROGRAM, "the program is wrong");
 }
 
+/* The program was right before it met the files: so are they to blame for
+ * `options` not holding with their shapes and types? */
+static bool files_are_wrong(job_owner *o, ptl_arena *arena,
+                            elab_options options)
+{
+    ptl_diags *unseen = diags_new(0);
+    bool met = options.raw_count > 0;
+    options.raw_count = 0;
+    bool right = met && elab_train(arena, o->modules, &options, unseen);
+    diags_free(unseen);
+    return right;
+}
+
+static ptl_status files_do_not_fit(const elab_options *options, ptl_error *err)
+{
+    ptl_str list = {0};
+    for (int i = 0; i < options->raw_count; i++) {
+        const elab_raw *r = &options->raw[i];
+        str_printf(&list, "%sraw.%s [", i ? ", " : "", r->field);
+        for (int k = 0; k < r->rank; k++)
+            str_printf(&list, "%s%lld", k ? ", " : "", (long long)r->dims[k]);
+        str_addc(&list, ']');
+    }
+    ptl_status st = ptl_fail(err, PTL_E_DATA,
+                             "the data does not fit the program; a record of "
+                             "the files is %s",
+                             str_text(&list));
+    str_fini(&list);
+    return st;
+}
+
 static ptl_status build_graph(job_owner *o, const typed_program *p,
                               lower_kind kind, ptl_program **out,
                               ptl_error *err)
@@ -138,8 +169,11 @@ static ptl_status build(ptl_job *job, ptl_program_kind kind, int64_t rows,
     options.raw_count = raw_count;
     p = elab_train(arena, o->modules, &options, o->d->diags);
     if (!p) {
+        st = files_are_wrong(o, arena, options)
+                 ? files_do_not_fit(&options, err)
+                 : program_is_wrong(err);
         arena_free(arena);
-        return program_is_wrong(err);
+        return st;
     }
     if (options.mode == ELAB_TRAIN)
         list_tensors(o, p);
@@ -199,8 +233,7 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->model = s->model ? s->model : "model";
     job->source_hash = program_hash(o, s);
     job->config_json = s->config_json;
-    job->seed =
-        o->d->options.seed.given ? (uint64_t)o->d->options.seed.value : s->seed;
+    job->seed = s->seed;
     job->batch = s->batch;
     job->steps = s->steps;
     job->epochs = s->epochs;
@@ -220,13 +253,16 @@ static typed_program *open_program(job_owner *o, const char *path,
 {
     driver *d = o->d;
     o->modules = driver_load(d, path, err);
+    driver_phase(d, "read and parse");
     if (!o->modules)
         return NULL;
     program_is_wrong(err);
     if (diags_error_count(d->diags) > 0 || !driver_sets(d, &o->options, err))
         return NULL;
     o->options.mode = ELAB_TRAIN;
-    return elab_train(o->arena, o->modules, &o->options, d->diags);
+    typed_program *p = elab_train(o->arena, o->modules, &o->options, d->diags);
+    driver_phase(d, "check");
+    return p;
 }
 
 ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)

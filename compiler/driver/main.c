@@ -1,6 +1,7 @@
 /*
  * main.c - ptlc: finds the command, reads its options, runs it.
  */
+#include "base/clock.h"
 #include "base/nearest.h"
 #include "driver.h"
 #include <stddef.h>
@@ -105,7 +106,9 @@ static bool wants_colour(void)
 static int run_command(int number, int argc, char **argv)
 {
     ptl_error err;
-    driver d = {.arena = arena_new(), .colour = wants_colour()};
+    driver d = {.arena = arena_new(), .colour = wants_colour(),
+                .since = clock_seconds()};
+    double start = d.since;
     int status;
     if (options_parse(&table, number, argc, argv, d.arena, &d.options, &d.args,
                       &err) != PTL_OK) {
@@ -118,6 +121,8 @@ static int run_command(int number, int argc, char **argv)
                                 ? (int)d.options.max_errors.value
                                 : DEFAULT_MAX_ERRORS);
         status = commands[number].run(&d);
+        d.since = start;
+        driver_phase(&d, "in all");
         diags_free(d.diags);
     }
     arena_free(d.arena);

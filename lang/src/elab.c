@@ -82,6 +82,34 @@ static ty_tensor *as_condition(elab *e, value *v, src_range at)
     return tensor_define(e, "expect", NULL, 0, x, at);
 }
 
+static bool is_number(const value *v)
+{
+    return v->kind == V_INT || v->kind == V_REAL || v->kind == V_BOOL ||
+           ((v->kind == V_EXPR || v->kind == V_TENSOR) && !value_rank(v));
+}
+
+/* A comparison; the numbers it is between are kept for the message. */
+static value *eval_compared(elab *e, scope *s, const ast_expr *c,
+                            typed_expect *out)
+{
+    value *args[2] = {eval(e, s, c->a), eval(e, s, c->b)};
+    if (is_number(args[0]) && is_number(args[1])) {
+        ty_expr *a = value_scalar_expr(e, args[0], c->a->at);
+        ty_expr *b = value_scalar_expr(e, args[1], c->b->at);
+        out->a = a ? tensor_define(e, "got", NULL, 0, a, c->a->at) : NULL;
+        out->b = b ? tensor_define(e, "wanted", NULL, 0, b, c->b->at) : NULL;
+        out->compared = out->a && out->b;
+    }
+    return eval_operands(e, c, args);
+}
+
+static bool is_comparison(const ast_expr *x)
+{
+    return x->kind == EXPR_BINARY &&
+           (x->op == OP_EQ || x->op == OP_NE || x->op == OP_LT ||
+            x->op == OP_GT || x->op == OP_LE || x->op == OP_GE);
+}
+
 static void exec_expect(elab *e, scope *s, const ast_stmt *st)
 {
     typed_expect x = {.at = st->at};
@@ -89,7 +117,9 @@ static void exec_expect(elab *e, scope *s, const ast_stmt *st)
     int mark = e->checks.count;
     bool close = c->kind == EXPR_CALL && c->a->kind == EXPR_NAME &&
                  !strcmp(c->a->name, "close") && !scope_find(s, "close");
-    value *v = close ? eval_close(e, s, c, &x) : eval(e, s, c);
+    value *v = close              ? eval_close(e, s, c, &x)
+               : is_comparison(c) ? eval_compared(e, s, c, &x)
+                                  : eval(e, s, c);
     if (v->kind == V_ERROR || !checks_run(e, mark))
         return;
     x.cond = as_condition(e, v, c->at);

@@ -353,14 +353,8 @@ static ty_op typed_op(ast_op op)
     }
 }
 
-static value *eval_binary(elab *e, scope *s, const ast_expr *x)
+value *eval_operands(elab *e, const ast_expr *x, value *args[2])
 {
-    value *args[2];
-    args[0] = eval(e, s, x->a);
-    if (args[0]->kind == V_BOOL && ((x->op == OP_AND && !args[0]->integer) ||
-                                    (x->op == OP_OR && args[0]->integer)))
-        return args[0];
-    args[1] = eval(e, s, x->b);
     /* Texts are compared in static ifs. */
     if (args[0]->kind == V_STRING && args[1]->kind == V_STRING &&
         (x->op == OP_EQ || x->op == OP_NE))
@@ -373,6 +367,17 @@ static value *eval_binary(elab *e, scope *s, const ast_expr *x)
             e, (strcmp(args[0]->text, args[1]->text) == 0) == (x->op == OP_EQ),
             x->at);
     return elementwise(e, typed_op(x->op), args, 2, x->at);
+}
+
+static value *eval_binary(elab *e, scope *s, const ast_expr *x)
+{
+    value *args[2];
+    args[0] = eval(e, s, x->a);
+    if (args[0]->kind == V_BOOL && ((x->op == OP_AND && !args[0]->integer) ||
+                                    (x->op == OP_OR && args[0]->integer)))
+        return args[0];
+    args[1] = eval(e, s, x->b);
+    return eval_operands(e, x, args);
 }
 
 static value *eval_unary(elab *e, scope *s, const ast_expr *x)

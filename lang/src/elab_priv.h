@@ -362,6 +362,8 @@ value *collect_results(elab *e, scope *s, const ast_decl *fn, src_range at);
 /* A builtin that takes these arguments, or NULL. */
 value *eval_builtin(elab *e, scope *s, const ast_expr *call);
 bool is_builtin(const char *name);
+/* The binary operation `x` on operands already read. */
+value *eval_operands(elab *e, const ast_expr *x, value *args[2]);
 value *eval_close(elab *e, scope *s, const ast_expr *call, typed_expect *out);
 /* `~ zeros()`: found here, then in std.init. */
 ty_tensor *call_initialiser(elab *e, scope *s, const ast_expr *x,

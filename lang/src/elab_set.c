@@ -171,6 +171,20 @@ void exec_hyper(elab *e, scope *s, const ast_decl *h, const char *block)
     scope_bind(e, s, h->name, v, h->name_at)->reserved = true;
 }
 
+/* The first known key that ends as `key` does: the block was mistaken. */
+static const char *same_ending(elab *e, const char *key)
+{
+    const char *dot = strrchr(key, '.');
+    const char *name = dot ? dot + 1 : key;
+    for (int i = 0; i < e->known_keys.count; i++) {
+        const char *known = e->known_keys.data[i];
+        const char *end = strrchr(known, '.');
+        if (!strcmp(end ? end + 1 : known, name))
+            return known;
+    }
+    return NULL;
+}
+
 bool sets_all_used(elab *e)
 {
     bool good = true;
@@ -181,6 +195,8 @@ bool sets_all_used(elab *e)
             continue;
         for (int j = 0; j < e->known_keys.count; j++)
             nearest_add(&n, e->known_keys.data[j]);
+        if (!n.best)
+            n.best = same_ending(e, key);
         elab_error(e, DIAG_UNKNOWN_KEY, (src_range){0},
                    "--set %s=%s: nothing is called that%s", key,
                    e->options->sets[i].value, nearest_hint(e->arena, &n));

@@ -84,3 +84,10 @@ expect_status 0 "$PTLC" run "$digits" --steps 10 --log json --out "$work/full"
 trap '' XFSZ
 refused 3 "safetensors" full_disk
 expect_status 0 "$PTLC" eval "$digits" --from "$work/full" --log json
+
+# A record of another shape than the program wants is the data's fault.
+mkdir -p "$work/shape/data"
+cp "$work/digits.csv.gz" "$work/shape/data/"
+sed 's/"0..64"/"0..63"/' "$digits" >"$work/shape/digits.ptl"
+expect_status 0 "$PTLC" check "$work/shape/digits.ptl"
+refused 3 "does not fit" "$PTLC" run "$work/shape/digits.ptl" --out "$work/shape/run"

@@ -15,3 +15,16 @@ expect_text "$work/err" "two.ptl:3:16: error:"
 expect_text "$work/err" "got 2, wanted 2.5 at [1]"
 expect_text "$work/err" "[expect-failed]"
 expect_status 3 "$PTLC" test "$work/nowhere.ptl"
+
+# A comparison that fails tells both sides.
+echo 'test "sides" { a = [1.0, 2.0]; expect a[0] > size(a, 0); }' >"$work/sides.ptl"
+expect_status 1 "$PTLC" test "$work/sides.ptl"
+expect_text "$work/err" "the left side is 1, the right side 2"
+
+# Without arguments: the current folder.
+mkdir "$work/folder"
+cp "$work/two.ptl" "$work/folder"
+cd "$work/folder"
+expect_status 1 "$PTLC" test
+expect_text "$work/out" "2 tests"
+expect_status 2 "$PTLC" test --device cuda

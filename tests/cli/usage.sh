@@ -52,3 +52,25 @@ touch "$work/path/two.ptl"
 expect_status 0 env PTL_PATH="$work/none:$work/path" "$PTLC" emit ast "$work/one.ptl"
 expect_status 0 "$PTLC" check -I "$work/path" "$work/one.ptl"
 expect_status 0 env PTL_PATH="$work/none:$work/path" "$PTLC" check "$work/one.ptl"
+
+# --time is an option of every command.
+plane="$SOURCE/examples/linear_regression.ptl"
+expect_status 0 "$PTLC" check --time "$plane"
+expect_text "$work/err" "read and parse"
+expect_text "$work/err" "in all"
+expect_status 0 "$PTLC" emit --time schedule "$plane"
+expect_text "$work/err" "schedule"
+expect_status 0 "$PTLC" explain --time syntax
+expect_text "$work/err" "in all"
+
+# A key of another block: the one that was meant is named.
+expect_status 1 "$PTLC" check "$plane" --set data.root=x
+expect_text "$work/err" 'did you mean `points.root`?'
+
+# --seed is in the resolved configuration.
+expect_status 0 "$PTLC" run "$plane" --seed 7 --steps 1 --log json --out "$work/seed"
+expect_text "$work/out" '"train.seed":7'
+
+# What is not built is refused, not ignored.
+expect_status 2 "$PTLC" grad "$plane" --inputs x --out y --device cuda
+expect_status 2 "$PTLC" grad "$plane" --inputs x --out y --threads 0

@@ -164,12 +164,14 @@ typedef struct typed_value {
     bool result; /* what a model gave: an output of predict */
 } typed_value;
 
-/* `expect`: `cond` must be true. close(a, b, tol) also keeps its operands. */
+/* `expect`: `cond` must be true. close(a, b, tol) and comparisons of two
+ * numbers also keep their operands. */
 typedef struct typed_expect {
     src_range at;
     ty_tensor *cond;
-    ty_tensor *a, *b; /* NULL: not a close() */
-    double tolerance;
+    ty_tensor *a, *b; /* NULL: neither */
+    bool compared;    /* a and b are numbers around == or its kin */
+    double tolerance; /* of close() */
 } typed_expect;
 
 typedef struct typed_array {
