@@ -503,6 +503,8 @@ static void exec_field(elab *e, scope *s, const ast_stmt *st)
     note_integers(e, st);
     if (ingest_idx(e, s, st))
         exec_define(e, s, st);
+    else
+        scope_bind(e, s, st->name, value_error(e), st->name_at);
 }
 
 static void run_data(elab *e, scope *s, const ast_decl *d)

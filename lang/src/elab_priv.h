@@ -418,6 +418,8 @@ const char *set_for(elab *e, const char *key);
 value *parse_setting(elab *e, const char *text, const char *type_name,
                      const char *key, src_range at);
 void config_add(elab *e, const char *key, const value *v);
+/* Keys and values of the cluster block, and --set of them. */
+void cluster_check(elab *e);
 bool sets_all_used(elab *e);
 
 #endif

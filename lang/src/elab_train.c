@@ -388,21 +388,6 @@ static void update_params(train_run *t)
                           e->options->mode == ELAB_TRAIN ? t->optimizer : NULL);
 }
 
-/* Keys of the cluster block are settings of other commands: known, and left
- * alone here. */
-static void know_cluster(elab *e)
-{
-    const lang_module *m = e->program->modules[0];
-    for (int i = 0; i < m->file_count; i++)
-        for (int j = 0; m->files[i] && j < m->files[i]->decl_count; j++) {
-            const ast_decl *d = m->files[i]->decls[j];
-            for (int k = 0; d->kind == DECL_CLUSTER && k < d->body.count; k++)
-                if (d->body.stmts[k]->kind == STMT_SETTING)
-                    set_for(e, arena_printf(e->arena, "cluster.%s",
-                                            d->body.stmts[k]->name));
-        }
-}
-
 static void run_train(elab *e, const ast_decl *d)
 {
     train_run t = {.e = e, .decl = d};
@@ -420,7 +405,7 @@ static void run_train(elab *e, const ast_decl *d)
     find_loss(&t);
     check_applied(e);
     update_params(&t);
-    know_cluster(e);
+    cluster_check(e);
     if (!e->errors)
         sets_all_used(e);
     frame_pop(e);
