@@ -1,6 +1,7 @@
 /*
  * predict.c - `predict`: a checkpoint's parameters on records from npy files.
  */
+#include "base/str.h"
 #include "train/checkpoint.h"
 #include "train/session.h"
 #include <stdlib.h>
@@ -71,12 +72,38 @@ static ptl_status read_input(prediction *p, const char *text, ptl_error *err)
     return PTL_OK;
 }
 
+/* "`a`, `b`": the raw fields. */
+static void list_fields(const ptl_job *job, ptl_str *out)
+{
+    for (int f = 0; f < job->train.array_count; f++)
+        str_printf(out, "%s`%s`", f ? ", " : "", job->train.arrays[f].field);
+}
+
+static ptl_status check_name(const ptl_job *job, const data_array *a,
+                             ptl_error *err)
+{
+    ptl_str fields = {0};
+    ptl_status st;
+    for (int f = 0; f < job->train.array_count; f++)
+        if (!a->field || strcmp(a->field, job->train.arrays[f].field) == 0)
+            return PTL_OK;
+    list_fields(job, &fields);
+    st = ptl_fail(err, PTL_E_USAGE,
+                  "--input %s=%s: the raw fields are %s, and none is `%s`",
+                  a->field, a->path, str_text(&fields), a->field);
+    str_fini(&fields);
+    return st;
+}
+
 /* An input without a name takes the first field no other input names. */
 static ptl_status name_inputs(prediction *p, ptl_error *err)
 {
     const ptl_job *job = p->s->job;
     for (int i = 0; i < p->inputs; i++) {
         data_array *a = &p->arrays[i];
+        ptl_status st = check_name(job, a, err);
+        if (st != PTL_OK)
+            return st;
         for (int f = 0; !a->field && f < job->train.array_count; f++) {
             bool taken = false;
             for (int k = 0; k < p->inputs; k++)
@@ -132,17 +159,30 @@ static int find_result(const prediction *p, const ptl_program *program, int i)
     return !p->output_name[i] && count == 1 ? only : -1;
 }
 
+static ptl_status no_result(const prediction *p, const ptl_program *program,
+                            int i, ptl_error *err)
+{
+    ptl_str names = {0};
+    const char *name = p->output_name[i];
+    for (int k = 0; k < program->buffer_count; k++)
+        if (program->buffers[k].role == PTL_ROLE_OUTPUT)
+            str_printf(&names, "%s`%s`", names.length ? ", " : "",
+                       program->buffers[k].name);
+    ptl_status st = ptl_fail(
+        err, PTL_E_USAGE, "--output %s%s%s: the model's results are %s%s",
+        name ? name : "", name ? "=" : "", p->output_path[i], str_text(&names),
+        name ? "" : "; say which, as in NAME=y.npy");
+    str_fini(&names);
+    return st;
+}
+
 static ptl_status plan_outputs(prediction *p, const ptl_program *program,
                                ptl_error *err)
 {
     for (int i = 0; i < p->outputs; i++) {
         int k = find_result(p, program, i);
         if (k < 0)
-            return ptl_fail(err, PTL_E_USAGE,
-                            "--output %s%s%s: the model has no such result, or "
-                            "several",
-                            p->output_name[i] ? p->output_name[i] : "",
-                            p->output_name[i] ? "=" : "", p->output_path[i]);
+            return no_result(p, program, i, err);
         const ptl_buffer *b = &program->buffers[k];
         if (b->rank < 1 || b->dims[0] != p->batch)
             return ptl_fail(err, PTL_E_DATA,
