@@ -162,7 +162,7 @@ static void test_decls(test_run *t, const lang_modules *modules,
         case LAYER_NOT_DRAWN:
             t->unchecked++;
             if (t->d->options.verbose)
-                printf("skip %s: %s takes no random sizes\n", d->at.file->name,
+                printf("skip %s: no random sizes fit %s\n", d->at.file->name,
                        d->name);
             break;
         }
@@ -181,8 +181,10 @@ static int test_file(test_run *t, const char *path)
     if (diags_error_count(t->d->diags) > before)
         return EXIT_DONE;
     m = driver_module(modules, &file);
-    if (file && lang_check_names(modules, m, t->d->diags))
+    if (file && lang_check_names(modules, m, t->d->diags)) {
+        t->failed += !lang_check_alone(modules, m, t->d->diags);
         test_decls(t, modules, m, file);
+    }
     return EXIT_DONE;
 }
 
@@ -249,8 +251,13 @@ int cmd_test(driver *d)
     for (int i = 0; i < d->args.count && status == EXIT_DONE; i++)
         status = test_path(&t, d->args.data[i], 0);
     wrong = driver_report(d);
-    if (!d->options.quiet)
+    if (!d->options.quiet) {
         printf("%d tests and %d gradient checks, %d failed\n", t.tests,
                t.layers, t.failed);
+        if (t.unchecked)
+            printf("%d layer%s not checked: no random sizes fit%s\n",
+                   t.unchecked, t.unchecked == 1 ? "" : "s",
+                   d->options.verbose ? "" : "; see --verbose");
+    }
     return status != EXIT_DONE ? status : wrong;
 }

@@ -28,3 +28,13 @@ cd "$work/folder"
 expect_status 1 "$PTLC" test
 expect_text "$work/out" "2 tests"
 expect_status 2 "$PTLC" test --device cuda
+
+# A layer that is wrong at every size fails; one that no size fits is counted.
+cat >"$work/layers.ptl" <<'EOF'
+ptl 1;
+layer rank() { fn (x: real[N, D]) -> y: real[N, D] { y[n, d] = x[n]; } }
+layer bounds() { fn (x: real[N, D]) -> y: real[N] { y[n] = sum(d) x[n, 2*d + 1]; } }
+EOF
+expect_status 1 "$PTLC" test "$work/layers.ptl"
+expect_text "$work/err" "layers.ptl:2:64: error:"
+expect_text "$work/out" "not checked: no random sizes fit"
