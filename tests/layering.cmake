@@ -16,9 +16,10 @@ set(rules
   "compiler/grad|base ir opt grad"
   "compiler/opt|base ir opt"
   "compiler/sched|base ir kernel runtime sched"
-  "compiler/kernel|base ir kernel sched"
+  "compiler/kernel|base kernel"
+  "compiler/loops|base ir kernel sched loops"
   "compiler/lower|base lang ir grad lower"
-  "compiler/codegen|base ir kernel sched runtime codegen")
+  "compiler/codegen|base ir kernel sched loops runtime codegen")
 
 set(wrong 0)
 foreach(rule IN LISTS rules)

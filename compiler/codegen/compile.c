@@ -6,7 +6,7 @@
  */
 #include "codegen/compile.h"
 #include "codegen/llvm/llvm_jit.h"
-#include "kernel/build.h"
+#include "loops/build.h"
 #include "sched/sched.h"
 #include <stdlib.h>
 #include <string.h>

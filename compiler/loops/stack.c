@@ -1,7 +1,7 @@
 /*
- * build_stack.c - a value of one trip of a scan to its place among all trips.
+ * stack.c - a value of one trip of a scan to its place among all trips.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 
 typedef struct stack_ctx {
     emit *e;

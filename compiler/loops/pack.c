@@ -1,12 +1,12 @@
 /*
- * build_pack.c - operands of contractions into panels, and the tile step.
+ * pack.c - operands of contractions into panels, and the tile step.
  *
  * A panel holds `width` rows (columns) of an operand for every k, so the
  * micro-kernel reads straight on. The lanes run along the panel's width; what
  * lies past the operand's end is zero.
  */
 #include "ir/plant.h"
-#include "kernel/build.h"
+#include "loops/build.h"
 
 /* A form at the current batch and vector, before the part along K. */
 typedef struct form_now {

@@ -1,10 +1,10 @@
 /*
- * build_rows.c - several nodes, row by row.
+ * rows.c - several nodes, row by row.
  *
  * The rows are the tasks' loops; inside a row each node runs in turn, and what
  * one wrote the next finds in the nearest cache.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 
 typedef struct rows_ctx {
     build *k;

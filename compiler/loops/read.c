@@ -1,5 +1,5 @@
 /*
- * build_read.c - subscripts as addresses, and the loads and stores there.
+ * read.c - subscripts as addresses, and the loads and stores there.
  *
  * The affine part of an address is one element offset and a stride along the
  * lanes; gathered, clamped, wrapped and reflected axes add an offset of their
@@ -8,7 +8,7 @@
  * address and a select.
  */
 #include "ir/plant.h"
-#include "kernel/build.h"
+#include "loops/build.h"
 
 static kern_value *both(emit *e, kern_value *x, kern_value *y)
 {

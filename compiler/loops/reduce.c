@@ -1,5 +1,5 @@
 /*
- * build_reduce.c - reductions: accumulators, their tree, partial results.
+ * reduce.c - reductions: accumulators, their tree, partial results.
  *
  * Either the lanes are neighbouring outputs and each lane reduces in order, or
  * the lanes (and several vectors side by side) split one reduction; then the
@@ -7,7 +7,7 @@
  * from sched_reduction, so the tree is the same on every target.
  */
 #include "ir/plant.h"
-#include "kernel/build.h"
+#include "loops/build.h"
 #include "kernel/math.h"
 #include <math.h>
 

@@ -5,7 +5,7 @@
  * Provides: a module that passes kern_verify().
  * Keeps:    the schedule.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 
 static const struct {
     void (*build)(build *k);

@@ -1,11 +1,11 @@
 /*
- * build_nest.c - loops over a box, cut into tasks, with vectors inside.
+ * nest.c - loops over a box, cut into tasks, with vectors inside.
  *
  * Tasks are cut from the leading loops by sizes alone. Along the lanes a main
  * loop runs full vectors (several side by side where the body wants it), and
  * what is left is one masked vector.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 
 enum { MOST_TASKS = 256 };
 

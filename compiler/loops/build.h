@@ -2,11 +2,11 @@
  * build.h - kernel form from a schedule.
  *
  * One kernel per step, in the order of the steps. Private parts are shared
- * between the build_*.c files: `build` is one kernel being made, `emit`
+ * between the files of this folder: `build` is one kernel being made, `emit`
  * evaluates IR expressions in it, `nest` runs loops.
  */
-#ifndef PTL_KERNEL_BUILD_H
-#define PTL_KERNEL_BUILD_H
+#ifndef PTL_LOOPS_BUILD_H
+#define PTL_LOOPS_BUILD_H
 
 #include "kernel/kernel.h"
 #include "sched/sched.h"

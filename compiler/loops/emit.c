@@ -1,11 +1,11 @@
 /*
- * build_emit.c - scalar expressions of the IR as values of the kernel form.
+ * emit.c - scalar expressions of the IR as values of the kernel form.
  *
  * One operation becomes one operation: nothing is contracted or reassociated,
  * so a body gives the same bits wherever it is inlined. Integers are I32 where
  * their bounds allow it and I64 elsewhere.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 #include "kernel/math.h"
 
 void emit_init(emit *e, build *k, const ir_var *range, int range_count)

@@ -1,12 +1,12 @@
 /*
- * build_scatter.c - zeros, and pieces added onto them.
+ * scatter.c - zeros, and pieces added onto them.
  *
  * Where no element is hit twice a piece is stored in any order. Elsewhere each
  * element takes its sources in the order of definition: axes of the source that
  * stand alone in a subscript lead to different elements, so they may be tasks
  * and lanes; all others run in order inside.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 
 /* ---------- zeros ---------- */
 

@@ -1,11 +1,11 @@
 /*
- * build_map.c - maps: nodes over one domain, element by element.
+ * map.c - maps: nodes over one domain, element by element.
  *
  * All loads of an iteration come before its stores, so a result may lie where
  * an operand lay that is read at the same element. Nodes that read one another
  * take the value from the register.
  */
-#include "kernel/build.h"
+#include "loops/build.h"
 
 typedef struct map_ctx {
     build *k;
