@@ -105,7 +105,7 @@ static bool precision_setting(train_run *t, value *v)
 static void apply_setting(train_run *t, setting which, value *v)
 {
     typed_settings *s = &t->e->out->settings;
-    int64_t seed;
+    int64_t seed = 0;
     if (v->kind == V_ERROR)
         return;
     switch (which) {
