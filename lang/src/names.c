@@ -599,6 +599,29 @@ static void walk_layer(name_walk *w, const ast_decl *d)
         walk_member_decl(w, s, d->members[i]);
 }
 
+static bool updates(const ast_block *body, const char *name)
+{
+    for (int i = 0; i < body->count; i++) {
+        const ast_stmt *st = body->stmts[i];
+        if (st->kind == STMT_UPDATE && strcmp(st->name, name) == 0)
+            return true;
+        if (updates(&st->body, name) || updates(&st->else_body, name))
+            return true;
+    }
+    return false;
+}
+
+/* Without it every parameter would silently stay as it is. */
+static void check_updates_w(name_walk *w, const ast_decl *d)
+{
+    if (!updates(&d->body, "w"))
+        say(w, DIAG_MISSING, d->name_at,
+            arena_printf(w->arena,
+                         "optimizer `%s` never updates w; its last line is "
+                         "something like `w <- w - lr * g;`",
+                         d->name));
+}
+
 static void walk_body(name_walk *w, const ast_decl *d)
 {
     names *s = open_names(w, NULL);
@@ -606,6 +629,7 @@ static void walk_body(name_walk *w, const ast_decl *d)
     if (d->kind == DECL_OPTIMIZER) {
         add(s, "w");
         add(s, "g");
+        check_updates_w(w, d);
     }
     if (d->kind == DECL_DATA) {
         add(s, "raw");
