@@ -71,6 +71,16 @@ static bool is_free_after(const sched_schedule *s, int buffer, int step)
            b->last == step;
 }
 
+/* Does another result of the step lie in `root` already? One that lives in this
+ * step alone leaves the root's lifetime as it was. */
+static bool has_heir(const sched_schedule *s, const sched_step *step, int root)
+{
+    for (int i = 0; i < step->node_count; i++)
+        if (sched_home(s, step->targets[i]) == root)
+            return true;
+    return false;
+}
+
 /* A buffer that dies in this step, is read only at the element written, and
  * can hold `target`; -1: none. */
 static int find_dying(const sched_schedule *s, int index, int target)
@@ -84,7 +94,8 @@ static int find_dying(const sched_schedule *s, int index, int target)
         if (a->same_map && b->last == index && in_arena(b) &&
             is_free_after(s, root, index) && b->dtype == t->dtype &&
             b->size_bytes == t->size_bytes &&
-            s->buffers.data[root].size_bytes == t->size_bytes)
+            s->buffers.data[root].size_bytes == t->size_bytes &&
+            !has_heir(s, step, root))
             return root;
     }
     return -1;

@@ -27,7 +27,18 @@ typedef struct plan_case {
     ptl_error err;
 } plan_case;
 
-static int set_up(void **state)
+/* `a` dies in a step that makes `b`, which lives only there, and `c`. */
+static const char two_heirs[] =
+    "input x: real[64, 64] data f32;\n"
+    "input w: real[64, 64] param f32;\n"
+    "comp a[i:64, j:64 | k:0..64] = sum x[i, k] * w[k, j];\n"
+    "comp b[i:64, j:64] = exp(sin(a[i, j]) + cos(a[i, j]));\n"
+    "comp c[i:64, j:64] = tanh(b[i, j]) * a[i, j];\n"
+    "comp d[i:64, j:64] = erf(b[i, j]) + a[i, j];\n"
+    "output c = c;\n"
+    "output d = d;\n";
+
+static int set_up_text(void **state, const char *graph)
 {
     static plan_case c;
     sched_options options = {.target = {.name = "test",
@@ -39,10 +50,20 @@ static int set_up(void **state)
                                         .nr_f64 = 16,
                                         .kc = 384}};
     memset(&c, 0, sizeof c);
-    c.graph = ir_from_text(text);
+    c.graph = ir_from_text(graph);
     assert_int_equal(sched_new(c.graph, &options, &c.s, &c.err), PTL_OK);
     *state = &c;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_text(state, text);
+}
+
+static int set_up_heirs(void **state)
+{
+    return set_up_text(state, two_heirs);
 }
 
 static int tear_down(void **state)
@@ -88,6 +109,11 @@ static void the_plan_is_accepted(void **state)
     plan_case *c = *state;
     if (!sched_verify(c->s, &c->err))
         fail_msg("%s", c->err.text);
+}
+
+static void one_dying_buffer_has_one_heir_in_a_step(void **state)
+{
+    the_plan_is_accepted(state);
 }
 
 static void buffers_that_live_together_may_not_overlap(void **state)
@@ -168,6 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAN_TEST(the_plan_is_accepted),
+        cmocka_unit_test_setup_teardown(one_dying_buffer_has_one_heir_in_a_step,
+                                        set_up_heirs, tear_down),
         PLAN_TEST(buffers_that_live_together_may_not_overlap),
         PLAN_TEST(a_step_may_not_write_over_what_it_packs),
         PLAN_TEST(in_place_needs_the_same_map),
