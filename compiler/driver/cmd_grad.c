@@ -27,44 +27,6 @@ typedef struct grad_pass {
     int64_t rows;
 } grad_pass;
 
-/* ---------- numbers between types ---------- */
-
-static double number_at(ptl_dtype dtype, const void *bytes, int64_t i)
-{
-    switch (dtype) {
-    case PTL_F32:
-        return (double)((const float *)bytes)[i];
-    case PTL_F64:
-        return ((const double *)bytes)[i];
-    case PTL_I32:
-        return ((const int32_t *)bytes)[i];
-    case PTL_I64:
-        return (double)((const int64_t *)bytes)[i];
-    default:
-        return ((const uint8_t *)bytes)[i];
-    }
-}
-
-static void store_at(ptl_dtype dtype, void *bytes, int64_t i, double x)
-{
-    switch (dtype) {
-    case PTL_F32:
-        ((float *)bytes)[i] = (float)x;
-        break;
-    case PTL_F64:
-        ((double *)bytes)[i] = x;
-        break;
-    case PTL_I32:
-        ((int32_t *)bytes)[i] = (int32_t)x;
-        break;
-    case PTL_I64:
-        ((int64_t *)bytes)[i] = (int64_t)x;
-        break;
-    default:
-        ((uint8_t *)bytes)[i] = (uint8_t)x;
-    }
-}
-
 static bool is_real(ptl_dtype dtype)
 {
     return dtype == PTL_F32 || dtype == PTL_F64;
@@ -105,14 +67,14 @@ static ptl_status copy_in(const char *path, const ptl_buffer *b,
                         path, b->name, dtype_name(t->dtype),
                         dtype_name(b->dtype));
     for (int64_t i = 0; i < element_count(b); i++) {
-        double x = number_at(t->dtype, t->bytes, i);
+        double x = dtype_get(t->dtype, t->bytes, i);
         if (b->idx_bound && (x < 0 || x >= (double)b->idx_bound))
             return ptl_fail(err, PTL_E_DATA,
                             "\"%s\": %s, element %lld is %.0f, outside [0, "
                             "%lld)",
                             path, b->name, (long long)i, x,
                             (long long)b->idx_bound);
-        store_at(b->dtype, memory, i, x);
+        dtype_put(b->dtype, memory, i, x);
     }
     return PTL_OK;
 }

@@ -83,26 +83,6 @@ static ptl_role role_of(const ir_node *n)
     return PTL_ROLE_DATA;
 }
 
-static void put_number(void *bytes, ptl_dtype dtype, int64_t i, double x)
-{
-    switch (dtype) {
-    case PTL_F32:
-        ((float *)bytes)[i] = (float)x;
-        break;
-    case PTL_F64:
-        ((double *)bytes)[i] = x;
-        break;
-    case PTL_I32:
-        ((int32_t *)bytes)[i] = (int32_t)x;
-        break;
-    case PTL_I64:
-        ((int64_t *)bytes)[i] = (int64_t)x;
-        break;
-    default:
-        ((uint8_t *)bytes)[i] = (uint8_t)x;
-    }
-}
-
 static const void *literal_bytes(sched_schedule *s, const ir_node *n,
                                  ptl_dtype dtype)
 {
@@ -110,7 +90,7 @@ static const void *literal_bytes(sched_schedule *s, const ir_node *n,
     void *bytes =
         arena_alloc(s->arena, (size_t)(count * dtype_size(dtype)) + 1);
     for (int64_t i = 0; i < count; i++)
-        put_number(bytes, dtype, i, n->values[i]);
+        dtype_put(dtype, bytes, i, n->values[i]);
     return bytes;
 }
 

@@ -76,20 +76,7 @@ static void *as_stored(const ptl_buffer *b, const double *x)
     char *raw = memory_map((size_t)b->size_bytes);
     assert_non_null(raw);
     for (int64_t i = 0; i < count; i++)
-        switch (b->dtype) {
-        case PTL_F64:
-            ((double *)(void *)raw)[i] = x[i];
-            break;
-        case PTL_I32:
-            ((int32_t *)(void *)raw)[i] = (int32_t)x[i];
-            break;
-        case PTL_U8:
-        case PTL_BOOL:
-            ((unsigned char *)raw)[i] = (unsigned char)x[i];
-            break;
-        default:
-            fail_msg("\"%s\" has a type this test does not bind", b->name);
-        }
+        dtype_put(b->dtype, raw, i, x[i]);
     return raw;
 }
 

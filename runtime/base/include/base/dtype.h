@@ -21,4 +21,9 @@ const char *dtype_label(ptl_dtype dtype);  /* "F32", as in safetensors */
 /* PTL_DTYPE_COUNT when `label` names none. */
 ptl_dtype dtype_find(const char *label);
 
+/* Element `i` of `bytes` as a number, and back: reals are rounded, integers
+ * must fit. */
+double dtype_get(ptl_dtype dtype, const void *bytes, int64_t i);
+void dtype_put(ptl_dtype dtype, void *bytes, int64_t i, double x);
+
 #endif
