@@ -509,45 +509,51 @@ static void eval_comp(evaluator *ev, const ir_node *n)
 
 /* ---------- scatter ---------- */
 
-static void eval_piece(evaluator *ev, const ir_node *n, const ir_piece *piece,
+/* Whether some element's place is too close to call. */
+static bool eval_piece(evaluator *ev, const ir_node *n, const ir_piece *piece,
                        double *magnitude, double *hits)
 {
+    bool unsure = false;
     const ir_type *source = &piece->source->type;
     ir_var vars[IR_MAX_RANK];
     int64_t from = 0;
     for (int i = 0; i < source->rank; i++)
         vars[i] = (ir_var){"v", 0, source->dims[i]};
     if (!begin_index(ev->vars, vars, 0, source->rank))
-        return;
+        return false;
     do {
         bool doubtful = false;
         ev->stamp++;
         int64_t to = locate(ev, &n->type, piece->subs, &doubtful);
         if (to < 0) {
             fail_at(ev, "a piece leaves the result: ", piece->source->name);
-            return;
+            return false;
         }
+        unsure = unsure || doubtful;
         double complex x = ev->v->data[piece->source->id][from];
         ev->v->data[n->id][to] += x;
-        ev->v->error[n->id][to] +=
-            doubtful ? HUGE_VAL : ev->v->error[piece->source->id][from];
+        ev->v->error[n->id][to] += ev->v->error[piece->source->id][from];
         magnitude[to] += fabs(creal(x));
         hits[to] += 1.0;
         from++;
     } while (ev->status == PTL_OK &&
              next_index(ev->vars, vars, 0, source->rank));
+    return unsure;
 }
 
+/* What may have gone elsewhere leaves no element certain. */
 static void eval_scatter(evaluator *ev, const ir_node *n)
 {
     size_t count = size_of(n);
     double *magnitude = heap(count, sizeof *magnitude);
     double *hits = heap(count, sizeof *hits);
+    bool unsure = false;
     for (int i = 0; i < n->piece_count && ev->status == PTL_OK; i++)
-        eval_piece(ev, n, &n->pieces[i], magnitude, hits);
+        unsure |= eval_piece(ev, n, &n->pieces[i], magnitude, hits);
     for (size_t i = 0; i < count && n->type.kind == IR_REAL; i++)
         ev->v->error[n->id][i] +=
-            4.0 * ev->eps * sqrt(hits[i]) * magnitude[i];
+            unsure ? HUGE_VAL
+                   : 4.0 * ev->eps * sqrt(hits[i]) * magnitude[i];
     free(magnitude);
     free(hits);
 }

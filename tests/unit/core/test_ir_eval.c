@@ -430,7 +430,9 @@ static void close_decisions_are_doubtful(void **state)
                      "comp c[] = a[0] < a[1] ? 1.0 : 2.0;\n"
                      "comp d[] = a[0] * 2.0 < a[1] ? 1.0 : 2.0;\n"
                      "comp m[| i:0..2] below 2 = argmax a[i];\n"
-                     "comp r[] = x[m[]];\n");
+                     "comp r[] = x[m[]];\n"
+                     "comp one[i:1] = 1.0;\n"
+                     "scatter s: real[2] { [i] at [m[]] += one; };\n");
     ir_values *v = ir_values_new(g);
     v->eps = (double)FLT_EPSILON;
     ir_values_set(v, ir_find(g, "x"), (double[]){1.0, 1.0 + 0x1p-23});
@@ -439,6 +441,9 @@ static void close_decisions_are_doubtful(void **state)
     assert_true(v->error[ir_find(g, "d")->id][0] == 0.0);
     assert_true(v->error[ir_find(g, "m")->id][0] > 0.0);
     assert_true(isinf(v->error[ir_find(g, "r")->id][0]));
+    /* What might have gone elsewhere leaves no element certain. */
+    assert_true(isinf(v->error[ir_find(g, "s")->id][0]));
+    assert_true(isinf(v->error[ir_find(g, "s")->id][1]));
     ir_values_free(v);
     ir_graph_free(g);
 }
