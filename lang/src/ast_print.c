@@ -192,10 +192,15 @@ static void print_expr(const ast_expr *e, ptl_str *out)
         }
         str_addc(out, ']');
         break;
-    case EXPR_MEMBER:
+    case EXPR_MEMBER: {
+        /* `1.epoch` would read as a number that lost its digits. */
+        bool number = e->a->kind == EXPR_INT || e->a->kind == EXPR_REAL;
+        if (number)
+            str_addc(out, '(');
         print_operand(e->a, out);
-        str_printf(out, ".%s", e->name);
+        str_printf(out, "%s.%s", number ? ")" : "", e->name);
         break;
+    }
     case EXPR_REDUCE:
         print_reduce(e, out);
         break;
