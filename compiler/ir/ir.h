@@ -274,6 +274,14 @@ ir_expr *ir_random_value(ir_graph *g, ir_random kind, const char *site,
                          ir_expr *element, ir_expr *step, ir_expr *seed);
 /* Reads `node` at the plain variables first..first+rank-1. */
 ir_expr *ir_read_plain(ir_graph *g, ir_node *node, int first);
+/*
+ * Rebuilds `e` in `g`, variables replaced as below; `rule` makes what stands for
+ * each READ and INSIDE, whose subscripts and `outside` are rebuilt already.
+ */
+typedef ir_expr *ir_read_rule(ir_graph *g, const ir_expr *read,
+                              const ir_sub *subs, ir_expr *outside, void *ctx);
+ir_expr *ir_expr_rebuild(ir_graph *g, ir_expr *e, const ir_affine *map,
+                         ir_read_rule *rule, void *ctx);
 /* Rebuilds `e` with variables replaced (affine over new variables; `map` NULL:
  * they stay); reads of node n become reads of node_map[n->id] where that is
  * given and not NULL. `e` may come from another graph when all its nodes are

@@ -124,7 +124,8 @@ typedef struct subst_ctx {
     ir_graph *g;
     ir_memo done;
     const ir_affine *map;
-    ir_node *const *node_map;
+    ir_read_rule *rule;
+    void *ctx;
 } subst_ctx;
 
 static ir_expr *rewrite(subst_ctx *c, ir_expr *e);
@@ -143,10 +144,11 @@ static ir_sub *rewrite_subs(subst_ctx *c, const ir_sub *subs, int count)
     return out;
 }
 
-static ir_node *mapped(const subst_ctx *c, ir_node *n)
+static ir_expr *rewrite_read(subst_ctx *c, ir_expr *e)
 {
-    ir_node *to = c->node_map ? c->node_map[n->id] : NULL;
-    return to ? to : n;
+    ir_sub *subs = rewrite_subs(c, e->subs, e->sub_count);
+    ir_expr *outside = e->outside ? rewrite(c, e->outside) : NULL;
+    return c->rule(c->g, e, subs, outside, c->ctx);
 }
 
 static ir_expr *rewrite_op(subst_ctx *c, ir_expr *e)
@@ -170,12 +172,8 @@ static ir_expr *rebuild(subst_ctx *c, ir_expr *e)
         return c->map ? ir_affine_value(c->g, c->map[e->var])
                       : ir_var_value(c->g, e->var);
     case IR_EXPR_READ:
-        return ir_read(c->g, mapped(c, e->node),
-                       rewrite_subs(c, e->subs, e->sub_count), e->sub_count,
-                       e->outside ? rewrite(c, e->outside) : NULL);
     case IR_EXPR_INSIDE:
-        return ir_inside(c->g, mapped(c, e->node),
-                         rewrite_subs(c, e->subs, e->sub_count), e->sub_count);
+        return rewrite_read(c, e);
     case IR_EXPR_RANDOM:
         return ir_random_value(c->g, e->random, e->site_name,
                                rewrite(c, e->element), rewrite(c, e->step),
@@ -196,13 +194,31 @@ static ir_expr *rewrite(subst_ctx *c, ir_expr *e)
     return done;
 }
 
-ir_expr *ir_expr_substitute(ir_graph *g, ir_expr *e, const ir_affine *map,
-                            ir_node *const *node_map)
+ir_expr *ir_expr_rebuild(ir_graph *g, ir_expr *e, const ir_affine *map,
+                         ir_read_rule *rule, void *ctx)
 {
-    subst_ctx c = {.g = g, .map = map, .node_map = node_map};
+    subst_ctx c = {.g = g, .map = map, .rule = rule, .ctx = ctx};
     ir_expr *result = rewrite(&c, e);
     ir_memo_fini(&c.done);
     return result;
+}
+
+/* The same read of the node that stands for the old one. */
+static ir_expr *read_mapped(ir_graph *g, const ir_expr *read,
+                            const ir_sub *subs, ir_expr *outside, void *ctx)
+{
+    ir_node *const *node_map = ctx;
+    ir_node *to = node_map ? node_map[read->node->id] : NULL;
+    ir_node *n = to ? to : read->node;
+    return read->kind == IR_EXPR_READ
+               ? ir_read(g, n, subs, read->sub_count, outside)
+               : ir_inside(g, n, subs, read->sub_count);
+}
+
+ir_expr *ir_expr_substitute(ir_graph *g, ir_expr *e, const ir_affine *map,
+                            ir_node *const *node_map)
+{
+    return ir_expr_rebuild(g, e, map, read_mapped, (void *)(uintptr_t)node_map);
 }
 
 /* ---------- replacing nodes ---------- */
@@ -233,7 +249,8 @@ static void replace_in_scan(ir_graph *g, ir_scan *s, ir_node *const *map,
 static void replace_in_pieces(ir_graph *g, ir_node *n, ir_node *const *map,
                               int known)
 {
-    subst_ctx c = {.g = g, .node_map = map};
+    subst_ctx c = {
+        .g = g, .rule = read_mapped, .ctx = (void *)(uintptr_t)map};
     ir_piece *pieces = ARENA_ARRAY(g->arena, ir_piece, n->piece_count);
     for (int i = 0; i < n->piece_count; i++) {
         pieces[i] = n->pieces[i];

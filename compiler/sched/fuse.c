@@ -299,8 +299,7 @@ static void build_comp(fuser *f, const ir_node *n, cloner *c)
         f->node[n->id] = keep(f, n, &comp);
 }
 
-/* Does every element keep its place in row-major order? */
-static bool only_reshapes(const ir_node *n)
+bool sched_only_reshapes(const ir_node *n)
 {
     if (n->piece_count != 1 || !n->disjoint)
         return false;
@@ -336,7 +335,7 @@ static void build_view(fuser *f, const ir_node *n)
 
 static void build_scatter(fuser *f, const ir_node *n, cloner *c)
 {
-    if (!f->options->no_fuse && only_reshapes(n)) {
+    if (!f->options->no_fuse && sched_only_reshapes(n)) {
         build_view(f, n);
         return;
     }

@@ -14,6 +14,9 @@ sched_scope *sched_fuse(sched_schedule *s, const ir_graph *g,
 
 sched_class sched_classify(ir_node *n, const sched_options *options,
                            const char **note);
+/* Does every element of the scatter's source keep its place in row-major
+ * order? */
+bool sched_only_reshapes(const ir_node *scatter);
 /* Is this subscript exactly variable `var`? */
 bool sched_is_variable(const ir_sub *sub, int var);
 

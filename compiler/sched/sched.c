@@ -2,6 +2,7 @@
  * sched.c - makes a schedule: the passes in their order.
  */
 #include "sched/internal.h"
+#include "sched/layout.h"
 
 /* Which outputs can be read by name. */
 static void name_outputs(sched_schedule *s, const sched_scope *scope)
@@ -17,6 +18,19 @@ static void name_outputs(sched_schedule *s, const sched_scope *scope)
     }
 }
 
+/* The graph with the axes of intermediate tensors in the order that suits
+ * products over windows; NULL: as it is. */
+static ir_graph *laid_out(const sched_schedule *s, const ir_graph *g)
+{
+    sched_layout layout;
+    ir_graph *made = NULL;
+    ptl_arena *scratch = arena_new();
+    if (!s->options.no_fuse && sched_choose_layout(g, scratch, &layout))
+        made = sched_relayout(g, &layout);
+    arena_free(scratch);
+    return made;
+}
+
 ptl_status sched_new(const ir_graph *g, const sched_options *options,
                      sched_schedule **out, ptl_error *err)
 {
@@ -25,7 +39,10 @@ ptl_status sched_new(const ir_graph *g, const sched_options *options,
     sched_schedule *s = ARENA_NEW(arena, sched_schedule);
     s->arena = arena;
     s->options = *options;
+    ir_graph *ordered = laid_out(s, g);
+    g = ordered ? ordered : g;
     sched_scope *scope = sched_fuse(s, g, g->outputs.data, g->outputs.count);
+    ir_graph_free(ordered);
     sched_group_nodes(s, scope);
     sched_order(s, scope);
     sched_make_steps(s, scope);

@@ -1,0 +1,37 @@
+/*
+ * layout.h - in which order the axes of intermediate tensors lie in memory.
+ *
+ * layout.c decides, relayout.c builds the graph that has it so. Private to
+ * sched/.
+ */
+#ifndef PTL_SCHED_LAYOUT_H
+#define PTL_SCHED_LAYOUT_H
+
+#include "ir/ir.h"
+
+/* A sum of products one factor of which is read through a window: a subscript
+ * such as p + r with an index of the result and a reduced one. */
+typedef struct sched_window {
+    ir_expr *windowed, *other; /* NULL: none */
+} sched_window;
+
+/* Axis order[i] of a node comes i-th in memory. */
+typedef struct sched_axes {
+    bool known; /* else as it is */
+    int order[IR_MAX_RANK];
+} sched_axes;
+
+typedef struct sched_layout {
+    sched_window *windows;  /* by node id */
+    sched_axes *axes;       /* by node id */
+    sched_axes *windowed;   /* by node id: what the windowed factor wants */
+} sched_layout;
+
+/* False where nothing is read through a window: the graph stays as it is. */
+bool sched_choose_layout(const ir_graph *g, ptl_arena *arena,
+                         sched_layout *out);
+/* A new graph in which axes are ordered as `l` says and windows read padded
+ * copies, which no subscript leaves. Outputs keep their order. */
+ir_graph *sched_relayout(const ir_graph *g, const sched_layout *l);
+
+#endif
