@@ -448,7 +448,8 @@ static ir_number reducer_end(const reducer *r)
         break;
     case IR_ARGMAX:
     case IR_ARGMIN:
-        x = (ir_number){(double)r->winner, r->err};
+        /* Another winner may stand anywhere else. */
+        x = (ir_number){(double)r->winner, r->err > 0.0 ? HUGE_VAL : 0.0};
         break;
     case IR_ANY:
     case IR_ALL:

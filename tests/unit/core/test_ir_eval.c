@@ -431,6 +431,7 @@ static void close_decisions_are_doubtful(void **state)
                      "comp d[] = a[0] * 2.0 < a[1] ? 1.0 : 2.0;\n"
                      "comp m[| i:0..2] below 2 = argmax a[i];\n"
                      "comp r[] = x[m[]];\n"
+                     "comp far[] = 0.125 * real(m[]);\n"
                      "comp one[i:1] = 1.0;\n"
                      "scatter s: real[2] { [i] at [m[]] += one; };\n");
     ir_values *v = ir_values_new(g);
@@ -441,6 +442,8 @@ static void close_decisions_are_doubtful(void **state)
     assert_true(v->error[ir_find(g, "d")->id][0] == 0.0);
     assert_true(v->error[ir_find(g, "m")->id][0] > 0.0);
     assert_true(isinf(v->error[ir_find(g, "r")->id][0]));
+    /* The other place may be any distance away. */
+    assert_true(isinf(v->error[ir_find(g, "far")->id][0]));
     /* What might have gone elsewhere leaves no element certain. */
     assert_true(isinf(v->error[ir_find(g, "s")->id][0]));
     assert_true(isinf(v->error[ir_find(g, "s")->id][1]));
