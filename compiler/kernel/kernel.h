@@ -125,7 +125,37 @@ typedef struct kern_tile {
     bool unit_columns; /* col_offset[j] == j for all j */
 } kern_tile;
 
-typedef enum kern_kernel_kind { KERN_NEST, KERN_TILE } kern_kernel_kind;
+/*
+ * A contraction over operands where they lie. Tile t of rows and column j:
+ *
+ *   C[c_tile(t) + i * c_row + j] = sum over runs r, then steps s < length, of
+ *       A[a_tile[t] + a_row[i] + a_run[r] + s * a_step] *
+ *       B[j / nr * b_panel + b_run[r] + s * b_step + j % nr]
+ *
+ * The tables a_tile, a_run and b_run are I64 constants.
+ * Rows come in segments of `tiles` tiles, all of mr rows but the last of each,
+ * which has mr_last; c_tile counts rows in that order. One chain of fma to an
+ * element, from zero, in the order of the sum: C is read back after each
+ * `run_block` runs, which changes no bits. With `splits` above 1 part p sums
+ * runs from p * split_runs on and is written at C + p * c_split. Tasks: parts x
+ * blocks of m_block tiles x blocks of n_block panels of nr columns, the last
+ * fastest.
+ */
+enum { KERN_MOST_ROWS = 28 };
+typedef struct kern_direct {
+    kern_type type; /* F32 or F64 */
+    int a, b, c, a_tile, a_run, b_run; /* the kernel's buffers */
+    int64_t segments, tiles, n, runs, length;
+    int mr, mr_last, nr; /* nr is a multiple of the lanes of a full vector */
+    int64_t a_row[KERN_MOST_ROWS], c_row;
+    int64_t a_step, b_step, b_panel;
+    bool whole_panels; /* B has all nr columns in its last panel too */
+    int64_t run_block;
+    int64_t splits, split_runs, c_split;
+    int64_t m_block, n_block;
+} kern_direct;
+
+typedef enum kern_kernel_kind { KERN_NEST, KERN_TILE, KERN_DIRECT } kern_kernel_kind;
 
 struct kern_kernel {
     kern_kernel_kind kind;
@@ -135,6 +165,7 @@ struct kern_kernel {
     int64_t flops, bytes; /* estimates */
     kern_block *body;     /* NEST */
     kern_tile tile;       /* TILE */
+    kern_direct direct;   /* DIRECT */
     int value_count, local_count;
     struct kern_module *module; /* owner, for its arena */
 };
@@ -158,6 +189,17 @@ typedef struct kern_target {
  * a short side better. Changes no bits. */
 void kern_tile_fit(const kern_target *target, bool f64, int64_t m, int64_t n,
                    int *mr, int *nr);
+
+/* A tile for segments of `rows` rows (`whole`: as one tile), n columns and k
+ * products to a sum; `cost` of a segment in half cycles. mr 0: none fits. */
+typedef struct kern_tiling {
+    int mr, nr;
+    double cost;
+} kern_tiling;
+void kern_fit_rows(const kern_target *target, bool f64, int64_t rows,
+                   bool whole, int64_t n, int64_t k, kern_tiling *out);
+/* How many tasks the blocks of a direct contraction make. */
+int64_t kern_direct_tasks(const kern_direct *d);
 
 kern_module *kern_module_new(void);
 void kern_module_free(kern_module *m);

@@ -176,18 +176,63 @@ static bool check_block(verifier *c, const kern_block *block, bool *set)
     return ok;
 }
 
+static bool check_operand(verifier *c, int buffer, kern_type type, bool written)
+{
+    const kern_kernel *k = c->kernel;
+    if (buffer < 0 || buffer >= k->buffers.count)
+        return fail(c, NULL, "a contraction without one of its buffers");
+    const kern_buffer *b = &k->buffers.data[buffer];
+    if (kern_type_of(b->dtype) != type || b->written != written)
+        return fail(c, NULL, "a buffer of a contraction is of wrong kind");
+    return true;
+}
+
+static bool check_operands(verifier *c, const kern_direct *d)
+{
+    if (!kern_is_real(d->type))
+        return fail(c, NULL, "a contraction of other than reals");
+    return check_operand(c, d->a, d->type, false) &&
+           check_operand(c, d->b, d->type, false) &&
+           check_operand(c, d->c, d->type, true) &&
+           check_operand(c, d->a_tile, KERN_I64, false) &&
+           check_operand(c, d->a_run, KERN_I64, false) &&
+           check_operand(c, d->b_run, KERN_I64, false);
+}
+
+static bool check_direct(verifier *c)
+{
+    const kern_direct *d = &c->kernel->direct;
+    if (!check_operands(c, d))
+        return false;
+    if (d->segments < 1 || d->tiles < 1 || d->n < 1 || d->runs < 1 ||
+        d->length < 1 || d->nr < 1 || d->run_block < 1 || d->m_block < 1 ||
+        d->n_block < 1 || d->splits < 1 || d->split_runs < 1)
+        return fail(c, NULL, "a size of a contraction is not positive");
+    if (d->mr < 1 || d->mr > KERN_MOST_ROWS || d->mr_last < 1 ||
+        d->mr_last > d->mr)
+        return fail(c, NULL, "a tile has too few or too many rows");
+    if ((d->splits - 1) * d->split_runs >= d->runs ||
+        d->splits * d->split_runs < d->runs)
+        return fail(c, NULL, "the parts of a sum are not all of it");
+    if (kern_direct_tasks(d) != c->kernel->task_count)
+        return fail(c, NULL, "tasks do not fit the blocks");
+    return true;
+}
+
+static bool check_body(verifier *c, bool *set)
+{
+    return check_block(c, c->kernel->body, set);
+}
+
 static bool check_tile(verifier *c)
 {
     const kern_tile *t = &c->kernel->tile;
     const kern_kernel *k = c->kernel;
     if (!kern_is_real(t->type) || k->buffers.count != 6)
         return fail(c, NULL, "a tile step has reals and six buffers");
-    for (int i = 0; i < 6; i++) {
-        kern_type want = i < 3 ? t->type : KERN_I64;
-        const kern_buffer *b = &k->buffers.data[i];
-        if (kern_type_of(b->dtype) != want || b->written != (i == 2))
-            return fail(c, NULL, "a buffer of a tile step is of wrong kind");
-    }
+    for (int i = 0; i < 6; i++)
+        if (!check_operand(c, i, i < 3 ? t->type : KERN_I64, i == 2))
+            return false;
     if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 0 || t->kc < 1 ||
         t->mr < 1 || t->nr < 1 || t->m_block < 1 || t->n_block < 1)
         return fail(c, NULL, "a size of a tile step is not positive");
@@ -210,8 +255,9 @@ bool kern_verify(const kern_module *m, ptl_error *err)
         c.seen = ARENA_ARRAY(arena, const kern_value *, k->value_count + 1);
         bool *set = ARENA_ARRAY(arena, bool, k->local_count + 1);
         ok = k->task_count >= 0 || fail(&c, NULL, "a negative number of tasks");
-        ok = ok && (k->kind == KERN_TILE ? check_tile(&c)
-                                         : check_block(&c, k->body, set));
+        ok = ok && (k->kind == KERN_TILE     ? check_tile(&c)
+                    : k->kind == KERN_DIRECT ? check_direct(&c)
+                                             : check_body(&c, set));
     }
     arena_free(arena);
     return ok;

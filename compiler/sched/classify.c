@@ -36,6 +36,7 @@ sched_class sched_classify(ir_node *n, const sched_options *options,
                            const char **note)
 {
     sched_contraction c;
+    sched_direct d;
     *note = NULL;
     switch (n->kind) {
     case IR_SCATTER:
@@ -47,6 +48,8 @@ sched_class sched_classify(ir_node *n, const sched_options *options,
     }
     if (n->comp.reduce == IR_MAP)
         return is_copy(n) ? SCHED_COPY : SCHED_MAP;
+    if (!sched_find_direct(n, options, &d))
+        return SCHED_CONTRACTION;
     const char *refused = sched_find_contraction(n, options, &c);
     if (refused && is_sum_of_products(n))
         *note = refused;

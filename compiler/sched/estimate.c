@@ -122,6 +122,7 @@ static double step_flops(const sched_step *step)
         return (double)ir_element_count(&n->type) *
                (double)step->reduction.chunks;
     case SCHED_STEP_TILE:
+    case SCHED_STEP_DIRECT:
         return 2.0 * (double)ir_volume(&n->comp);
     case SCHED_STEP_SCATTER:
         return n->disjoint ? 0

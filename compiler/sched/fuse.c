@@ -107,10 +107,27 @@ static void note_contraction(fuser *f, const sched_contraction *c)
     ir_visit_reads(c->right, note_read, &r);
 }
 
+/* Factors used where they lie are in memory. */
+static void note_direct(fuser *f, const sched_direct *d)
+{
+    const sched_contraction *c = &d->base;
+    reader r = {.f = f, .opaque = true};
+    ir_visit_reads(c->left, note_read, &r);
+    r.opaque = !d->packs_right;
+    r.packed = d->packs_right;
+    r.volume = (double)c->n.extent * (double)c->k.extent;
+    ir_visit_reads(c->right, note_read, &r);
+}
+
 static void note_comp(fuser *f, ir_node *n)
 {
     const node_use *u = &f->use[n->id];
     sched_contraction c;
+    sched_direct d;
+    if (!sched_find_direct(n, f->options, &d)) {
+        note_direct(f, &d);
+        return;
+    }
     if (n->comp.reduce == IR_SUM &&
         !sched_find_contraction(n, f->options, &c)) {
         note_contraction(f, &c);

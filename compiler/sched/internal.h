@@ -54,6 +54,8 @@ void sched_plan_memory(sched_schedule *s);
 
 /* Describes how `step` (a PACK) reads its factor; adds tables. */
 void sched_plan_pack(sched_schedule *s, sched_step *step);
+/* Distances, tables and accesses of a DIRECT step. */
+void sched_plan_direct(sched_schedule *s, sched_step *step, sched_direct *d);
 /* The step touches `buffer`; `same_map` as in sched_access. */
 void sched_access_add(sched_schedule *s, sched_step *step, int buffer,
                       bool same_map);

@@ -22,9 +22,9 @@ typedef struct sched_axes {
 } sched_axes;
 
 typedef struct sched_layout {
-    sched_window *windows;  /* by node id */
-    sched_axes *axes;       /* by node id */
-    sched_axes *windowed;   /* by node id: what the windowed factor wants */
+    sched_window *windows; /* by node id */
+    sched_axes *axes;      /* by node id */
+    sched_axes *windowed;  /* by node id: what the windowed factor wants */
 } sched_layout;
 
 /* False where nothing is read through a window: the graph stays as it is. */

@@ -49,6 +49,21 @@ static void print_contraction(const sched_contraction *c, ptl_str *out)
     str_printf(out, ", tile %d x %d\n", c->mr, c->nr);
 }
 
+static void print_direct(const sched_direct *d, ptl_str *out)
+{
+    const sched_contraction *c = &d->base;
+    str_printf(out,
+               "    in place: m %lld n %lld k %lld, tile %d x %d, last %d, "
+               "%lld runs of %lld%s",
+               (long long)c->m.extent, (long long)c->n.extent,
+               (long long)c->k.extent, c->mr, c->nr, d->last_rows,
+               (long long)d->runs, (long long)d->length,
+               d->packs_right ? ", right packed" : "");
+    if (d->splits > 1)
+        str_printf(out, ", k in %lld parts", (long long)d->splits);
+    str_add(out, "\n");
+}
+
 static void print_reduction(const sched_reduction *r, const ir_comp *comp,
                             ptl_str *out)
 {
@@ -82,6 +97,8 @@ static void print_step(const sched_schedule *s, int index, ptl_str *out)
     str_add(out, "\n");
     if (step->kind == SCHED_STEP_TILE)
         print_contraction(step->contraction, out);
+    if (step->kind == SCHED_STEP_DIRECT)
+        print_direct(step->direct, out);
     if (step->kind == SCHED_STEP_ROWS)
         str_printf(out, "    over the first %d axes of the results\n",
                    step->row_rank);

@@ -10,8 +10,8 @@
  * Provides: a graph of its own with the same outputs.
  * Keeps:    `g`; names; every scalar operation and the order of reductions.
  */
-#include "sched/layout.h"
 #include "sched/internal.h"
+#include "sched/layout.h"
 #include <string.h>
 
 /* A padded copy: axes of the result in memory order. */
@@ -95,8 +95,7 @@ static ir_node *make_copy(relayout *r, const staged *s)
                     .var_count = of->type.rank,
                     .vars = vars,
                     .reduce = IR_MAP};
-    comp.body =
-        ir_read(r->out, r->node[of->id], subs, of->type.rank, outside);
+    comp.body = ir_read(r->out, r->node[of->id], subs, of->type.rank, outside);
     char *name = arena_printf(r->scratch, "%s.window", of->name);
     return ir_comprehend(r->out, name, &comp, of->at);
 }

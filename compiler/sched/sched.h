@@ -147,6 +147,23 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
                                    sched_contraction *out);
 /* May `e` be evaluated while packing: operations on affine reads? */
 bool sched_is_packable(ir_expr *e);
+/* A contraction whose left factor is used where it lies (direct.c). Rows come in
+ * segments, each of `tiles` tiles: mr rows, the last `last_rows`. K comes in runs
+ * of `length` steps. */
+enum { SCHED_DIRECT_ROWS = KERN_MOST_ROWS };
+typedef struct sched_direct {
+    sched_contraction base; /* K in the order in which it is walked */
+    bool packs_right;
+    int64_t segment, tiles;
+    int last_rows;
+    int64_t rows[SCHED_DIRECT_ROWS]; /* distances within a tile, in elements */
+    int64_t runs, length, left_step, right_step;
+    int64_t splits, split_runs; /* K in parts, added by a step of its own */
+} sched_direct;
+
+/* Fills `out` and returns NULL, or says why `n` is not for this form. */
+const char *sched_find_direct(ir_node *n, const sched_options *options,
+                              sched_direct *out);
 /* Value of the axis' variables at fused position `at` (row-major). */
 void sched_axis_at(const sched_axis *axis, const ir_var *vars, int64_t at,
                    int64_t *values);
@@ -206,12 +223,15 @@ typedef struct sched_step {
     int row_rank;              /* ROWS: leading axes that all nodes share, */
     sched_member *members;     /* and the rest of each */
     int partial;               /* COMBINE: where the parts are */
-    const sched_contraction *contraction; /* PACK, TILE */
+    const sched_contraction *contraction; /* PACK, TILE, DIRECT */
+    const sched_direct *direct;           /* DIRECT */
+    int packed; /* DIRECT: the packed right factor; -1: it is in place */
     VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
     int piece;                            /* SCATTER */
     int counter;                          /* STACK: which trip it is */
     VEC(sched_access) reads;
-    int tables[3];        /* TILE: batch, row, column offsets */
+    int tables[3];        /* TILE: batch, row, column offsets;
+                             DIRECT: tiles, runs left and right */
     int64_t flops, bytes; /* estimates */
     const char *note;     /* why not on the template; NULL: nothing to say */
 } sched_step;

@@ -212,8 +212,33 @@ static int add_table(sched_schedule *s, const sched_contraction *c,
     return sched_buffer_add(s, b);
 }
 
+static void add_direct(sched_schedule *s, sched_scope *scope, sched_direct *d)
+{
+    ir_node *n = d->base.node;
+    int right = d->packs_right ? add_pack(s, scope, &d->base, false) : -1;
+    sched_step *step = sched_add_step(s, scope, SCHED_STEP_DIRECT, n->name);
+    set_nodes(s, step, &n, 1);
+    step->contraction = &d->base;
+    step->packed = right;
+    note_reads(s, step, d->base.left);
+    if (d->packs_right)
+        sched_access_add(s, step, right, false);
+    else
+        note_reads(s, step, d->base.right);
+    sched_plan_direct(s, step, d);
+    step->reduction = (sched_reduction){
+        .lane_var = -1, .chunk_var = -1, .chunks = d->splits};
+    if (d->splits > 1)
+        add_combine(s, scope, step, 0);
+}
+
 static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
 {
+    sched_direct *direct = ARENA_NEW(s->arena, sched_direct);
+    if (!sched_find_direct(n, &s->options, direct)) {
+        add_direct(s, scope, direct);
+        return;
+    }
     sched_contraction *c = ARENA_NEW(s->arena, sched_contraction);
     const char *refused = sched_find_contraction(n, &s->options, c);
     PTL_ASSERT(!refused);

@@ -255,6 +255,10 @@ static void emit_body(llvm_emitter *e)
         llvm_emit_tile(e);
         return;
     }
+    if (e->kernel->kind == KERN_DIRECT) {
+        llvm_emit_direct(e);
+        return;
+    }
     emit_block(e, e->kernel->body);
 }
 

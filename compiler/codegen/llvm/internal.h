@@ -108,6 +108,11 @@ LLVMValueRef llvm_micro_kernel(llvm_emitter *e, const kern_tile *tile);
 /* The body of a TILE kernel for e->task. */
 void llvm_emit_tile(llvm_emitter *e);
 
+/* ---------- direct.c: contractions over operands where they lie ---------- */
+
+/* The body of a DIRECT kernel for e->task. */
+void llvm_emit_direct(llvm_emitter *e);
+
 /* ---------- object.c: LLVM IR to machine code ---------- */
 
 typedef struct llvm_object {

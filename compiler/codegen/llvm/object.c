@@ -165,7 +165,7 @@ static int part_count(const kern_module *m)
 static int64_t weight(const kern_kernel *k)
 {
     enum { MICRO_KERNEL = 600 };
-    return 20 + (k->kind == KERN_TILE ? MICRO_KERNEL : k->value_count);
+    return 20 + (k->kind != KERN_NEST ? MICRO_KERNEL : k->value_count);
 }
 
 /* Neighbouring kernels, in parts of about equal weight. */

@@ -13,6 +13,8 @@ typedef struct gen {
     int new_operands; /* made so far for the current statement */
     int sites;
     bool large; /* a contraction the tile template should take */
+    bool windows; /* and one whose left factor is read through a window, with
+                     the packed axes to itself */
     const ir_node *infinite; /* may hold infinities: read by one node only */
 } gen;
 

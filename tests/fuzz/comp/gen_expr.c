@@ -157,7 +157,7 @@ ir_expr *aimed_read(gen *x, const scope *s, const cell *aim)
     for (int i = 0; i < s->pack; i++)
         subs[count++].affine = scaled(x, i, 1);
     bool pair = aim->stride > 1 || aim->dilation > 1 ||
-                choose(x->c, 2);
+                x->windows || choose(x->c, 2);
     if (free_vars >= 2 && pair) {
         subs[count++].affine = ir_affine_add(
             x->g, scaled(x, a, aim->stride),
@@ -184,7 +184,8 @@ ir_expr *right_factor(gen *x, const scope *s)
     for (int i = 0; i < s->count && count < 6; i++) {
         int v = turned ? s->count - 1 - i : i;
         bool left_only = v == s->pack && s->out_count - s->pack > 1;
-        if (!left_only && (v >= s->pack || !choose_rarely(x->c, 4)))
+        bool packed = v < s->pack && (x->windows || choose_rarely(x->c, 4));
+        if (!left_only && !packed)
             subs[count++].affine = scaled(x, v, 1);
     }
     return read_new(x, s, subs, count, choose_rarely(x->c, 6) && count);

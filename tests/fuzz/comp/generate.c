@@ -394,9 +394,10 @@ ir_graph *generate(chooser *c, int aim)
     gen x = {.c = c, .g = ir_graph_new()};
     cell target = choose_cell(c, aim);
     bool sums = target.reduction == IR_SUM || target.reduction == CELL_MEAN;
-    x.large = choose_rarely(c, 6) && sums;
+    x.large = choose_rarely(c, 4) && sums;
+    x.windows = x.large && choose(c, 2);
     ir_node *y = aimed_statement(&x, &target);
-    x.large = false;
+    x.large = x.windows = false;
     for (int extra = choose(c, 3); extra > 0 && is_small(y); extra--)
         y = more(&x, y);
     add_loss(&x);

@@ -265,6 +265,60 @@ static void run_tile(machine *m)
             tile_element(m, batch, i, j);
 }
 
+/* ---------- a contraction in place, likewise ---------- */
+
+static void direct_element(machine *m, int64_t part, int64_t tile, int i,
+                           int64_t j)
+{
+    const kern_direct *d = &m->kernel->direct;
+    const int64_t *a_tile = m->buffers[d->a_tile];
+    const int64_t *a_run = m->buffers[d->a_run], *b_run = m->buffers[d->b_run];
+    int64_t rows = (d->tiles - 1) * d->mr + d->mr_last;
+    int64_t row = tile / d->tiles * rows + tile % d->tiles * d->mr + i;
+    int64_t c = part * d->c_split + row * d->c_row + j;
+    int64_t a0 = a_tile[tile] + d->a_row[i];
+    int64_t b0 = j / d->nr * d->b_panel + j % d->nr;
+    double sum = 0;
+    for (int64_t r = part * d->split_runs;
+         r < smaller((part + 1) * d->split_runs, d->runs); r++)
+        for (int64_t s = 0; s < d->length; s++) {
+            int64_t a = a0 + a_run[r] + s * d->a_step;
+            int64_t b = b0 + b_run[r] + s * d->b_step;
+            PTL_ASSERT(!m->sizes || (a >= 0 && a < m->sizes[d->a] && b >= 0 &&
+                                     b < m->sizes[d->b]));
+            if (d->type == KERN_F32)
+                sum = (double)fmaf(((const float *)m->buffers[d->a])[a],
+                                   ((const float *)m->buffers[d->b])[b],
+                                   (float)sum);
+            else
+                sum = fma(((const double *)m->buffers[d->a])[a],
+                          ((const double *)m->buffers[d->b])[b], sum);
+        }
+    PTL_ASSERT(!m->sizes || (c >= 0 && c < m->sizes[d->c]));
+    if (d->type == KERN_F32)
+        ((float *)m->buffers[d->c])[c] = (float)sum;
+    else
+        ((double *)m->buffers[d->c])[c] = sum;
+}
+
+static void run_direct(machine *m)
+{
+    const kern_direct *d = &m->kernel->direct;
+    int64_t all = d->segments * d->tiles;
+    int64_t m_blocks = (all + d->m_block - 1) / d->m_block;
+    int64_t panels = (d->n + d->nr - 1) / d->nr;
+    int64_t n_blocks = (panels + d->n_block - 1) / d->n_block;
+    int64_t part = m->task / (m_blocks * n_blocks);
+    int64_t t0 = m->task / n_blocks % m_blocks * d->m_block;
+    int64_t j0 = m->task % n_blocks * d->n_block * d->nr;
+    for (int64_t t = t0; t < smaller(t0 + d->m_block, all); t++)
+        for (int i = 0;
+             i < (t % d->tiles == d->tiles - 1 ? d->mr_last : d->mr); i++)
+            for (int64_t j = j0; j < smaller(j0 + d->n_block * d->nr, d->n);
+                 j++)
+                direct_element(m, part, t, i, j);
+}
+
 void kern_run(const kern_kernel *k, void *const *buffers, const int64_t *sizes,
               int64_t begin, int64_t end)
 {
@@ -275,6 +329,8 @@ void kern_run(const kern_kernel *k, void *const *buffers, const int64_t *sizes,
     for (m.task = begin; m.task < end; m.task++) {
         if (k->kind == KERN_TILE)
             run_tile(&m);
+        else if (k->kind == KERN_DIRECT)
+            run_direct(&m);
         else
             run_block(&m, k->body);
     }

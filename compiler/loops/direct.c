@@ -1,0 +1,98 @@
+/*
+ * direct.c - the contraction step over operands where they lie.
+ */
+#include "loops/build.h"
+
+enum {
+    RUN_BLOCK = 512,        /* steps of K between reading and writing C */
+    LEFT_BLOCK = 256 << 10, /* bytes of A a task walks again for each panel */
+    LEAST_TASKS = 16,
+    TASK_FMAS = 1 << 18,
+};
+
+static int64_t blocks(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
+/* The size of equal blocks of at most `most` each. */
+static int64_t even_block(int64_t count, int64_t most)
+{
+    most = most < 1 ? 1 : most;
+    return blocks(count, blocks(count, most));
+}
+
+static int64_t run_block(const kern_direct *d)
+{
+    int64_t runs = d->split_runs;
+    if (runs * d->length <= RUN_BLOCK * 2)
+        return runs;
+    return even_block(runs, RUN_BLOCK / d->length);
+}
+
+/* Tasks big enough to pay for themselves, and enough of them to share. */
+static void plan_blocks(kern_direct *d)
+{
+    int64_t tiles = d->segments * d->tiles, panels = blocks(d->n, d->nr);
+    int64_t steps = d->split_runs * d->length;
+    int64_t tile_fmas = d->mr * d->nr * steps;
+    int64_t tile_bytes = d->mr * d->run_block * d->length * 4;
+    d->n_block = panels;
+    d->m_block = even_block(tiles, LEFT_BLOCK / tile_bytes);
+    while (d->m_block > 1 && kern_direct_tasks(d) < LEAST_TASKS &&
+           d->m_block * panels * tile_fmas > 2 * TASK_FMAS)
+        d->m_block = even_block(tiles, d->m_block / 2);
+    while (d->n_block > 1 && kern_direct_tasks(d) < LEAST_TASKS &&
+           d->m_block * d->n_block * tile_fmas > 2 * TASK_FMAS)
+        d->n_block = even_block(panels, d->n_block / 2);
+}
+
+static kern_direct direct_of(const build *k, const sched_direct *from)
+{
+    const sched_contraction *c = &from->base;
+    kern_direct d = {
+        .type = k->real,
+        .segments = c->m.extent / from->segment,
+        .tiles = from->tiles,
+        .n = c->n.extent,
+        .runs = from->runs,
+        .length = from->length,
+        .mr = c->mr,
+        .mr_last = from->last_rows,
+        .nr = c->nr,
+        .c_row = c->n.extent,
+        .a_step = from->left_step,
+        .b_step = from->right_step,
+        .b_panel = from->packs_right ? c->k.extent * c->nr : c->nr,
+        .whole_panels = from->packs_right,
+        .splits = from->splits,
+        .split_runs = from->split_runs,
+        .c_split = c->m.extent * c->n.extent,
+    };
+    for (int i = 0; i < c->mr; i++)
+        d.a_row[i] = from->rows[i];
+    d.run_block = run_block(&d);
+    d.m_block = 1;
+    plan_blocks(&d);
+    return d;
+}
+
+void build_direct(build *k)
+{
+    const sched_step *step = k->step;
+    const sched_direct *from = step->direct;
+    const int *node_buffer = step->scope->node_buffer;
+    int left = node_buffer[from->base.left->node->id];
+    int right = from->packs_right ? step->packed
+                                  : node_buffer[from->base.right->node->id];
+    kern_direct *d = &k->kernel->direct;
+    k->kernel->kind = KERN_DIRECT;
+    *d = direct_of(k, from);
+    d->a = build_buffer(k, left, false);
+    d->b = build_buffer(k, right, false);
+    d->c = build_buffer(k, step->targets[0], true);
+    d->a_tile = build_buffer(k, step->tables[0], false);
+    d->a_run = build_buffer(k, step->tables[1], false);
+    d->b_run = build_buffer(k, step->tables[2], false);
+    k->kernel->task_count = kern_direct_tasks(d);
+}

@@ -1,0 +1,405 @@
+/*
+ * direct.c - contractions over operands as they lie in memory.
+ *
+ * A factor read through a window would be packed many times over: each element
+ * once for every tap. Here the left factor stays where it is. A tile of rows
+ * has fixed distances between its rows, and K is walked in runs of constant
+ * stride whose starts stand in a table. The right factor is packed, or used in
+ * place where its columns are neighbours.
+ *
+ * K runs through the left factor's memory from large steps to small ones;
+ * sums of few results and long K are cut into parts that a second step adds in
+ * order. Both follow from sizes alone.
+ *
+ * Needs:    a comprehension after layout.
+ * Provides: axes, runs, tiles; or the reason why not.
+ * Keeps:    the comprehension.
+ */
+#include "sched/internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LEAST_WORK = 1 << 15,
+    LEAST_COLUMNS = 4,
+    MOST_SPLIT_RESULTS = 8192, /* more results are work enough to share */
+    SPLIT_WORK = 1 << 20,      /* products a part should have at least */
+    MOST_SPLITS = 16,
+    MOST_RUN = 1024,
+    WIDE_ROW = 2048, /* bytes: rows so far apart fight for the same lines */
+};
+
+/* ---------- factors ---------- */
+
+static void add_vars(ir_expr *e, void *ctx)
+{
+    uint32_t *mask = ctx;
+    if (e->kind == IR_EXPR_VAR)
+        *mask |= (uint32_t)1 << e->var;
+    for (int i = 0; i < e->sub_count; i++)
+        for (int k = 0; k < e->subs[i].affine.term_count; k++)
+            *mask |= (uint32_t)1 << e->subs[i].affine.terms[k].var;
+}
+
+static uint32_t vars_of(ir_expr *e)
+{
+    uint32_t mask = 0;
+    ir_visit(e, add_vars, &mask);
+    return mask;
+}
+
+static int64_t extent_of(const ir_comp *comp, int var)
+{
+    return comp->vars[var].hi - comp->vars[var].lo;
+}
+
+/* A read that never leaves its tensor, affine throughout. */
+static bool is_in_place(const ir_expr *e)
+{
+    if (e->kind != IR_EXPR_READ || e->outside || e->node->type.kind != IR_REAL)
+        return false;
+    for (int i = 0; i < e->sub_count; i++)
+        if (!sched_is_direct(&e->subs[i]))
+            return false;
+    return true;
+}
+
+static bool is_windowed(const ir_comp *comp, const ir_expr *e)
+{
+    for (int i = 0; i < e->sub_count; i++) {
+        bool out = false, reduced = false;
+        for (int k = 0; k < e->subs[i].affine.term_count; k++) {
+            int var = e->subs[i].affine.terms[k].var;
+            bool varies = extent_of(comp, var) > 1;
+            out = out || (varies && var < comp->out_count);
+            reduced = reduced || (varies && var >= comp->out_count);
+        }
+        if (out && reduced)
+            return true;
+    }
+    return false;
+}
+
+/* The innermost axis of the result that has an extent; -1: none. */
+static int innermost(const ir_comp *comp)
+{
+    for (int v = comp->out_count - 1; v >= 0; v--)
+        if (extent_of(comp, v) > 1)
+            return v;
+    return -1;
+}
+
+/* ---------- axes ---------- */
+
+static void axis_add(sched_axis *axis, const ir_comp *comp, int var)
+{
+    axis->vars[axis->count++] = var;
+    axis->extent *= extent_of(comp, var);
+}
+
+/* Columns are the last axes of the result and in the right factor alone. */
+static const char *split_axes(const ir_comp *comp, sched_contraction *c)
+{
+    const sched_axis none = {.extent = 1};
+    uint32_t left = vars_of(c->left), right = vars_of(c->right);
+    c->batch = c->m = c->n = c->k = none;
+    for (int v = 0; v < comp->var_count; v++) {
+        if (extent_of(comp, v) == 1 && v < comp->out_count)
+            continue;
+        bool in_left = left >> v & 1, in_right = right >> v & 1;
+        if (v >= comp->out_count)
+            axis_add(&c->k, comp, v);
+        else if (in_left && in_right)
+            return "an index of the result is in both factors";
+        else if (in_right)
+            axis_add(&c->n, comp, v);
+        else if (c->n.count > 0)
+            return "the columns are not the last axes of the result";
+        else
+            axis_add(&c->m, comp, v);
+    }
+    return NULL;
+}
+
+/* How far the left factor is stepped through; indices of one value are out of
+ * the way. */
+static int64_t step_along(const ir_comp *comp, const sched_address *left,
+                          int var)
+{
+    return extent_of(comp, var) == 1 ? INT64_MAX : llabs(left->coef[var]);
+}
+
+/* Large steps through the left factor first; equal ones as defined. */
+static void order_k(const ir_comp *comp, sched_axis *k,
+                    const sched_address *left)
+{
+    for (int i = 1; i < k->count; i++) {
+        int moving = k->vars[i], at = i;
+        while (at > 0 && step_along(comp, left, k->vars[at - 1]) <
+                             step_along(comp, left, moving)) {
+            k->vars[at] = k->vars[at - 1];
+            at--;
+        }
+        k->vars[at] = moving;
+    }
+}
+
+/* Does the address step through the axes as through one, by `stride`? */
+static bool is_linear(const ir_comp *comp, const sched_axis *axis,
+                      const sched_address *address, int64_t stride)
+{
+    for (int i = axis->count - 1; i >= 0; i--) {
+        if (address->coef[axis->vars[i]] != stride)
+            return false;
+        stride *= extent_of(comp, axis->vars[i]);
+    }
+    return true;
+}
+
+/* ---------- runs ---------- */
+
+static int64_t largest_divisor(int64_t x, int64_t most)
+{
+    int64_t d = most < x ? most : x;
+    while (x % d)
+        d--;
+    return d;
+}
+
+/* The longest inner part of K with one stride in both factors. */
+static void find_run(const ir_comp *comp, sched_direct *d,
+                     const sched_address *left, const sched_address *right)
+{
+    const sched_axis *k = &d->base.k;
+    int at = k->count - 1;
+    d->length = k->count ? extent_of(comp, k->vars[at]) : 1;
+    d->left_step = k->count ? left->coef[k->vars[at]] : 0;
+    d->right_step = k->count ? right->coef[k->vars[at]] : 0;
+    while (--at >= 0) {
+        int var = k->vars[at];
+        if (left->coef[var] != d->left_step * d->length ||
+            (!d->packs_right && right->coef[var] != d->right_step * d->length))
+            break;
+        d->length *= extent_of(comp, var);
+    }
+    if (d->length > MOST_RUN)
+        d->length = largest_divisor(d->length, MOST_RUN);
+    d->runs = k->extent / d->length;
+    if (d->packs_right)
+        d->right_step = d->base.nr;
+}
+
+static void plan_splits(sched_direct *d)
+{
+    const sched_contraction *c = &d->base;
+    int64_t results = c->m.extent * c->n.extent;
+    int64_t wanted = results * c->k.extent / SPLIT_WORK;
+    wanted = wanted < MOST_SPLITS ? wanted : MOST_SPLITS;
+    wanted = wanted < d->runs ? wanted : d->runs;
+    if (results > MOST_SPLIT_RESULTS || wanted < 2)
+        wanted = 1;
+    d->split_runs = (d->runs + wanted - 1) / wanted;
+    d->splits = (d->runs + d->split_runs - 1) / d->split_runs;
+}
+
+/* ---------- tiles ---------- */
+
+/* Rows of a segment keep their distances in every segment. */
+static int64_t inner_rows(const ir_comp *comp, const sched_axis *m, int vars)
+{
+    int64_t rows = 1;
+    for (int i = 0; i < vars; i++)
+        rows *= extent_of(comp, m->vars[m->count - 1 - i]);
+    return rows;
+}
+
+/* How many of the inner row axes are walked by one stride; at least one. */
+static int linear_rows(const ir_comp *comp, const sched_axis *m,
+                       const sched_address *left)
+{
+    int count = 1;
+    while (count < m->count) {
+        int inner = m->vars[m->count - count];
+        int outer = m->vars[m->count - count - 1];
+        if (left->coef[outer] != left->coef[inner] * extent_of(comp, inner))
+            break;
+        count++;
+    }
+    return m->count ? count : 0;
+}
+
+typedef struct tiling {
+    int64_t segment; /* rows */
+    kern_tiling fit;
+} tiling;
+
+/* A part of the next axis out, as large as a tile holds. */
+static int64_t rows_together(const ir_comp *comp, const sched_axis *m, int vars,
+                             int64_t most)
+{
+    int64_t rows = inner_rows(comp, m, vars);
+    if (vars >= m->count || 2 * rows > most)
+        return rows;
+    int64_t next = extent_of(comp, m->vars[m->count - 1 - vars]);
+    return rows * largest_divisor(next, most / rows);
+}
+
+static void plan_tiles(const ir_comp *comp, const sched_options *options,
+                       const sched_address *left, sched_direct *d)
+{
+    sched_contraction *c = &d->base;
+    tiling best = {0};
+    int linear = linear_rows(comp, &c->m, left);
+    for (int vars = linear; vars <= c->m.count; vars++) {
+        tiling t = {.segment = inner_rows(comp, &c->m, vars)};
+        int64_t most = vars > linear ? SCHED_DIRECT_ROWS : INT64_MAX;
+        if (t.segment > most)
+            break;
+        for (int more = 0; more < 2; more++) {
+            bool whole = vars > linear || more;
+            if (more)
+                t.segment = rows_together(comp, &c->m, vars, SCHED_DIRECT_ROWS);
+            kern_fit_rows(&options->target, options->f64, t.segment, whole,
+                          c->n.extent, c->k.extent, &t.fit);
+            if (t.fit.mr &&
+                (!best.segment || t.fit.cost / (double)t.segment <
+                                      best.fit.cost / (double)best.segment))
+                best = t;
+        }
+    }
+    d->segment = best.segment;
+    c->mr = best.fit.mr;
+    c->nr = best.fit.nr;
+    d->tiles = (d->segment + c->mr - 1) / c->mr;
+    d->last_rows = (int)(d->segment - (d->tiles - 1) * c->mr);
+}
+
+/* ---------- all ---------- */
+
+static bool columns_in_place(const sched_options *options, const ir_comp *comp,
+                             const sched_contraction *c,
+                             const sched_address *right)
+{
+    int64_t bytes = options->f64 ? 8 : 4;
+    if (!is_in_place(c->right) || !is_linear(comp, &c->n, right, 1))
+        return false;
+    for (int i = 0; i < c->k.count; i++) {
+        int64_t step = llabs(right->coef[c->k.vars[i]]) * bytes;
+        if (step >= WIDE_ROW && i + 1 == c->k.count)
+            return false;
+    }
+    return true;
+}
+
+const char *sched_find_direct(ir_node *n, const sched_options *options,
+                              sched_direct *out)
+{
+    const ir_comp *comp = &n->comp;
+    sched_contraction *c = &out->base;
+    *out = (sched_direct){.base = {.node = n, .splits = 1}};
+    if (comp->reduce != IR_SUM || n->type.kind != IR_REAL || comp->filter)
+        return "not a plain sum of reals";
+    ir_expr *body = comp->body;
+    if (body->kind != IR_EXPR_OP || body->op != IR_MUL_OP)
+        return "not a product";
+    if (ir_volume(comp) < LEAST_WORK || options->no_fuse)
+        return "small";
+    int column = innermost(comp);
+    bool first = column >= 0 && (vars_of(body->args[0]) >> column & 1);
+    c->left = body->args[first ? 1 : 0];
+    c->right = body->args[first ? 0 : 1];
+    if (!is_in_place(c->left) || !is_windowed(comp, c->left))
+        return "no window";
+    const char *refused = split_axes(comp, c);
+    if (refused)
+        return refused;
+    if (c->n.extent < LEAST_COLUMNS || c->n.count == 0)
+        return "few columns";
+    sched_address left, right = {0};
+    sched_address_of(c->left, &left);
+    if (c->right->kind == IR_EXPR_READ)
+        sched_address_of(c->right, &right);
+    order_k(comp, &c->k, &left);
+    out->packs_right = !columns_in_place(options, comp, c, &right);
+    if (out->packs_right && !sched_is_packable(c->right))
+        return "the right factor is more than operations on affine reads";
+    plan_tiles(comp, options, &left, out);
+    if (!c->mr)
+        return "no tile fits";
+    find_run(comp, out, &left, &right);
+    plan_splits(out);
+    c->k_split = c->k.extent;
+    return NULL;
+}
+
+/* ---------- tables ---------- */
+
+static int64_t offset_at(const ir_comp *comp, const sched_axis *axis,
+                         const sched_address *a, int64_t at)
+{
+    int64_t values[IR_MAX_VARS] = {0}, sum = 0;
+    sched_axis_at(axis, comp->vars, at, values);
+    for (int i = 0; i < axis->count; i++)
+        sum += a->coef[axis->vars[i]] * values[axis->vars[i]];
+    return sum;
+}
+
+static int add_table(sched_schedule *s, sched_step *step, const char *what,
+                     const int64_t *values, int64_t count)
+{
+    sched_buffer b = {.role = PTL_ROLE_CONSTANT,
+                      .dtype = PTL_I64,
+                      .rank = 1,
+                      .dims = {count},
+                      .constant = values};
+    b.name = arena_printf(s->arena, "%s.%s", step->name, what);
+    int table = sched_buffer_add(s, b);
+    sched_access_add(s, step, table, false);
+    return table;
+}
+
+static int64_t *run_starts(sched_schedule *s, const sched_direct *d,
+                           const sched_address *a, int64_t constant)
+{
+    const ir_comp *comp = &d->base.node->comp;
+    int64_t *at = ARENA_ARRAY(s->arena, int64_t, d->runs + 1);
+    for (int64_t i = 0; i < d->runs; i++)
+        at[i] = constant + offset_at(comp, &d->base.k, a, i * d->length);
+    return at;
+}
+
+static int64_t *tile_starts(sched_schedule *s, const sched_direct *d,
+                            const sched_address *left, int64_t *count)
+{
+    const ir_comp *comp = &d->base.node->comp;
+    int64_t segments = d->base.m.extent / d->segment;
+    int64_t *at = ARENA_ARRAY(s->arena, int64_t, segments * d->tiles + 1);
+    *count = segments * d->tiles;
+    for (int64_t i = 0; i < *count; i++) {
+        int64_t row = i / d->tiles * d->segment + i % d->tiles * d->base.mr;
+        at[i] = left->constant + offset_at(comp, &d->base.m, left, row);
+    }
+    return at;
+}
+
+void sched_plan_direct(sched_schedule *s, sched_step *step, sched_direct *d)
+{
+    const ir_comp *comp = &d->base.node->comp;
+    sched_address left, right = {0};
+    int64_t count;
+    sched_address_of(d->base.left, &left);
+    if (!d->packs_right)
+        sched_address_of(d->base.right, &right);
+    for (int i = 0; i < d->base.mr; i++)
+        d->rows[i] = offset_at(comp, &d->base.m, &left, i) -
+                     offset_at(comp, &d->base.m, &left, 0);
+    const int64_t *tiles = tile_starts(s, d, &left, &count);
+    step->tables[0] = add_table(s, step, "tiles", tiles, count);
+    const int64_t *runs = run_starts(s, d, &left, 0);
+    step->tables[1] = add_table(s, step, "left", runs, d->runs);
+    int64_t *starts = run_starts(s, d, &right, right.constant);
+    for (int64_t i = 0; d->packs_right && i < d->runs; i++)
+        starts[i] = i * d->length * d->base.nr;
+    step->tables[2] = add_table(s, step, "right", starts, d->runs);
+    step->direct = d;
+}

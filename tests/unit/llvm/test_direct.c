@@ -1,0 +1,136 @@
+/*
+ * test_direct.c - contractions over operands where they lie, against the
+ * oracle: windows of every kind, forward and backward, sizes that fit no tile.
+ */
+#include "llvm/graph_case.h"
+#include "llvm/levels.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Is the product of this graph made over operands where they lie? */
+static bool is_direct(const char *text)
+{
+    graph_case *c = graph_case_new(text, 7, false);
+    compile_options options = {.verify = true};
+    ptl_error err = {0};
+    ptl_str out = {0};
+    assert_int_equal(compile_emit(c->graph, "schedule", &options, &out, &err),
+                     PTL_OK);
+    bool found = strstr(out.data, "in place:") != NULL;
+    str_fini(&out);
+    graph_case_free(c);
+    return found;
+}
+
+#define CASE(name, text)                                                       \
+    static void name(void **state)                                             \
+    {                                                                          \
+        (void)state;                                                           \
+        assert_true(is_direct(text));                                          \
+        check_graph(text, false);                                              \
+    }
+
+CASE(a_padded_convolution,
+     "input x: real[3, 5, 12, 13] data f32;\n"
+     "input w: real[19, 5, 3, 3] param f32;\n"
+     "comp y[n:3, o:19, p:12, q:13 | c:0..5, r:0..3, s:0..3] = sum "
+     "x[n, c, p + r - 1, q + s - 1 else 0.0] * w[o, c, r, s];\n"
+     "output y = y;\n")
+
+CASE(a_strided_and_dilated_convolution,
+     "input x: real[2, 4, 31, 30] data f32;\n"
+     "input w: real[17, 4, 3, 3] param f32;\n"
+     "comp y[n:2, o:17, p:15, q:14 | c:0..4, r:0..3, s:0..3] = sum "
+     "x[n, c, 2*p + 2*r - 3, 2*q + 2*s - 2 else 0.0] * w[o, c, r, s];\n"
+     "output y = y;\n")
+
+CASE(padding_other_than_zero,
+     "input x: real[2, 3, 12, 12] data f32;\n"
+     "input w: real[16, 3, 5, 5] param f32;\n"
+     "comp y[n:2, o:16, p:12, q:12 | c:0..3, r:0..5, s:0..5] = sum "
+     "x[n, c, p + r - 2, q + s - 2 else 0.5] * w[o, c, r, s];\n"
+     "output y = y;\n")
+
+/* The longer sum of few results is cut into parts. */
+CASE(the_gradient_of_weights,
+     "input x: real[16, 1, 20, 20] data f32;\n"
+     "input dy: real[16, 9, 18, 18] data f32;\n"
+     "comp dw[o:9, c:1, r:3, s:3 | n:0..16, p:0..18, q:0..18] = sum "
+     "dy[n, o, p, q] * x[n, c, p + r, q + s];\n"
+     "output dw = dw;\n")
+
+CASE(the_gradient_of_the_input,
+     "input dy: real[2, 9, 10, 11] data f32;\n"
+     "input w: real[9, 20, 3, 3] param f32;\n"
+     "comp dx[n:2, c:20, u:12, v:13 | o:0..9, r:0..3, s:0..3] = sum "
+     "dy[n, o, u - r, v - s else 0.0] * w[o, c, r, s];\n"
+     "output dx = dx;\n")
+
+CASE(one_dimension_and_a_pool_behind_it,
+     "input x: real[5, 7, 64] data f32;\n"
+     "input w: real[33, 7, 4] param f32;\n"
+     "comp y[n:5, o:33, p:61 | c:0..7, r:0..4] = sum "
+     "x[n, c, p + r] * w[o, c, r];\n"
+     "comp z[n:5, o:33, p:61] = maximum(y[n, o, p], 0.0);\n"
+     "comp h[n:5, o:33, p:30 | r:0..2] = max z[n, o, 2*p + r];\n"
+     "comp f[n:5, o:33, p:30] = h[n, o, p] * 2.0;\n"
+     "scatter g: real[5, 990] { [n, o, p] at [n, 30*o + p] += f; };\n"
+     "output g = g;\n")
+
+CASE(two_layers,
+     "input x: real[2, 3, 14, 14] data f32;\n"
+     "input w: real[8, 3, 3, 3] param f32;\n"
+     "input v: real[12, 8, 3, 3] param f32;\n"
+     "comp y[n:2, o:8, p:14, q:14 | c:0..3, r:0..3, s:0..3] = sum "
+     "x[n, c, p + r - 1, q + s - 1 else 0.0] * w[o, c, r, s];\n"
+     "comp z[n:2, o:8, p:14, q:14] = tanh(y[n, o, p, q]);\n"
+     "comp t[n:2, o:12, p:12, q:12 | c:0..8, r:0..3, s:0..3] = sum "
+     "z[n, c, p + r, q + s] * v[o, c, r, s];\n"
+     "comp m[o:12 | n:0..2, p:0..12, q:0..12] = sum t[n, o, p, q];\n"
+     "output t = t;\noutput m = m;\n")
+
+static const char *const every_level =
+    "input x: real[2, 6, 11, 11] data f32;\n"
+    "input w: real[21, 6, 3, 3] param f32;\n"
+    "comp y[n:2, o:21, p:11, q:11 | c:0..6, r:0..3, s:0..3] = sum "
+    "x[n, c, p + r - 1, q + s - 1 else 0.0] * w[o, c, r, s];\n"
+    "comp dw[o:21, c:6, r:3, s:3 | n:0..2, p:0..11, q:0..11] = sum "
+    "y[n, o, p, q] * x[n, c, p + r - 1, q + s - 1 else 0.0];\n"
+    "output y = y;\noutput dw = dw;\n";
+
+static void every_level_gives_the_same_bits(void **state)
+{
+    (void)state;
+    for (int f64 = 0; f64 < 2; f64++) {
+        graph_case *c = graph_case_new(every_level, 3, f64);
+        graph_way way = {.f64 = f64, .threads = 1, .cpu = "native"};
+        graph_result *native = graph_case_run(c, way);
+        for (int i = 0; test_levels()[i]; i++) {
+            way.cpu = test_levels()[i];
+            graph_result *r = graph_case_run(c, way);
+            assert_same_bits(native, r);
+            graph_result_free(r);
+        }
+        graph_result_free(native);
+        graph_case_free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_padded_convolution),
+        cmocka_unit_test(a_strided_and_dilated_convolution),
+        cmocka_unit_test(padding_other_than_zero),
+        cmocka_unit_test(the_gradient_of_weights),
+        cmocka_unit_test(the_gradient_of_the_input),
+        cmocka_unit_test(one_dimension_and_a_pool_behind_it),
+        cmocka_unit_test(two_layers),
+        cmocka_unit_test(every_level_gives_the_same_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
