@@ -407,7 +407,7 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
         if (!eval_int(e, s, dims[i].expr, "a size", &out[(*rank)++]))
             return false;
         if (out[*rank - 1] < 0) {
-            elab_error(e, DIAG_SHAPE_MISMATCH, dims[i].at, "this size is %lld",
+            elab_error(e, DIAG_NEGATIVE_SIZE, dims[i].at, "this size is %lld",
                        (long long)out[*rank - 1]);
             return false;
         }
