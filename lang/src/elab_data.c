@@ -339,6 +339,16 @@ static bool reach_of(const raw_reading *r, const ast_expr *x, reach *out)
             return false;
         *out = (reach){a.lo * b.lo, a.hi * b.hi};
         break;
+    case OP_DIV:
+        if (a.lo < 0 || b.lo <= 0)
+            return false;
+        *out = (reach){a.lo / b.hi, a.hi / b.lo};
+        break;
+    case OP_MOD:
+        if (a.lo < 0 || b.lo <= 0)
+            return false;
+        *out = (reach){0, a.hi < b.hi ? a.hi : b.hi - 1};
+        break;
     default:
         return false;
     }
@@ -355,14 +365,25 @@ static bool size_of_index(const raw_reading *r, const ast_expr *x, int64_t *out)
     return true;
 }
 
+/* Another statement reads further into a field whose shape was told before. */
+static void widen(elab *e, ty_tensor *t, const int64_t *dims, int count,
+                  src_range at)
+{
+    int64_t all[PTL_MAX_RANK] = {t->dims[0]};
+    if (t->rank != count + 1)
+        return;
+    for (int i = 1; i <= count; i++)
+        all[i] = dims[i - 1] > t->dims[i] ? dims[i - 1] : t->dims[i];
+    if (dims_fit(e, all, t->rank, at))
+        memcpy(t->dims, all, sizeof *all * (size_t)t->rank);
+}
+
 static void infer_one(const raw_reading *r, const ast_expr *member,
                       const ast_sub *subs, int count)
 {
     int64_t dims[PTL_MAX_RANK];
     ty_tensor *t;
-    if (raw_given(r->e, member->name) || raw_found(r->e, member->name))
-        return;
-    if (count >= PTL_MAX_RANK)
+    if (raw_given(r->e, member->name) || count >= PTL_MAX_RANK)
         return;
     for (int i = 0; i < count; i++)
         if (subs[i].is_pack || !size_of_index(r, subs[i].expr, &dims[i]))
@@ -370,6 +391,11 @@ static void infer_one(const raw_reading *r, const ast_expr *member,
     if (!subs && r->type) {
         count = r->type->rank;
         memcpy(dims, r->type->dims, sizeof *dims * (size_t)count);
+    }
+    t = raw_found(r->e, member->name);
+    if (t) {
+        widen(r->e, t, dims, count, member->at);
+        return;
     }
     t = raw_tensor(r->e, member->name, guess_dtype(r), count < 0 ? 0 : count,
                    dims, member->at);
