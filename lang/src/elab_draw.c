@@ -176,8 +176,10 @@ static bool draw_names(drawing *d, scope *layer, const ast_decl *fn)
     return true;
 }
 
+/* The sizes of a layer's inputs may mention its parameters. */
 static bool draw_inputs(drawing *d, instance *inst, value **args)
 {
+    d->sizes = scope_new(d->e, inst->scope, d->e->frame);
     if (!draw_names(d, inst->scope, inst->own))
         return false;
     for (int i = 0; i < inst->own->param_count; i++) {
@@ -242,8 +244,7 @@ static bool run_layer(drawing *d, const lang_module *m, const ast_decl *layer)
     value **args = ARENA_ARRAY(e->arena, value *, layer->param_count + 1);
     value **inputs, *inst, *result;
     ty_expr *loss = NULL;
-    frame *f = frame_push(e, FRAME_TEST, m, NULL, (src_range){0});
-    d->sizes = scope_new(e, NULL, f);
+    frame_push(e, FRAME_TEST, m, NULL, (src_range){0});
     if (!draw_args(d, layer, args))
         return false;
     inst = instance_construct(e, layer, m, args, layer->name, layer->at);
