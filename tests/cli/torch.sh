@@ -1,5 +1,6 @@
-# The MLP of tests/peers/torch agrees with PyTorch in f64: loss, logits and
-# gradients at the first step, then five steps of each optimizer.
+# The programs of tests/peers/torch agree with PyTorch in f64. The MLP: loss,
+# logits and gradients at the first step, then five steps of each optimizer.
+# The library's layers: the same at the first step. Batch norm: its states.
 . "$(dirname "$0")/lib.sh"
 peer=$SOURCE/tests/peers/torch
 golden=$SOURCE/tests/golden/torch
@@ -19,3 +20,14 @@ while read -r name optimizer; do
   $agree "$golden/$name.safetensors" "$work/$name/step-5/model.safetensors" \
     "$work/out" || fail "$name differs from PyTorch's"
 done <"$peer/optimizers.txt"
+
+expect_status 0 "$PTLC" grad "$peer/layers.ptl" --real f64 \
+  --inputs "$peer/layers_in.safetensors" \
+  --weights "$peer/layers_w.safetensors" --out "$work/layers.safetensors"
+$agree "$golden/layers.safetensors" "$work/layers.safetensors" ||
+  fail "the layers' gradients differ from PyTorch's"
+
+expect_status 0 "$PTLC" run "$peer/norm.ptl" --real f64 --log json \
+  --set "rows.root=$peer" --out "$work/norm"
+$agree "$golden/norm.safetensors" "$work/norm/step-5/model.safetensors" \
+  "$work/out" || fail "batch norm's states differ from PyTorch's"

@@ -14,11 +14,11 @@ in.safetensors the same as `ptlc grad` takes it. Golden files:
 optimizers.txt gives each optimizer as PTL writes it; tests/cli/torch.sh runs
 ptlc on both and compares.
 """
-import json
 import os
-import struct
 
 import torch
+
+from tensors import write
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "..", "golden", "torch")
@@ -67,22 +67,6 @@ def forward(p, x):
     return torch.relu(pre) @ p["net.f3.w"].T + p["net.f3.b"]
 
 
-def write(path, tensors):
-    """safetensors; integers as I32, the language's int."""
-    header, body = {}, b""
-    for name, t in tensors.items():
-        t = t.detach().contiguous()
-        kind, code = ("F64", "d") if t.is_floating_point() else ("I32", "i")
-        raw = struct.pack("<%d%s" % (t.numel(), code), *t.flatten().tolist())
-        header[name] = {"dtype": kind, "shape": list(t.shape),
-                        "data_offsets": [len(body), len(body) + len(raw)]}
-        body += raw
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + body)
-
-
 def train(make, x, label):
     p = parameters()
     optimizer = make(list(p.values()))
@@ -124,4 +108,5 @@ def main():
               train(make, x, label))
 
 
-main()
+if __name__ == "__main__":
+    main()
