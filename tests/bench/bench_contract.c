@@ -12,6 +12,7 @@
 #include "base/source.h"
 #include "codegen/compile.h"
 #include "codegen/llvm/llvm_jit.h"
+#include "llvm/fma_peak.h"
 #include "llvm/tile_case.h"
 #include "runtime/run.h"
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CHAINS = 12, TURNS = 2000000, RUNS = 15 };
+enum { TURNS = 2000000, RUNS = 15 };
 
 static _Noreturn void fail(const char *text)
 {
@@ -56,44 +57,13 @@ static llvm_code *compile(const kern_module *m, const char *cpu)
     return code;
 }
 
-/* CHAINS sums in registers, TURNS steps each. */
-static kern_module *peak_module(kern_type type, int lanes)
-{
-    kern_module *m = kern_module_new();
-    kern_kernel *k = kern_kernel_new(m, "peak", 1);
-    ptl_dtype dtype = type == KERN_F64 ? PTL_F64 : PTL_F32;
-    int out = kern_buffer_add(k, "out", dtype, true);
-    kern_builder b = kern_begin(k);
-    kern_local *sum[CHAINS];
-    kern_value *x = kern_load(
-        &b, (kern_memory){.buffer = out, .offset = kern_int(&b, KERN_I64, 1, 0)},
-        lanes);
-    for (int i = 0; i < CHAINS; i++) {
-        sum[i] = kern_local_new(&b, type, lanes, "sum");
-        kern_set(&b, sum[i], kern_real(&b, type, lanes, (double)i));
-    }
-    kern_loop(&b, kern_int(&b, KERN_I64, 1, 0), kern_int(&b, KERN_I64, 1, TURNS),
-              1, 0);
-    for (int i = 0; i < CHAINS; i++)
-        kern_set(&b, sum[i], kern_fma(&b, kern_get(&b, sum[i]), x, x));
-    kern_end(&b);
-    for (int i = 0; i < CHAINS; i++) {
-        kern_memory at = {.buffer = out, .stride = 1};
-        at.offset = kern_int(&b, KERN_I64, 1, i * lanes);
-        kern_store(&b, at, kern_get(&b, sum[i]));
-    }
-    return m;
-}
-
 /* FLOP/s of one run. */
-static double run_peak(const llvm_code *code, int lanes)
+static double run_peak(fma_peak *p)
 {
-    static _Alignas(64) double out[CHAINS * 16];
-    void *args[] = {out};
-    memset(out, 0, sizeof out);
+    void *const *args = fma_peak_args(p);
     double start = now();
-    llvm_entry(code, 0)(args, 0, 1);
-    return 2.0 * CHAINS * TURNS * lanes / (now() - start);
+    fma_peak_entry(p)(args, 0, 1);
+    return fma_peak_flops(p) / (now() - start);
 }
 
 static double flops_of(int64_t size)
@@ -211,10 +181,8 @@ static void bench(const kern_target *target, const char *cpu, kern_type type,
                   int64_t size)
 {
     double peak[RUNS], packed[RUNS], full[RUNS];
-    int lanes = target->lanes_f32 / (type == KERN_F64 ? 2 : 1);
     whole w;
-    kern_module *m = peak_module(type, lanes);
-    llvm_code *peak_code = compile(m, cpu);
+    fma_peak *registers = fma_peak_new(cpu, type == KERN_F64, TURNS);
     tile_case *t = square(target, type, size);
     llvm_code *code = compile(t->module, cpu);
     whole_open(&w, cpu, type == KERN_F64, size);
@@ -222,7 +190,7 @@ static void bench(const kern_target *target, const char *cpu, kern_type type,
     run_product(code, t);
     run_whole(&w, size);
     for (int i = 0; i < RUNS; i++) {
-        peak[i] = run_peak(peak_code, lanes);
+        peak[i] = run_peak(registers);
         packed[i] = run_product(code, t);
         full[i] = run_whole(&w, size);
     }
@@ -230,8 +198,7 @@ static void bench(const kern_target *target, const char *cpu, kern_type type,
                 median(packed, RUNS), median(full, RUNS));
     whole_close(&w);
     llvm_code_release(code);
-    llvm_code_release(peak_code);
-    kern_module_free(m);
+    fma_peak_free(registers);
     tile_case_free(t);
 }
 
