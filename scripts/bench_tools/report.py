@@ -1,0 +1,73 @@
+"""The table and the JSON."""
+import json
+
+from bars import ONEDNN_MOST, fastest, machine_share, misses, onednn_share
+
+HEAD = "%-28s %2s %10s %8s %6s  %-22s %10s %6s %6s  %s"
+ROW = "%-28s %2d %10s %8s %6s  %-22s %10s %6s %6s  %s"
+
+
+def time_text(seconds):
+    if seconds < 1e-3:
+        return "%.1f us" % (seconds * 1e6)
+    return "%.2f ms" % (seconds * 1e3)
+
+
+def rate_text(record):
+    amount = record["flops"] or record["bytes"]
+    if not amount:
+        return ""
+    return "%.1f" % (amount / record["ptl"]["seconds"] * 1e-9)
+
+
+def ratio_text(value):
+    return "" if value is None else "%.2f" % value
+
+
+def print_head():
+    print(HEAD % ("work", "th", "PTL", "G/s", "share", "fastest peer", "",
+                  "ratio", "oneDNN", ""))
+
+
+def print_row(record):
+    first = fastest(record)
+    peer, peer_time, ratio = "-", "", None
+    if first:
+        peer = "%s %s" % (first[0], record["peers"][first[0]]["variant"])
+        peer_time = time_text(first[1])
+        ratio = record["ptl"]["seconds"] / first[1]
+    wrong = misses(record)
+    record["misses"] = wrong
+    print(ROW % (record["work"], record["threads"],
+                 time_text(record["ptl"]["seconds"]), rate_text(record),
+                 ratio_text(machine_share(record)), peer, peer_time,
+                 ratio_text(ratio), ratio_text(onednn_share(record)),
+                 "MISS " + "; ".join(wrong) if wrong else ""), flush=True)
+
+
+def print_legend():
+    print("""
+PTL: median of the rounds. G/s: GFLOP or GB a second. share: of the FMA peak
+(products, conv) or of STREAM's triad (operators), measured in turn with the
+work. ratio: PTL's time over the fastest peer's. oneDNN: PTL's speed over
+oneDNN's.""")
+
+
+def print_summary(records):
+    shares = [s for s in map(onednn_share, records) if s is not None]
+    products = [s for r, s in ((r, onednn_share(r)) for r in records)
+                if s is not None and r["group"] == "products"]
+    if products:
+        good = sum(s >= ONEDNN_MOST for s in products)
+        print("products at %.2f of oneDNN or more: %d of %d%s" % (
+            ONEDNN_MOST, good, len(products),
+            "" if 2 * good > len(products) else "  MISS most"))
+    count = sum(len(r.get("misses", ())) for r in records)
+    print("misses: %d" % count)
+
+
+def write_json(path, machine, records, extra, failures):
+    with open(path, "w") as f:
+        json.dump({"machine": machine, "records": records, "failures": failures,
+                   **extra}, f, indent=1)
+        f.write("\n")
