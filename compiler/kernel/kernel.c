@@ -42,7 +42,9 @@ kern_kernel *kern_kernel_new(kern_module *m, const char *name,
 int kern_buffer_add(kern_kernel *k, const char *name, ptl_dtype dtype,
                     bool written)
 {
-    kern_buffer buffer = {arena_strdup(k->module->arena, name), dtype, written};
+    kern_buffer buffer = {.name = arena_strdup(k->module->arena, name),
+                          .dtype = dtype,
+                          .written = written};
     vec_push(k->module->arena, &k->buffers, buffer);
     return k->buffers.count - 1;
 }

@@ -100,6 +100,8 @@ typedef struct kern_buffer {
     const char *name;
     ptl_dtype dtype;
     bool written; /* else read only */
+    bool streamed; /* written and not read soon: whole vectors may go around
+                      the caches. A wish; never changes bits. */
 } kern_buffer;
 
 /*

@@ -211,8 +211,9 @@ static void print_kernel(ptl_str *out, const kern_kernel *k)
     str_printf(out, "kernel %s tasks %" PRId64 "\n", k->name, k->task_count);
     for (int i = 0; i < k->buffers.count; i++) {
         const kern_buffer *b = &k->buffers.data[i];
-        str_printf(out, "  buffer %d:%s %s%s\n", i, b->name,
-                   dtype_name(b->dtype), b->written ? " written" : "");
+        str_printf(out, "  buffer %d:%s %s%s%s\n", i, b->name,
+                   dtype_name(b->dtype), b->written ? " written" : "",
+                   b->streamed ? " streamed" : "");
     }
     if (k->kind == KERN_TILE)
         print_tile(out, &k->tile);

@@ -21,12 +21,16 @@ int build_buffer(build *k, int buffer, bool written)
     for (int i = 0; i < k->bound->buffers.count; i++)
         if (k->bound->buffers.data[i] == home) {
             kern_buffer *b = &k->kernel->buffers.data[i];
+            /* what is read here as well is in the caches in any case */
+            b->streamed = b->streamed && written;
             b->written = b->written || written;
             return i;
         }
     const sched_buffer *b = &k->s->buffers.data[home];
     vec_push(k->module->arena, &k->bound->buffers, home);
-    return kern_buffer_add(k->kernel, b->name, b->dtype, written);
+    int added = kern_buffer_add(k->kernel, b->name, b->dtype, written);
+    k->kernel->buffers.data[added].streamed = written && k->step->streams;
+    return added;
 }
 
 kern_module *kern_build(const sched_schedule *s, kern_bound **bound)

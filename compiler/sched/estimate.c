@@ -133,6 +133,22 @@ static double step_flops(const sched_step *step)
     }
 }
 
+/*
+ * A step that moves more than the last cache holds finds nothing of its results
+ * there afterwards; stored around the caches, they need not be fetched first.
+ * Below that, whoever reads them next is better served by the caches.
+ */
+enum { STREAM_BYTES = 32 << 20 };
+
+static bool streams(const sched_step *step)
+{
+    bool plain = step->kind == SCHED_STEP_MAP ||
+                 step->kind == SCHED_STEP_ROWS ||
+                 step->kind == SCHED_STEP_FILL ||
+                 step->kind == SCHED_STEP_SCATTER;
+    return plain && step->bytes > STREAM_BYTES;
+}
+
 void sched_estimate(sched_schedule *s)
 {
     for (int i = 0; i < s->steps.count; i++) {
@@ -143,5 +159,6 @@ void sched_estimate(sched_schedule *s)
                 s->buffers.data[step->reads.data[k].buffer].size_bytes;
         for (int k = 0; k < step->node_count; k++)
             step->bytes += s->buffers.data[step->targets[k]].size_bytes;
+        step->streams = streams(step);
     }
 }

@@ -92,6 +92,8 @@ static void print_step(const sched_schedule *s, int index, ptl_str *out)
                    step->reads.data[i].same_map ? "=" : "");
     str_printf(out, "; %lld flops, %lld bytes", (long long)step->flops,
                (long long)step->bytes);
+    if (step->streams)
+        str_add(out, ", streamed");
     if (step->note)
         str_printf(out, " (not on the template: %s)", step->note);
     str_add(out, "\n");

@@ -233,6 +233,7 @@ typedef struct sched_step {
     int tables[3];        /* TILE: batch, row, column offsets;
                              DIRECT: tiles, runs left and right */
     int64_t flops, bytes; /* estimates */
+    bool streams; /* results go around the caches: see sched_estimate() */
     const char *note;     /* why not on the template; NULL: nothing to say */
 } sched_step;
 

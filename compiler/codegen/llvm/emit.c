@@ -249,6 +249,18 @@ static LLVMValueRef kernel_function(llvm_emitter *e, const char *name)
     return f;
 }
 
+/* What was stored around the caches is ordered by a fence alone. */
+static void finish_streams(llvm_emitter *e)
+{
+    for (int i = 0; i < e->kernel->buffers.count; i++)
+        if (e->kernel->buffers.data[i].streamed) {
+            LLVMBuildFence(e->builder,
+                           LLVMAtomicOrderingSequentiallyConsistent, false,
+                           "");
+            return;
+        }
+}
+
 static void emit_body(llvm_emitter *e)
 {
     if (e->kernel->kind == KERN_TILE) {
@@ -281,6 +293,7 @@ static void emit_kernel(llvm_emitter *e, const kern_kernel *k, const char *name)
     e->task = tasks.index;
     emit_body(e);
     llvm_loop_close(e, &tasks, 0);
+    finish_streams(e);
     LLVMBuildRetVoid(e->builder);
 
     free(e->values);

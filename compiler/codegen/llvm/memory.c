@@ -7,7 +7,10 @@
  */
 #include "codegen/llvm/internal.h"
 
-enum { MAX_LANES = 64 };
+enum {
+    MAX_LANES = 64,
+    LINE = 64, /* bytes that travel together between memory and the caches */
+};
 
 /* One access, with everything the cases below need. */
 typedef struct access {
@@ -19,6 +22,7 @@ typedef struct access {
     LLVMValueRef offsets; /* per lane, or NULL */
     LLVMValueRef mask;    /* or NULL */
     int64_t stride;
+    bool streamed;
 } access;
 
 static LLVMTypeRef element_type(const llvm_emitter *e, ptl_dtype dtype)
@@ -54,6 +58,7 @@ static access access_of(llvm_emitter *e, const kern_memory *at, int lanes)
         .offsets = at->offsets ? llvm_use(e, at->offsets) : NULL,
         .mask = at->mask ? llvm_use(e, at->mask) : NULL,
         .stride = at->stride,
+        .streamed = e->kernel->buffers.data[at->buffer].streamed,
     };
 }
 
@@ -263,8 +268,40 @@ static void store_plain(llvm_emitter *e, const access *a, LLVMValueRef x)
     LLVMSetAlignment(LLVMBuildStore(e->builder, x, a->at), a->align);
 }
 
+/* Around the caches: whole lines only, which is a question of the address. */
+static void store_streamed(llvm_emitter *e, const access *a, LLVMValueRef x)
+{
+    LLVMBuilderRef b = e->builder;
+    LLVMBasicBlockRef line = llvm_block(e, "line");
+    LLVMBasicBlockRef part = llvm_block(e, "part");
+    LLVMBasicBlockRef after = llvm_block(e, "stored");
+    LLVMValueRef at = LLVMBuildPtrToInt(b, a->at, e->i64, "");
+    LLVMValueRef off = LLVMBuildAnd(b, at, llvm_i64(e, LINE - 1), "");
+    LLVMValueRef whole =
+        LLVMBuildICmp(b, LLVMIntEQ, off, llvm_i64(e, 0), "");
+    LLVMBuildCondBr(b, whole, line, part);
+    LLVMPositionBuilderAtEnd(b, line);
+    LLVMValueRef store = LLVMBuildStore(b, x, a->at);
+    LLVMSetAlignment(store, LINE);
+    LLVMValueRef one = LLVMConstInt(e->i32, 1, false);
+    LLVMMetadataRef mark = LLVMValueAsMetadata(one);
+    LLVMSetMetadata(
+        store, LLVMGetMDKindIDInContext(e->context, "nontemporal", 11),
+        LLVMMetadataAsValue(e->context,
+                            LLVMMDNodeInContext2(e->context, &mark, 1)));
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, part);
+    store_plain(e, a, x);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
+}
+
 static void store_contiguous(llvm_emitter *e, const access *a, LLVMValueRef x)
 {
+    if (!a->mask && a->streamed && (unsigned)a->lanes * a->align == LINE) {
+        store_streamed(e, a, x);
+        return;
+    }
     if (!a->mask) {
         store_plain(e, a, x);
         return;
