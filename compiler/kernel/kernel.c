@@ -10,6 +10,7 @@
 #include "kernel/rules.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 kern_module *kern_module_new(void)
 {
@@ -291,6 +292,31 @@ kern_value *kern_lane(kern_builder *b, kern_value *x, int lane)
     v->args[0] = x;
     v->integer = lane;
     return emit(b, v);
+}
+
+kern_value *kern_shuffle(kern_builder *b, kern_value *x, kern_value *y,
+                         const uint8_t *order, int lanes)
+{
+    kern_value *v = new_value(b, KERN_SHUFFLE, x->type, lanes);
+    uint8_t *copy =
+        ARENA_ARRAY(b->kernel->module->arena, uint8_t, (size_t)lanes);
+    memcpy(copy, order, (size_t)lanes);
+    v->args[0] = x;
+    v->args[1] = y;
+    v->order = copy;
+    return emit(b, v);
+}
+
+kern_value *kern_half(kern_builder *b, kern_value *x, int half)
+{
+    uint8_t order[UINT8_MAX + 1];
+    int lanes = x->lanes / 2;
+    PTL_ASSERT(x->lanes <= UINT8_MAX);
+    if (lanes == 1)
+        return kern_lane(b, x, half);
+    for (int i = 0; i < lanes; i++)
+        order[i] = (uint8_t)(half * lanes + i);
+    return kern_shuffle(b, x, x, order, lanes);
 }
 
 kern_value *kern_hsum(kern_builder *b, kern_value *x)

@@ -68,6 +68,7 @@ struct kern_value {
     double number;    /* CONST of a real */
     int64_t integer;  /* CONST of an integer or BOOL; LANE */
     kern_value *args[3];
+    const uint8_t *order; /* SHUFFLE: one number a lane; 2 lanes or more */
     kern_local *local;   /* GET */
     kern_memory memory;  /* LOAD */
 };
@@ -235,6 +236,11 @@ kern_value *kern_select(kern_builder *b, kern_value *cond, kern_value *x,
 kern_value *kern_convert(kern_builder *b, kern_value *x, kern_type type);
 kern_value *kern_bitcast(kern_builder *b, kern_value *x, kern_type type);
 kern_value *kern_lane(kern_builder *b, kern_value *x, int lane);
+/* `lanes` lanes of x and y, those of y counted after those of x. */
+kern_value *kern_shuffle(kern_builder *b, kern_value *x, kern_value *y,
+                         const uint8_t *order, int lanes);
+/* The lower (0) or upper (1) half of the lanes. */
+kern_value *kern_half(kern_builder *b, kern_value *x, int half);
 kern_value *kern_hsum(kern_builder *b, kern_value *x);
 kern_value *kern_any(kern_builder *b, kern_value *x);
 kern_value *kern_load(kern_builder *b, kern_memory at, int lanes);

@@ -79,6 +79,8 @@ static void print_operation(ptl_str *out, const kern_kernel *k,
         str_add(out, i ? ", " : " ");
         print_use(out, v->args[i]);
     }
+    for (int i = 0; v->op == KERN_SHUFFLE && i < v->lanes; i++)
+        str_printf(out, "%s%d", i ? " " : " to ", v->order[i]);
     if (v->op == KERN_LANE)
         str_printf(out, ", %" PRId64, v->integer);
 }

@@ -182,6 +182,19 @@ static const char *lane_rule(const kern_value *v)
     return v->integer >= 0 && v->integer < x->lanes ? NULL : "no such lane";
 }
 
+static const char *shuffle_rule(const kern_value *v)
+{
+    const kern_value *x = v->args[0], *y = v->args[1];
+    if (x->type != v->type || y->type != v->type || x->lanes != y->lanes)
+        return "operands differ in type or lanes";
+    if (v->lanes < 2 || x->lanes < 2 || !v->order)
+        return "many lanes and their order wanted";
+    for (int i = 0; i < v->lanes; i++)
+        if (v->order[i] >= 2 * x->lanes)
+            return "no such lane";
+    return NULL;
+}
+
 static const char *hsum_rule(const kern_value *v)
 {
     const kern_value *x = v->args[0];
@@ -246,23 +259,24 @@ static const char *(*const rules[KERN_OP_COUNT])(const kern_value *) = {
     [KERN_CONST] = const_rule,     [KERN_TASK] = count_rule,
     [KERN_INDEX] = count_rule,     [KERN_GET] = get_rule,
     [KERN_IOTA] = iota_rule,       [KERN_SPLAT] = splat_rule,
-    [KERN_LANE] = lane_rule,       [KERN_ADD] = number_rule,
-    [KERN_SUB] = number_rule,      [KERN_MUL] = number_rule,
-    [KERN_DIV] = number_rule,      [KERN_REM] = int_rule,
-    [KERN_FMA] = real_rule,        [KERN_NEG] = number_rule,
-    [KERN_ABS] = number_rule,      [KERN_SQRT] = real_rule,
-    [KERN_FLOOR] = real_rule,      [KERN_CEIL] = real_rule,
-    [KERN_ROUND] = real_rule,      [KERN_MIN] = int_rule,
-    [KERN_MAX] = int_rule,         [KERN_AND] = bits_rule,
-    [KERN_OR] = bits_rule,         [KERN_XOR] = bits_rule,
-    [KERN_NOT] = bits_rule,        [KERN_SHL] = int_rule,
-    [KERN_SHR] = int_rule,         [KERN_SAR] = int_rule,
-    [KERN_MULHI] = mulhi_rule,     [KERN_EQ] = compare_rule,
-    [KERN_NE] = compare_rule,      [KERN_LT] = compare_rule,
-    [KERN_LE] = compare_rule,      [KERN_GT] = compare_rule,
-    [KERN_GE] = compare_rule,      [KERN_SELECT] = select_rule,
-    [KERN_CONVERT] = convert_rule, [KERN_BITCAST] = bitcast_rule,
-    [KERN_HSUM] = hsum_rule,       [KERN_ANY] = any_rule,
+    [KERN_LANE] = lane_rule,       [KERN_SHUFFLE] = shuffle_rule,
+    [KERN_ADD] = number_rule,      [KERN_SUB] = number_rule,
+    [KERN_MUL] = number_rule,      [KERN_DIV] = number_rule,
+    [KERN_REM] = int_rule,         [KERN_FMA] = real_rule,
+    [KERN_NEG] = number_rule,      [KERN_ABS] = number_rule,
+    [KERN_SQRT] = real_rule,       [KERN_FLOOR] = real_rule,
+    [KERN_CEIL] = real_rule,       [KERN_ROUND] = real_rule,
+    [KERN_MIN] = int_rule,         [KERN_MAX] = int_rule,
+    [KERN_AND] = bits_rule,        [KERN_OR] = bits_rule,
+    [KERN_XOR] = bits_rule,        [KERN_NOT] = bits_rule,
+    [KERN_SHL] = int_rule,         [KERN_SHR] = int_rule,
+    [KERN_SAR] = int_rule,         [KERN_MULHI] = mulhi_rule,
+    [KERN_EQ] = compare_rule,      [KERN_NE] = compare_rule,
+    [KERN_LT] = compare_rule,      [KERN_LE] = compare_rule,
+    [KERN_GT] = compare_rule,      [KERN_GE] = compare_rule,
+    [KERN_SELECT] = select_rule,   [KERN_CONVERT] = convert_rule,
+    [KERN_BITCAST] = bitcast_rule, [KERN_HSUM] = hsum_rule,
+    [KERN_ANY] = any_rule,
 };
 
 const char *kern_value_problem(const kern_kernel *k, const kern_value *v)

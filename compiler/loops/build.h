@@ -56,6 +56,7 @@ typedef struct emit {
     int lanes, lane_var; /* lane_var -1: one lane everywhere */
     kern_value *var[IR_MAX_VARS];
     const ir_var *range;  /* what the variables run over */
+    int range_count;
     kern_value *mask;     /* lanes in use, NULL: all */
     kern_value **memo;    /* by expression id */
     VEC(int) log;         /* what is in it, in order */
@@ -107,6 +108,7 @@ typedef struct nest {
     int count;
     bool has_lanes;
     int jam; /* vectors side by side in the main loop */
+    int flat; /* from this loop on each value is code of its own */
     kern_value *lo[IR_MAX_VARS], *hi[IR_MAX_VARS]; /* NULL: 0 and extent */
     uint32_t unbound;  /* variables that get values only inside the body */
     ir_expr **hoisted; /* what to evaluate as early as possible */

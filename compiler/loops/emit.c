@@ -10,8 +10,12 @@
 
 void emit_init(emit *e, build *k, const ir_var *range, int range_count)
 {
-    *e = (emit){
-        .k = k, .b = &k->b, .lanes = k->lanes, .lane_var = -1, .range = range};
+    *e = (emit){.k = k,
+                .b = &k->b,
+                .lanes = k->lanes,
+                .lane_var = -1,
+                .range = range,
+                .range_count = range_count};
     e->memo = ARENA_ARRAY(k->scratch, kern_value *,
                           k->step->scope->graph->next_expr + 1);
     e->forward = ARENA_ARRAY(k->scratch, kern_value *,

@@ -6,13 +6,14 @@
  * what is left is one masked vector.
  */
 #include "loops/build.h"
+#include <string.h>
 
 enum { MOST_TASKS = 256 };
 
 void nest_init(nest *n, emit *e, const sched_loop *loops, int count,
                int lane_var)
 {
-    *n = (nest){.e = e, .jam = 1};
+    *n = (nest){.e = e, .jam = 1, .flat = IR_MAX_VARS};
     for (int i = 0; i < count; i++)
         if (lane_var < 0 || loops[i].var != lane_var)
             n->loops[n->count++] = loops[i];
@@ -182,6 +183,27 @@ static void run_lanes(nest *n, kern_value *lo, kern_value *hi)
         run_rest(n, lo, hi);
 }
 
+/* Each value of the loop is code of its own, in which the variable is a
+ * constant: guards and addresses fold. */
+static void run_flat(nest *n, int first)
+{
+    emit *e = n->e;
+    const sched_loop *loop = &n->loops[first];
+    const ir_var *range = e->range;
+    ir_var *here = ARENA_ARRAY(e->k->scratch, ir_var, e->range_count);
+    memcpy(here, range, (size_t)e->range_count * sizeof *here);
+    e->range = here;
+    for (int64_t i = 0; i < loop->extent; i++) {
+        int mark = emit_mark(e);
+        set_var(n, loop, number(n, i));
+        here[loop->var].lo = loop->lo + i;
+        here[loop->var].hi = loop->lo + i + 1;
+        nest_run(n, first + 1);
+        emit_rewind(e, mark);
+    }
+    e->range = range;
+}
+
 void nest_run(nest *n, int first)
 {
     if (first == n->count) {
@@ -189,6 +211,10 @@ void nest_run(nest *n, int first)
         return;
     }
     hoist(n, first);
+    if (first >= n->flat) {
+        run_flat(n, first);
+        return;
+    }
     const sched_loop *loop = &n->loops[first];
     kern_value *lo = n->lo[first] ? n->lo[first] : number(n, 0);
     kern_value *hi = n->hi[first] ? n->hi[first] : number(n, loop->extent);

@@ -11,7 +11,10 @@
 #include "kernel/math.h"
 #include <math.h>
 
-enum { JAM = 4 }; /* vectors side by side: hides the latency of an add */
+enum {
+    JAM = 4, /* vectors side by side: hides the latency of an add */
+    MOST_FLAT = 9,
+};
 
 typedef struct accumulator {
     kern_local *value;
@@ -30,6 +33,8 @@ typedef struct reducer {
     bool exponentials;
     kern_value *shift[JAM]; /* LSE: what is subtracted, by copy */
     int vectors;      /* side by side where the lanes split the reduction */
+    bool flat;        /* the reduced box is so small that it is no loop */
+    bool fresh;       /* nothing is in the accumulators yet */
     kern_value *part; /* which chunk, NULL: not cut */
     accumulator acc[JAM];
     int out; /* the kernel's buffer */
@@ -82,13 +87,12 @@ static bool wants_larger(ir_reduce op)
 static kern_value *beats(reducer *r, kern_value *y, kern_value *x)
 {
     kern_builder *b = &r->k->b;
-    kern_value *better =
-        kern_op2(b, wants_larger(r->op) ? KERN_GT : KERN_LT, y, x);
+    bool larger = wants_larger(r->op);
     if (!kern_is_real(y->type))
-        return better;
-    kern_value *nan = kern_op2(b, KERN_NE, y, y);
-    kern_value *first = kern_op2(b, KERN_EQ, x, x);
-    return kern_op2(b, KERN_OR, better, kern_op2(b, KERN_AND, nan, first));
+        return kern_op2(b, larger ? KERN_GT : KERN_LT, y, x);
+    kern_value *worse = kern_op2(b, larger ? KERN_LE : KERN_GE, y, x);
+    kern_value *number = kern_op2(b, KERN_EQ, x, x);
+    return kern_op2(b, KERN_AND, kern_op1(b, KERN_NOT, worse), number);
 }
 
 static kern_value *combined(reducer *r, kern_value *x, kern_value *y)
@@ -220,6 +224,14 @@ static kern_value *next_value(reducer *r, int copy, kern_value *old)
     return combined(r, old, kern_splat(e->b, x, r->lanes));
 }
 
+/* Is the first element all there is so far? Then it need not be compared with
+ * what stands for nothing. */
+static bool takes_first(const reducer *r, kern_value *cond)
+{
+    bool compares = has_index(r) || r->op == IR_MAX || r->op == IR_MIN;
+    return r->flat && r->fresh && !cond && compares;
+}
+
 static void accumulate_indexed(reducer *r, accumulator *a, kern_value *cond)
 {
     kern_builder *b = &r->k->b;
@@ -227,8 +239,15 @@ static void accumulate_indexed(reducer *r, accumulator *a, kern_value *cond)
     kern_value *y =
         kern_splat(b, as_type(r, emit_expr(r->e, r->n->comp.body)), r->lanes);
     kern_value *y_at = kern_splat(b, position(r), r->lanes);
-    kern_value *empty = kern_op2(b, KERN_LT, at, kern_int(b, KERN_I32, 1, 0));
-    kern_value *wins = kern_op2(b, KERN_OR, beats(r, y, x), empty);
+    if (takes_first(r, cond)) {
+        kern_set(b, a->value, y);
+        kern_set(b, a->index, y_at);
+        return;
+    }
+    kern_value *wins = beats(r, y, x);
+    if (!r->flat || r->n->comp.filter)
+        wins = kern_op2(b, KERN_OR, wins,
+                        kern_op2(b, KERN_LT, at, kern_int(b, KERN_I32, 1, 0)));
     if (cond)
         wins = kern_op2(b, KERN_AND, wins, cond);
     kern_set(b, a->value, kern_select(b, wins, y, x));
@@ -245,6 +264,11 @@ static void accumulate(reducer *r, int copy)
         return;
     }
     kern_value *old = kern_get(b, a->value);
+    if (takes_first(r, cond)) {
+        kern_value *first = as_type(r, emit_expr(r->e, r->n->comp.body));
+        kern_set(b, a->value, kern_splat(b, first, r->lanes));
+        return;
+    }
     kern_value *next = kern_splat(b, next_value(r, copy, old), r->lanes);
     kern_set(b, a->value, cond ? kern_select(b, cond, next, old) : next);
 }
@@ -281,6 +305,8 @@ static void outputs_body(nest *n, int copies, void *ctx)
     (void)copies;
     for (int i = 0; i < c->copies; i++)
         accumulate_copy(c->j, c->outer, i);
+    for (int i = 0; i < c->j->count; i++)
+        c->j->parts[i].fresh = false;
 }
 
 /* ---------- from accumulators to a result ---------- */
@@ -292,23 +318,21 @@ static kern_value *across_lanes(reducer *r, kern_value *x)
         return x;
     if (r->op == IR_SUM)
         return kern_hsum(b, x);
-    kern_value *lane[64];
-    for (int i = 0; i < x->lanes; i++)
-        lane[i] = kern_lane(b, x, i);
-    for (int half = x->lanes / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            lane[i] = combined(r, lane[i], lane[i + half]);
-    return lane[0];
+    while (x->lanes > 1)
+        x = combined(r, kern_half(b, x, 0), kern_half(b, x, 1));
+    return x;
 }
 
 static kern_value *index_across_lanes(reducer *r, kern_value *x, kern_value *at)
 {
     kern_builder *b = &r->k->b;
-    kern_value *best = kern_lane(b, x, 0), *best_at = kern_lane(b, at, 0);
-    for (int i = 1; i < x->lanes; i++)
-        combine_indexed(r, &best, &best_at, kern_lane(b, x, i),
-                        kern_lane(b, at, i));
-    return best_at;
+    while (x->lanes > 1) {
+        kern_value *y = kern_half(b, x, 1), *y_at = kern_half(b, at, 1);
+        x = kern_half(b, x, 0);
+        at = kern_half(b, at, 0);
+        combine_indexed(r, &x, &at, y, y_at);
+    }
+    return at;
 }
 
 static kern_value *finish_indexed(reducer *r, int copies)
@@ -357,6 +381,8 @@ static void inner_nest(joint *j, nest *n)
     nest_init(n, r->e, space->loops + space->out_count,
               space->count - space->out_count, lane_var);
     n->jam = r->plan->lanes_reduce ? r->vectors : 1;
+    if (r->flat)
+        n->flat = 0;
     n->hoisted = ARENA_ARRAY(r->k->scratch, ir_expr *, 2 * j->count);
     for (int i = 0; i < j->count; i++) {
         const ir_comp *comp = &j->parts[i].n->comp;
@@ -393,9 +419,11 @@ static void run_pass(joint *j, nest *outer, int copies)
     if (!r->plan->lanes_reduce && copies > 1)
         n.unbound = (uint32_t)1 << r->plan->lane_var;
     int accumulators = r->plan->lanes_reduce ? r->vectors : copies;
-    for (int i = 0; i < j->count; i++)
+    for (int i = 0; i < j->count; i++) {
+        j->parts[i].fresh = true;
         for (int a = 0; a < accumulators; a++)
             acc_init(&j->parts[i], &j->parts[i].acc[a]);
+    }
     n.body = r->plan->lanes_reduce ? split_body : outputs_body;
     n.ctx = r->plan->lanes_reduce ? (void *)j : (void *)&c;
     int mark = emit_mark(r->e);
@@ -503,6 +531,17 @@ static kern_type acc_type(const build *k, const ir_node *n)
     return KERN_I32;
 }
 
+/* Windows of pooling: a box as small as this is written out. */
+static bool is_flat(const reducer *r)
+{
+    const sched_space *space = r->space;
+    int64_t volume = 1;
+    for (int i = space->out_count; i < space->count; i++)
+        volume *= space->loops[i].extent;
+    return !r->plan->lanes_reduce && r->plan->chunks == 1 &&
+           volume <= MOST_FLAT && ir_volume(&r->n->comp) > 0;
+}
+
 /* The loops over what is left of the outputs. */
 static void outer_nest(joint *j, nest *outer)
 {
@@ -513,10 +552,11 @@ static void outer_nest(joint *j, nest *outer)
         r->type = acc_type(r->k, r->n);
         r->lanes = r->plan->lane_var >= 0 ? r->k->lanes : 1;
         r->vectors = vectors_of(r);
+        r->flat = is_flat(r);
     }
     nest_init(outer, first->e, first->space->loops, first->space->out_count,
               out_lanes ? first->plan->lane_var : -1);
-    outer->jam = out_lanes && j->count == 1 ? JAM : 1;
+    outer->jam = out_lanes && j->count == 1 && !first->flat ? JAM : 1;
     outer->body = reduce_outputs;
     outer->ctx = j;
 }

@@ -18,6 +18,7 @@ static void enter_member(rows_ctx *c, const ir_node *n)
 {
     emit *e = c->e;
     e->range = n->comp.vars;
+    e->range_count = n->comp.var_count;
     e->lane_var = -1;
     for (int v = c->k->step->row_rank; v < n->comp.var_count; v++)
         e->var[v] = kern_int(e->b, KERN_I64, 1, n->comp.vars[v].lo);

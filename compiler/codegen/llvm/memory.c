@@ -5,25 +5,9 @@
  * aligned address costs nothing to access with an unaligned instruction.
  * Addresses are not marked inbounds: a masked lane may lie anywhere.
  */
-#include "codegen/llvm/internal.h"
+#include "codegen/llvm/access.h"
 
-enum {
-    MAX_LANES = 64,
-    LINE = 64, /* bytes that travel together between memory and the caches */
-};
-
-/* One access, with everything the cases below need. */
-typedef struct access {
-    LLVMTypeRef element; /* as it lies in memory */
-    LLVMTypeRef type;    /* lanes of it */
-    unsigned align;
-    int lanes;
-    LLVMValueRef at;      /* pointer to lane 0 */
-    LLVMValueRef offsets; /* per lane, or NULL */
-    LLVMValueRef mask;    /* or NULL */
-    int64_t stride;
-    bool streamed;
-} access;
+enum { LINE = 64 }; /* bytes that travel together to and from the caches */
 
 static LLVMTypeRef element_type(const llvm_emitter *e, ptl_dtype dtype)
 {
@@ -39,18 +23,13 @@ static LLVMTypeRef element_type(const llvm_emitter *e, ptl_dtype dtype)
     ptl_panic(__FILE__, __LINE__, "no kernel element type for dtype %d", dtype);
 }
 
-static LLVMTypeRef vector_of(LLVMTypeRef element, int lanes)
-{
-    return LLVMVectorType(element, (unsigned)lanes);
-}
-
-static access access_of(llvm_emitter *e, const kern_memory *at, int lanes)
+static llvm_access access_of(llvm_emitter *e, const kern_memory *at, int lanes)
 {
     ptl_dtype dtype = e->kernel->buffers.data[at->buffer].dtype;
     LLVMTypeRef element = element_type(e, dtype);
-    return (access){
+    return (llvm_access){
         .element = element,
-        .type = lanes == 1 ? element : vector_of(element, lanes),
+        .type = lanes == 1 ? element : LLVMVectorType(element, (unsigned)lanes),
         .align = (unsigned)dtype_size(dtype),
         .lanes = lanes,
         .at = llvm_gep(e, element, e->buffers[at->buffer],
@@ -90,16 +69,16 @@ static LLVMValueRef to_memory(llvm_emitter *e, LLVMValueRef x,
 
 static LLVMValueRef all_lanes(llvm_emitter *e, int lanes)
 {
-    return LLVMConstAllOnes(vector_of(e->i1, lanes));
+    return LLVMConstAllOnes(LLVMVectorType(e->i1, (unsigned)lanes));
 }
 
-static LLVMValueRef mask_or_all(llvm_emitter *e, const access *a)
+static LLVMValueRef mask_or_all(llvm_emitter *e, const llvm_access *a)
 {
     return a->mask ? a->mask : all_lanes(e, a->lanes);
 }
 
 /* Pointers to every lane. */
-static LLVMValueRef lane_pointers(llvm_emitter *e, const access *a)
+static LLVMValueRef lane_pointers(llvm_emitter *e, const llvm_access *a)
 {
     LLVMValueRef steps[MAX_LANES];
     if (a->offsets)
@@ -120,9 +99,9 @@ static LLVMValueRef reverse_lanes(llvm_emitter *e, LLVMValueRef x, int lanes)
 }
 
 /* Lanes run downwards: the same elements upwards, from the last lane. */
-static access forwards(llvm_emitter *e, const access *a)
+static llvm_access forwards(llvm_emitter *e, const llvm_access *a)
 {
-    access up = *a;
+    llvm_access up = *a;
     up.at = llvm_gep(e, a->element, a->at, llvm_i64(e, 1 - a->lanes), "");
     up.stride = 1;
     if (a->mask)
@@ -131,9 +110,9 @@ static access forwards(llvm_emitter *e, const access *a)
 }
 
 /* Lane `lane` of a strided access. */
-static access lane_access(llvm_emitter *e, const access *a, int lane)
+static llvm_access lane_access(llvm_emitter *e, const llvm_access *a, int lane)
 {
-    access one = *a;
+    llvm_access one = *a;
     one.lanes = 1;
     one.type = a->element;
     one.at = llvm_gep(e, a->element, a->at, llvm_i64(e, a->stride * lane), "");
@@ -142,19 +121,19 @@ static access lane_access(llvm_emitter *e, const access *a, int lane)
 
 /* ---------- loads ---------- */
 
-static LLVMValueRef load_plain(llvm_emitter *e, const access *a,
-                               const char *name)
+LLVMValueRef llvm_load_plain(llvm_emitter *e, const llvm_access *a,
+                             const char *name)
 {
     LLVMValueRef x = LLVMBuildLoad2(e->builder, a->type, a->at, name);
     LLVMSetAlignment(x, a->align);
     return x;
 }
 
-static LLVMValueRef load_contiguous(llvm_emitter *e, const access *a,
-                                    LLVMValueRef other, const char *name)
+LLVMValueRef llvm_load_contiguous(llvm_emitter *e, const llvm_access *a,
+                                  LLVMValueRef other, const char *name)
 {
     if (!a->mask)
-        return load_plain(e, a, name);
+        return llvm_load_plain(e, a, name);
     LLVMTypeRef types[] = {a->type, e->ptr};
     LLVMValueRef args[] = {a->at, LLVMConstInt(e->i32, a->align, false),
                            a->mask, other};
@@ -162,17 +141,17 @@ static LLVMValueRef load_contiguous(llvm_emitter *e, const access *a,
 }
 
 /* One element under a one-lane mask: a branch, as no address may be touched. */
-static LLVMValueRef load_one(llvm_emitter *e, const access *a,
+static LLVMValueRef load_one(llvm_emitter *e, const llvm_access *a,
                              LLVMValueRef other, const char *name)
 {
     if (!a->mask)
-        return load_plain(e, a, name);
+        return llvm_load_plain(e, a, name);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->builder);
     LLVMBasicBlockRef read = llvm_block(e, "read");
     LLVMBasicBlockRef after = llvm_block(e, "read.done");
     LLVMBuildCondBr(e->builder, a->mask, read, after);
     LLVMPositionBuilderAtEnd(e->builder, read);
-    LLVMValueRef x = load_plain(e, a, "");
+    LLVMValueRef x = llvm_load_plain(e, a, "");
     LLVMBuildBr(e->builder, after);
     LLVMPositionBuilderAtEnd(e->builder, after);
     LLVMValueRef phi = LLVMBuildPhi(e->builder, a->type, name);
@@ -182,14 +161,14 @@ static LLVMValueRef load_one(llvm_emitter *e, const access *a,
 }
 
 /* One element for all lanes: read where any lane wants it. */
-static LLVMValueRef load_splat(llvm_emitter *e, const access *a,
+static LLVMValueRef load_splat(llvm_emitter *e, const llvm_access *a,
                                LLVMValueRef other, const char *name)
 {
-    access one = *a;
+    llvm_access one = *a;
     one.lanes = 1;
     one.type = a->element;
     if (!a->mask)
-        return llvm_splat(e, load_plain(e, &one, ""), a->lanes, name);
+        return llvm_splat(e, llvm_load_plain(e, &one, ""), a->lanes, name);
     LLVMTypeRef mask_type = LLVMTypeOf(a->mask);
     one.mask = llvm_call_intrinsic(e, "llvm.vector.reduce.or", &mask_type, 1,
                                    &(LLVMValueRef){a->mask}, 1, "");
@@ -198,7 +177,7 @@ static LLVMValueRef load_splat(llvm_emitter *e, const access *a,
                            llvm_splat(e, x, a->lanes, ""), other, name);
 }
 
-static LLVMValueRef load_gather(llvm_emitter *e, const access *a,
+static LLVMValueRef load_gather(llvm_emitter *e, const llvm_access *a,
                                 LLVMValueRef other, const char *name)
 {
     LLVMValueRef at = lane_pointers(e, a);
@@ -211,28 +190,28 @@ static LLVMValueRef load_gather(llvm_emitter *e, const access *a,
 
 /* A stride known here, no mask: element by element, which takes half the time
  * of a gather where that is microcode, and no longer elsewhere. */
-static LLVMValueRef load_each(llvm_emitter *e, const access *a)
+static LLVMValueRef load_each(llvm_emitter *e, const llvm_access *a)
 {
     LLVMValueRef x = LLVMGetPoison(a->type);
     for (int i = 0; i < a->lanes; i++) {
-        access one = lane_access(e, a, i);
-        x = LLVMBuildInsertElement(e->builder, x, load_plain(e, &one, ""),
+        llvm_access one = lane_access(e, a, i);
+        x = LLVMBuildInsertElement(e->builder, x, llvm_load_plain(e, &one, ""),
                                    llvm_i64(e, i), "");
     }
     return x;
 }
 
-static LLVMValueRef load_reversed(llvm_emitter *e, const access *a,
+static LLVMValueRef load_reversed(llvm_emitter *e, const llvm_access *a,
                                   LLVMValueRef other)
 {
-    access up = forwards(e, a);
+    llvm_access up = forwards(e, a);
     LLVMValueRef x =
-        load_contiguous(e, &up, reverse_lanes(e, other, a->lanes), "");
+        llvm_load_contiguous(e, &up, reverse_lanes(e, other, a->lanes), "");
     return reverse_lanes(e, x, a->lanes);
 }
 
-static LLVMValueRef load_access(llvm_emitter *e, access *a, LLVMValueRef other,
-                                const char *name)
+static LLVMValueRef load_access(llvm_emitter *e, llvm_access *a,
+                                LLVMValueRef other, const char *name)
 {
     if (a->lanes == 1) {
         if (a->offsets)
@@ -243,17 +222,21 @@ static LLVMValueRef load_access(llvm_emitter *e, access *a, LLVMValueRef other,
         return load_gather(e, a, other, name);
     switch (a->stride) {
     case 0: return load_splat(e, a, other, name);
-    case 1: return load_contiguous(e, a, other, name);
+    case 1:
+        return llvm_load_contiguous(e, a, other, name);
     case -1: return load_reversed(e, a, other);
     default:
-        return a->mask ? load_gather(e, a, other, name) : load_each(e, a);
+        break;
     }
+    if (llvm_has_wide_stride(e, a))
+        return llvm_load_strided(e, a, other);
+    return a->mask ? load_gather(e, a, other, name) : load_each(e, a);
 }
 
 LLVMValueRef llvm_emit_load(llvm_emitter *e, const kern_value *v)
 {
     const char *name = v->name ? v->name : "";
-    access a = access_of(e, &v->memory, v->lanes);
+    llvm_access a = access_of(e, &v->memory, v->lanes);
     PTL_ASSERT(a.lanes <= MAX_LANES);
     LLVMValueRef other = LLVMConstNull(a.type);
     if (v->memory.other)
@@ -263,13 +246,14 @@ LLVMValueRef llvm_emit_load(llvm_emitter *e, const kern_value *v)
 
 /* ---------- stores ---------- */
 
-static void store_plain(llvm_emitter *e, const access *a, LLVMValueRef x)
+static void store_plain(llvm_emitter *e, const llvm_access *a, LLVMValueRef x)
 {
     LLVMSetAlignment(LLVMBuildStore(e->builder, x, a->at), a->align);
 }
 
 /* Around the caches: whole lines only, which is a question of the address. */
-static void store_streamed(llvm_emitter *e, const access *a, LLVMValueRef x)
+static void store_streamed(llvm_emitter *e, const llvm_access *a,
+                           LLVMValueRef x)
 {
     LLVMBuilderRef b = e->builder;
     LLVMBasicBlockRef line = llvm_block(e, "line");
@@ -296,7 +280,8 @@ static void store_streamed(llvm_emitter *e, const access *a, LLVMValueRef x)
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-static void store_contiguous(llvm_emitter *e, const access *a, LLVMValueRef x)
+void llvm_store_contiguous(llvm_emitter *e, const llvm_access *a,
+                           LLVMValueRef x)
 {
     if (!a->mask && a->streamed && (unsigned)a->lanes * a->align == LINE) {
         store_streamed(e, a, x);
@@ -312,7 +297,7 @@ static void store_contiguous(llvm_emitter *e, const access *a, LLVMValueRef x)
     llvm_call_intrinsic(e, "llvm.masked.store", types, 2, args, 4, "");
 }
 
-static void store_one(llvm_emitter *e, const access *a, LLVMValueRef x)
+static void store_one(llvm_emitter *e, const llvm_access *a, LLVMValueRef x)
 {
     if (!a->mask) {
         store_plain(e, a, x);
@@ -328,7 +313,7 @@ static void store_one(llvm_emitter *e, const access *a, LLVMValueRef x)
 }
 
 /* Where two lanes meet the later one stands, as the intrinsic promises. */
-static void store_scatter(llvm_emitter *e, const access *a, LLVMValueRef x)
+static void store_scatter(llvm_emitter *e, const llvm_access *a, LLVMValueRef x)
 {
     LLVMValueRef at = lane_pointers(e, a);
     LLVMTypeRef types[] = {a->type, LLVMTypeOf(at)};
@@ -337,10 +322,10 @@ static void store_scatter(llvm_emitter *e, const access *a, LLVMValueRef x)
     llvm_call_intrinsic(e, "llvm.masked.scatter", types, 2, args, 4, "");
 }
 
-static void store_each(llvm_emitter *e, const access *a, LLVMValueRef x)
+static void store_each(llvm_emitter *e, const llvm_access *a, LLVMValueRef x)
 {
     for (int i = 0; i < a->lanes; i++) {
-        access one = lane_access(e, a, i);
+        llvm_access one = lane_access(e, a, i);
         store_plain(e, &one,
                     LLVMBuildExtractElement(e->builder, x, llvm_i64(e, i), ""));
     }
@@ -349,7 +334,7 @@ static void store_each(llvm_emitter *e, const access *a, LLVMValueRef x)
 void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
                      const kern_value *value)
 {
-    access a = access_of(e, at, value->lanes);
+    llvm_access a = access_of(e, at, value->lanes);
     PTL_ASSERT(a.lanes <= MAX_LANES);
     LLVMValueRef x = to_memory(e, llvm_use(e, value), value, a.type);
     if (a.lanes == 1) {
@@ -357,10 +342,12 @@ void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
             a.at = llvm_gep(e, a.element, a.at, a.offsets, "");
         store_one(e, &a, x);
     } else if (!a.offsets && a.stride == 1) {
-        store_contiguous(e, &a, x);
+        llvm_store_contiguous(e, &a, x);
     } else if (!a.offsets && a.stride == -1) {
-        access up = forwards(e, &a);
-        store_contiguous(e, &up, reverse_lanes(e, x, a.lanes));
+        llvm_access up = forwards(e, &a);
+        llvm_store_contiguous(e, &up, reverse_lanes(e, x, a.lanes));
+    } else if (!a.offsets && llvm_has_wide_stride(e, &a)) {
+        llvm_store_strided(e, &a, x);
     } else if (!a.offsets && !a.mask) {
         store_each(e, &a, x);
     } else {

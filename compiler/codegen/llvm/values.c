@@ -256,6 +256,17 @@ static LLVMValueRef some_lanes(llvm_emitter *e, LLVMValueRef x, int first,
                                   LLVMConstVector(mask, (unsigned)count), "");
 }
 
+static LLVMValueRef emit_shuffle(llvm_emitter *e, const kern_value *v)
+{
+    LLVMValueRef order[MAX_LANES];
+    PTL_ASSERT(v->lanes <= MAX_LANES);
+    for (int i = 0; i < v->lanes; i++)
+        order[i] = LLVMConstInt(e->i32, v->order[i], false);
+    return LLVMBuildShuffleVector(
+        e->builder, llvm_use(e, v->args[0]), llvm_use(e, v->args[1]),
+        LLVMConstVector(order, (unsigned)v->lanes), name_of(v));
+}
+
 /* Lane i and lane i + half, halving. */
 static LLVMValueRef emit_hsum(llvm_emitter *e, const kern_value *v)
 {
@@ -310,6 +321,8 @@ LLVMValueRef llvm_emit_value(llvm_emitter *e, const kern_value *v)
     case KERN_SPLAT:
         return llvm_splat(e, llvm_use(e, v->args[0]), v->lanes, name_of(v));
     case KERN_LANE: return emit_lane(e, v);
+    case KERN_SHUFFLE:
+        return emit_shuffle(e, v);
     case KERN_NEG: return emit_neg(e, v);
     case KERN_ABS: return emit_integer_abs(e, v);
     case KERN_NOT:

@@ -139,6 +139,19 @@ static void splat(const kern_value *v, void *out, const void *from, int lane)
                (const char *)from + (size_t)lane * size, size);
 }
 
+static void shuffle(const kern_value *v, char *out, const char *x,
+                    const char *y)
+{
+    size_t size = type_size(v->type);
+    int lanes = v->args[0]->lanes;
+    for (int i = 0; i < v->lanes; i++) {
+        int lane = v->order[i];
+        const char *from = lane < lanes ? x + (size_t)lane * size
+                                        : y + (size_t)(lane - lanes) * size;
+        memcpy(out + (size_t)i * size, from, size);
+    }
+}
+
 static void compute(machine *m, const kern_value *v)
 {
     void *out = value_memory(m, v);
@@ -164,6 +177,9 @@ static void compute(machine *m, const kern_value *v)
         return;
     case KERN_LANE:
         splat(v, out, args[0], (int)v->integer);
+        return;
+    case KERN_SHUFFLE:
+        shuffle(v, out, args[0], args[1]);
         return;
     case KERN_LOAD:
         load(m, v);

@@ -22,6 +22,7 @@ static kern_module *scaled_copy(void)
         &b, (kern_memory){.buffer = x, .offset = at, .stride = 1}, 16);
     v = kern_fma(&b, v, kern_real(&b, KERN_F32, 1, 2.0),
                  kern_real(&b, KERN_F32, 1, 1.0));
+    k->buffers.data[y].streamed = true;
     kern_store(&b, (kern_memory){.buffer = y, .offset = at, .stride = 1}, v);
     return m;
 }
@@ -35,7 +36,7 @@ static void text_names_all_a_generator_reads(void **state)
     assert_string_equal(str_text(&out),
                         "kernel scaled tasks 4\n"
                         "  buffer 0:x f32\n"
-                        "  buffer 1:y f32 written\n"
+                        "  buffer 1:y f32 written streamed\n"
                         "  v1: i64 = task\n"
                         "  v2: i64 = mul v1, i64(16)\n"
                         "  v3: f32x16 = load 0:x[v2 + lane*1]\n"

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -182,13 +184,15 @@ static kern_memory access_of(kern_builder *b, int buffer, shape s)
 }
 
 static const shape shapes[] = {
-    {FROM, 1, false, false, false},  {FROM, 1, false, true, false},
-    {FROM, 1, false, true, true},    {FROM, 0, false, false, false},
-    {FROM, 0, false, true, true},    {FROM + 15, -1, false, false, false},
-    {FROM + 15, -1, false, true, true}, {FROM, 3, false, false, false},
-    {FROM, 3, false, true, true},    {FROM, 0, true, false, false},
-    {FROM, 1, true, true, true},     {FROM, 0, true, true, false},
-    {FROM + 30, -2, false, true, false},
+    {FROM, 1, false, false, false},      {FROM, 1, false, true, false},
+    {FROM, 1, false, true, true},        {FROM, 0, false, false, false},
+    {FROM, 0, false, true, true},        {FROM + 15, -1, false, false, false},
+    {FROM + 15, -1, false, true, true},  {FROM, 3, false, false, false},
+    {FROM, 3, false, true, true},        {FROM, 0, true, false, false},
+    {FROM, 1, true, true, true},         {FROM, 0, true, true, false},
+    {FROM + 30, -2, false, true, false}, {1, 2, false, false, false},
+    {1, 2, false, true, true},           {0, 4, false, false, false},
+    {3, 4, false, true, false},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -323,6 +327,87 @@ static void every_shape_of_access(void **state)
     kern_module_free(m);
 }
 
+/* Lanes 2 apart from the first element of a page to the last. */
+static void a_strided_access_stays_within_its_lanes(void **state)
+{
+    (void)state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    int64_t last = (int64_t)(page / sizeof(float)) - 1;
+    char *map =
+        mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(map != MAP_FAILED);
+    assert_int_equal(mprotect(map + page, page, PROT_READ | PROT_WRITE), 0);
+    float *x = (float *)(void *)(map + page);
+    kern_module *m = kern_module_new();
+    kern_builder b = two_buffers(m, 1);
+    int64_t from[] = {0, last - 2 * (LANES - 1)};
+    for (int i = 0; i < 2; i++) {
+        kern_memory lanes = at(1, i64(&b, from[i]), 2);
+        kern_store(&b, lanes, kern_load(&b, lanes, LANES));
+    }
+    for (const char *const *cpu = test_levels(); *cpu; cpu++) {
+        llvm_code *code = test_compile(m, *cpu);
+        void *args[] = {x, x};
+        x[0] = 3.0f;
+        x[last] = 4.0f;
+        llvm_entry(code, 0)(args, 0, 1);
+        assert_true(x[0] == 3.0f && x[last] == 4.0f);
+        llvm_code_release(code);
+    }
+    kern_module_free(m);
+    munmap(map, 3 * page);
+}
+
+/* On a line and off it, whole and in part. */
+static void a_streamed_result_is_stored_like_any_other(void **state)
+{
+    (void)state;
+    static _Alignas(64) float x[N], y[N];
+    kern_module *m = kern_module_new();
+    kern_builder b = two_buffers(m, 1);
+    b.kernel->buffers.data[1].streamed = true;
+    int64_t to[] = {0, 19, 40};
+    for (int i = 0; i < 3; i++) {
+        kern_memory there = at(1, i64(&b, to[i]), 1);
+        there.mask = i == 2 ? mask_of(&b) : NULL;
+        kern_store(&b, there, kern_load(&b, at(0, i64(&b, to[i]), 1), LANES));
+    }
+    for (const char *const *cpu = test_levels(); *cpu; cpu++) {
+        llvm_code *code = test_compile(m, *cpu);
+        void *args[] = {x, y};
+        for (int i = 0; i < N; i++) {
+            x[i] = (float)(i + 1);
+            y[i] = -1.0f;
+        }
+        llvm_entry(code, 0)(args, 0, 1);
+        for (int i = 0; i < N; i++) {
+            bool stored = i < 16 || (i >= 19 && i < 35) ||
+                          (i >= 40 && i < 56 && (i - 40) % 3 != 0);
+            assert_true(y[i] == (stored ? x[i] : -1.0f));
+        }
+        llvm_code_release(code);
+    }
+    kern_module_free(m);
+}
+
+static void a_streamed_kernel_ends_with_a_fence(void **state)
+{
+    (void)state;
+    for (int streamed = 0; streamed < 2; streamed++) {
+        kern_module *m = kern_module_new();
+        kern_builder b = two_buffers(m, 1);
+        b.kernel->buffers.data[1].streamed = streamed;
+        kern_store(&b, at(1, i64(&b, 0), 1),
+                   kern_load(&b, at(0, i64(&b, 0), 1), LANES));
+        ptl_str text = test_emit(m, "native", false);
+        assert_int_equal(strstr(str_text(&text), "fence") != NULL, streamed);
+        assert_int_equal(strstr(str_text(&text), "!nontemporal") != NULL,
+                         streamed);
+        str_fini(&text);
+        kern_module_free(m);
+    }
+}
+
 /* Lanes that are off touch nothing: the buffers are NULL. */
 static void masked_lanes_touch_nothing(void **state)
 {
@@ -452,6 +537,9 @@ int main(void)
         cmocka_unit_test(a_loop_takes_its_steps),
         cmocka_unit_test(only_the_tasks_asked_for_run),
         cmocka_unit_test(every_shape_of_access),
+        cmocka_unit_test(a_strided_access_stays_within_its_lanes),
+        cmocka_unit_test(a_streamed_result_is_stored_like_any_other),
+        cmocka_unit_test(a_streamed_kernel_ends_with_a_fence),
         cmocka_unit_test(masked_lanes_touch_nothing),
         cmocka_unit_test(dumps_carry_the_kernels_names),
         cmocka_unit_test(vectors_use_the_full_width),

@@ -131,6 +131,28 @@ CASE(every_reduction, false,
      "output e = e;\noutput f = f;\noutput g = g;\noutput h = h;\n"
      "output k = k;\noutput l = l;\noutput m = m;\n")
 
+/* Windows so small that they are written out: strides, padding, the lanes
+ * along a short row. */
+CASE(windows_of_pooling, false,
+     "input x: real[3, 5, 28, 28] generic f32;\n"
+     "input z: real[2, 14, 14, 20] generic f32;\n"
+     "comp a[n:3, c:5, p:14, q:14 | r:0..2, s:0..2] = "
+     "max x[n, c, 2*p + r, 2*q + s];\n"
+     "comp at[n:3, c:5, p:14, q:14 | r:0..2, s:0..2] below 4 = "
+     "argmax x[n, c, 2*p + r, 2*q + s];\n"
+     "comp b[n:3, c:5, p:14, q:14 | r:0..3, s:0..3] below 9 = "
+     "argmax x[n, c, 2*p + r - 1, 2*q + s - 1 else -inf];\n"
+     "comp d[n:3, c:5, p:9, q:9 | r:0..3, s:0..3] = "
+     "sum x[n, c, 3*p + r, 3*q + s];\n"
+     "comp e[n:2, p:7, q:7, c:20 | r:0..2, s:0..2] = "
+     "min z[n, 2*p + r, 2*q + s, c];\n"
+     "comp f[n:3, c:5, p:14, q:14 | r:0..2, s:0..2] = "
+     "max x[n, c, 2*p + r, 2*q + s] if r + s > 0;\n"
+     "comp g[n:3, c:5, p:14, q:14 | r:0..2, s:0..2] below 4 = "
+     "argmin x[n, c, 2*p + r, 2*q + s] if x[n, c, 2*p + r, 2*q + s] > 0.5;\n"
+     "output a = a;\noutput at = at;\noutput b = b;\noutput d = d;\n"
+     "output e = e;\noutput f = f;\noutput g = g;\n")
+
 CASE(filters_and_empty_ranges, false,
      "input x: real[19, 33] generic f32;\n"
      "comp a[i:19 | j:0..33] = sum x[i, j] if j <= i;\n"
@@ -401,6 +423,7 @@ int main(void)
         cmocka_unit_test(scalars_and_empty_tensors),
         cmocka_unit_test(sums_along_either_axis),
         cmocka_unit_test(every_reduction),
+        cmocka_unit_test(windows_of_pooling),
         cmocka_unit_test(filters_and_empty_ranges),
         cmocka_unit_test(a_large_sum_in_chunks),
         cmocka_unit_test(softmax_by_hand),

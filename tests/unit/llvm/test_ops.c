@@ -472,6 +472,47 @@ static void lanes_meet_by_the_fixed_tree(void **state)
     kern_module_free(m);
 }
 
+/* y = x reversed, then the upper half of x, then its lanes mixed with 2 x. */
+static void build_shuffles(kern_module *m)
+{
+    uint8_t back[LANES], mixed[LANES];
+    kern_builder b = lanes_kernel(m);
+    kern_value *x = kern_load(&b, at(&b, 0, 0), LANES);
+    kern_value *twice = kern_op2(&b, KERN_ADD, x, x);
+    for (int i = 0; i < LANES; i++) {
+        back[i] = (uint8_t)(LANES - 1 - i);
+        mixed[i] = (uint8_t)(i % 2 ? LANES + i / 2 : i / 2);
+    }
+    kern_store(&b, at(&b, 1, 0), kern_shuffle(&b, x, x, back, LANES));
+    kern_store(&b, at(&b, 1, LANES), kern_half(&b, x, 1));
+    kern_store(&b, at(&b, 1, LANES + LANES / 2),
+               kern_shuffle(&b, x, twice, mixed, LANES));
+}
+
+static void lanes_come_in_a_new_order(void **state)
+{
+    (void)state;
+    float x[LANES], y[2 * LANES + LANES / 2];
+    kern_module *m = kern_module_new();
+    build_shuffles(m);
+    for (int i = 0; i < LANES; i++)
+        x[i] = (float)(i + 1);
+    for (const char *const *cpu = test_levels(); *cpu; cpu++) {
+        llvm_code *code = test_compile(m, *cpu);
+        void *args[] = {x, y, NULL};
+        llvm_entry(code, 0)(args, 0, 1);
+        for (int i = 0; i < LANES; i++) {
+            float mixed = i % 2 ? 2 * x[i / 2] : x[i / 2];
+            assert_true(y[i] == x[LANES - 1 - i]);
+            assert_true(y[LANES + LANES / 2 + i] == mixed);
+        }
+        for (int i = 0; i < LANES / 2; i++)
+            assert_true(y[LANES + i] == x[LANES / 2 + i]);
+        llvm_code_release(code);
+    }
+    kern_module_free(m);
+}
+
 /* A fused multiply-add that is split would round twice and give zero here. */
 static void a_product_and_a_sum_are_not_fused(void **state)
 {
@@ -505,6 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_gives_its_bits),
         cmocka_unit_test(lanes_meet_by_the_fixed_tree),
+        cmocka_unit_test(lanes_come_in_a_new_order),
         cmocka_unit_test(a_product_and_a_sum_are_not_fused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
