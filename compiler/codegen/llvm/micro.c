@@ -10,19 +10,26 @@
  */
 #include "codegen/llvm/internal.h"
 #include <stdio.h>
+#include <string.h>
 
-enum { MAX_MR = 16, MAX_VECTORS = 4, UNROLL = 4, PREFETCH_BYTES = 64 };
+enum {
+    MAX_MR = 16,
+    MAX_VECTORS = 4,
+    UNROLL = 4,
+    PREFETCH_BYTES = 64,
+    AHEAD_LINES = UNROLL * LLVM_AHEAD_BYTES / PREFETCH_BYTES, /* in one turn */
+};
 
 typedef struct micro {
     LLVMTypeRef element, vector;
     unsigned align;
     int lanes, mr, nr, vectors; /* vectors to a row of the block */
-    LLVMValueRef kc, a, b, c, rows, first, next_c, next_rows;
+    LLVMValueRef kc, a, b, c, rows, first, next_c, next_rows, ahead;
 } micro;
 
 /* Where the k loop stands: the panels' positions and the sums. */
 typedef struct cursor {
-    LLVMValueRef a, b;
+    LLVMValueRef a, b, ahead;
     LLVMValueRef sum[MAX_MR][MAX_VECTORS];
 } cursor;
 
@@ -53,6 +60,15 @@ static LLVMValueRef step_from(llvm_emitter *e, const micro *m,
                : llvm_gep(e, m->element, base, llvm_i64(e, elements), name);
 }
 
+/* Asks for the line at `at`. It is wanted in the second cache. */
+static void prefetch(llvm_emitter *e, LLVMValueRef at)
+{
+    LLVMValueRef args[4] = {at, LLVMConstInt(e->i32, 0, false),
+                            LLVMConstInt(e->i32, 2, false),
+                            LLVMConstInt(e->i32, 1, false)};
+    llvm_call_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4, "");
+}
+
 static LLVMValueRef row_pointer(llvm_emitter *e, const micro *m,
                                 LLVMValueRef c, LLVMValueRef rows, int row)
 {
@@ -61,21 +77,16 @@ static LLVMValueRef row_pointer(llvm_emitter *e, const micro *m,
     return llvm_gep(e, m->element, c, offset, "c.row");
 }
 
-/* Asks for the next block of C while this one is worked on. It is wanted in the
- * second cache: rows of C are often a power of two apart, and then they would
- * all fall in one set of the first. */
+/* Asks for the next block of C while this one is worked on. Not in the first
+ * cache: rows of C are often a power of two apart, and then they would all fall
+ * in one set of it. */
 static void prefetch_next(llvm_emitter *e, const micro *m)
 {
     int line = PREFETCH_BYTES / (int)m->align;
-    LLVMValueRef args[4] = {NULL, LLVMConstInt(e->i32, 0, false),
-                            LLVMConstInt(e->i32, 2, false),
-                            LLVMConstInt(e->i32, 1, false)};
     for (int i = 0; i < m->mr; i++) {
         LLVMValueRef row = row_pointer(e, m, m->next_c, m->next_rows, i);
-        for (int j = 0; j < m->nr; j += line) {
-            args[0] = step_from(e, m, row, j, "");
-            llvm_call_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4, "");
-        }
+        for (int j = 0; j < m->nr; j += line)
+            prefetch(e, step_from(e, m, row, j, ""));
     }
 }
 
@@ -159,8 +170,10 @@ static void enter_loop(llvm_emitter *e, const micro *m, cursor *at,
     cursor before = *at;
     at->a = LLVMBuildPhi(e->builder, e->ptr, "a.at");
     at->b = LLVMBuildPhi(e->builder, e->ptr, "b.at");
+    at->ahead = LLVMBuildPhi(e->builder, e->ptr, "ahead.at");
     LLVMAddIncoming(at->a, &before.a, &from, 1);
     LLVMAddIncoming(at->b, &before.b, &from, 1);
+    LLVMAddIncoming(at->ahead, &before.ahead, &from, 1);
     for (int i = 0; i < m->mr; i++)
         for (int v = 0; v < m->vectors; v++) {
             at->sum[i][v] = sum_phi(e, m, i, v);
@@ -173,9 +186,18 @@ static void add_edge(const micro *m, const cursor *phis, cursor *values,
 {
     LLVMAddIncoming(phis->a, &values->a, &from, 1);
     LLVMAddIncoming(phis->b, &values->b, &from, 1);
+    LLVMAddIncoming(phis->ahead, &values->ahead, &from, 1);
     for (int i = 0; i < m->mr; i++)
         for (int v = 0; v < m->vectors; v++)
             LLVMAddIncoming(phis->sum[i][v], &values->sum[i][v], &from, 1);
+}
+
+static void prefetch_ahead(llvm_emitter *e, const micro *m, cursor *at)
+{
+    int line = PREFETCH_BYTES / (int)m->align;
+    for (int i = 0; i < AHEAD_LINES; i++)
+        prefetch(e, step_from(e, m, at->ahead, i * line, ""));
+    at->ahead = step_from(e, m, at->ahead, AHEAD_LINES * line, "");
 }
 
 /* `turns` turns of `steps` steps of k each; `at` moves to the end of them. */
@@ -188,6 +210,8 @@ static void k_loop(llvm_emitter *e, const micro *m, cursor *at,
     cursor skipped = *at, phis, merged;
     enter_loop(e, m, at, before);
     phis = *at;
+    if (steps == UNROLL)
+        prefetch_ahead(e, m, at);
     for (int u = 0; u < steps; u++)
         multiply(e, m, at, u);
     at->a = step_from(e, m, at->a, steps * m->mr, "");
@@ -203,9 +227,10 @@ static void k_loop(llvm_emitter *e, const micro *m, cursor *at,
 
 static LLVMValueRef declare(llvm_emitter *e, const char *name)
 {
-    LLVMTypeRef params[] = {e->i64, e->ptr, e->ptr, e->ptr, e->ptr, e->i1, e->ptr, e->ptr};
+    LLVMTypeRef params[] = {e->i64, e->ptr, e->ptr, e->ptr, e->ptr,
+                            e->i1,  e->ptr, e->ptr, e->ptr};
     LLVMTypeRef type =
-        LLVMFunctionType(LLVMVoidTypeInContext(e->context), params, 8, false);
+        LLVMFunctionType(LLVMVoidTypeInContext(e->context), params, 9, false);
     LLVMValueRef f = LLVMAddFunction(e->module, name, type);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     llvm_function_attributes(e, f);
@@ -214,12 +239,14 @@ static LLVMValueRef declare(llvm_emitter *e, const char *name)
 
 static void take_params(micro *m, LLVMValueRef f)
 {
-    LLVMValueRef *to[] = {&m->kc, &m->a, &m->b, &m->c, &m->rows, &m->first, &m->next_c, &m->next_rows};
-    const char *names[] = {"kc", "a", "b", "c", "rows", "first", "next.c", "next.rows"};
-    const size_t lengths[] = {2, 1, 1, 1, 4, 5, 6, 9};
-    for (unsigned i = 0; i < 8; i++) {
+    LLVMValueRef *to[] = {&m->kc,    &m->a,      &m->b,
+                          &m->c,     &m->rows,   &m->first,
+                          &m->next_c, &m->next_rows, &m->ahead};
+    const char *names[] = {"kc",    "a",      "b",         "c",    "rows",
+                           "first", "next.c", "next.rows", "ahead"};
+    for (unsigned i = 0; i < 9; i++) {
         *to[i] = LLVMGetParam(f, i);
-        LLVMSetValueName2(*to[i], names[i], lengths[i]);
+        LLVMSetValueName2(*to[i], names[i], strlen(names[i]));
     }
 }
 
@@ -234,6 +261,7 @@ static void emit_micro(llvm_emitter *e, micro *m)
     start_sums(e, m, &at);
     at.a = m->a;
     at.b = m->b;
+    at.ahead = m->ahead;
     k_loop(e, m, &at, turns, UNROLL, "k");
     k_loop(e, m, &at, rest, 1, "k.rest");
     store_sums(e, m, &at);

@@ -99,6 +99,8 @@ typedef struct place {
     LLVMValueRef next_row, next_col; /* of the tile after it */
     LLVMValueRef rows, cols; /* how many */
     LLVMValueRef a, b;       /* the panels */
+    LLVMValueRef next_b;     /* the panel of B after this one */
+    LLVMValueRef ahead;      /* what to ask for meanwhile */
 } place;
 
 /* Copies the tile's part of C to the scratch block or back, by the tables. */
@@ -132,10 +134,10 @@ static void call_micro(llvm_emitter *e, const tile *x, const place *p,
                        LLVMValueRef c, LLVMValueRef rows,
                        LLVMValueRef next_c, LLVMValueRef next_rows)
 {
-    LLVMValueRef args[] = {x->kc,    p->a,   p->b,     c,
-                           rows, x->first, next_c, next_rows};
+    LLVMValueRef args[] = {x->kc,    p->a,   p->b,      c,       rows,
+                           x->first, next_c, next_rows, p->ahead};
     LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(x->micro), x->micro,
-                   args, 8, "");
+                   args, 9, "");
 }
 
 static void tile_in_place(llvm_emitter *e, const tile *x, const place *p)
@@ -199,12 +201,12 @@ static void emit_one_tile(llvm_emitter *e, const tile *x, const place *p)
 
 /* ---------- loops over panels ---------- */
 
-/* The panel's rows of k from pc on: base + (panel * k + pc) * width. */
+/* The panel's rows of k from `pc` on: base + (panel * k + pc) * width. */
 static LLVMValueRef panel(llvm_emitter *e, const tile *x, LLVMValueRef base,
-                          LLVMValueRef index, int width, const char *name)
+                          LLVMValueRef index, LLVMValueRef pc, int width,
+                          const char *name)
 {
-    LLVMValueRef at =
-        LLVMBuildAdd(e->builder, mul(e, index, x->t->k), x->pc, "");
+    LLVMValueRef at = LLVMBuildAdd(e->builder, mul(e, index, x->t->k), pc, "");
     return llvm_gep(e, x->element, base, mul(e, at, width), name);
 }
 
@@ -249,6 +251,38 @@ static void find_next(llvm_emitter *e, const tile *x, panel_range m,
                         last_whole(e, t->n, t->nr), "next.col");
 }
 
+/* The panel of B that comes after panel `index`: its neighbour, or the first
+ * one of the next block of k. Past the last one it is anything. */
+static LLVMValueRef find_next_b(llvm_emitter *e, const tile *x, panel_range n,
+                                LLVMValueRef index)
+{
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef next = LLVMBuildAdd(b, index, llvm_i64(e, 1), "");
+    LLVMValueRef right = LLVMBuildICmp(b, LLVMIntSLT, next, n.hi, "right");
+    LLVMValueRef below = LLVMBuildAdd(b, x->pc, x->kc, "");
+    return panel(e, x, x->b, LLVMBuildSelect(b, right, next, n.lo, ""),
+                 LLVMBuildSelect(b, right, x->pc, below, ""), x->t->nr,
+                 "next.b");
+}
+
+/* The first tiles of a panel of B ask for the next panel, piece by piece, the
+ * others for the next panel of A. */
+static LLVMValueRef find_ahead(llvm_emitter *e, const tile *x, const place *p,
+                               LLVMValueRef turn)
+{
+    LLVMBuilderRef b = e->builder;
+    int size = x->t->type == KERN_F64 ? 8 : 4;
+    int per_step = LLVM_AHEAD_BYTES / size;
+    LLVMValueRef pieces = llvm_i64(e, (x->t->nr + per_step - 1) / per_step);
+    LLVMValueRef of_b = LLVMBuildICmp(b, LLVMIntSLT, turn, pieces, "");
+    LLVMValueRef step = mul(e, LLVMBuildMul(b, turn, x->kc, ""), per_step);
+    LLVMValueRef next_a =
+        llvm_gep(e, x->element, p->a, llvm_i64(e, x->t->k * x->t->mr), "");
+    return LLVMBuildSelect(b, of_b,
+                           llvm_gep(e, x->element, p->next_b, step, ""),
+                           next_a, "ahead");
+}
+
 static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
                         panel_range n)
 {
@@ -258,13 +292,16 @@ static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
         llvm_loop_open(e, n.lo, n.hi, llvm_i64(e, 1), "n.panel");
     p.col = mul(e, j.index, t->nr);
     p.cols = extent(e, p.col, t->n, t->nr, "cols");
-    p.b = panel(e, x, x->b, j.index, t->nr, "b.panel");
+    p.b = panel(e, x, x->b, j.index, x->pc, t->nr, "b.panel");
+    p.next_b = find_next_b(e, x, n, j.index);
     llvm_loop i =
         llvm_loop_open(e, m.lo, m.hi, llvm_i64(e, 1), "m.panel");
     p.row = mul(e, i.index, t->mr);
     find_next(e, x, m, i.index, &p);
     p.rows = extent(e, p.row, t->m, t->mr, "rows");
-    p.a = panel(e, x, x->a, i.index, t->mr, "a.panel");
+    p.a = panel(e, x, x->a, i.index, x->pc, t->mr, "a.panel");
+    p.ahead = find_ahead(e, x, &p,
+                         LLVMBuildSub(e->builder, i.index, m.lo, "turn"));
     emit_one_tile(e, x, &p);
     llvm_loop_close(e, &i, 0);
     llvm_loop_close(e, &j, 0);
