@@ -1,191 +1,280 @@
 /*
- * pack.c - operands of contractions into panels, and the tile step.
+ * pack.c - operands of contractions into panels.
  *
- * A panel holds `width` rows (columns) of an operand for every k, so the
- * micro-kernel reads straight on. The lanes run along the panel's width; what
- * lies past the operand's end is zero.
+ * So that the micro-kernel reads straight on: a panel holds `width` rows
+ * (columns) of an operand for every k. What lies past the operand's end is
+ * never used, and packed as zero or as a copy of what lies inside.
+ *
+ * Where k goes from row to row of a matrix, all panels of the task are packed
+ * for a few k before the next few: the rows are read straight on too. Else one
+ * panel is packed after the other.
  */
+#include "loops/pack.h"
 #include "ir/plant.h"
-#include "loops/build.h"
 
-/* A form at the current batch and vector, before the part along K. */
-typedef struct form_now {
-    kern_value *base;    /* I64 */
-    kern_value *offsets; /* per lane; NULL: by the axis' stride */
-} form_now;
+enum {
+    GROUP = 8
+}; /* values of k to a turn of the loop, where none is turned */
 
-typedef struct packer {
-    build *k;
-    emit e;
-    const sched_contraction *c;
-    ir_expr *factor;
-    const sched_axis *axis;
-    int width, out;
-    kern_value *at_k, *start;  /* position along K and along the axis */
-    kern_value *used;          /* lanes inside the operand, NULL: all */
-    form_now *address, *guard; /* by read, and by read and guard */
-} packer;
+/* What one task packs: a block of panels by a block of k. */
+typedef struct pack_cut {
+    int64_t panel_block, panel_blocks, k_block, k_blocks;
+} pack_cut;
 
-static kern_value *number(packer *p, int64_t x)
+/* A task's part, and where it goes: k of panel p at `to` + p * to_panel +
+ * k * width. */
+typedef struct pack_part {
+    kern_value *panel_lo, *panel_hi, *k_lo, *k_hi, *to;
+    int64_t to_panel;
+    bool k_rest; /* may the number of k be no multiple of the group? */
+} pack_part;
+
+/* ---------- one k ---------- */
+
+/* All loads before all stores, or no load could move up past a store. */
+static void pack_row(packer *p, kern_value *to)
 {
-    return kern_int(&p->k->b, KERN_I64, 1, x);
+    kern_builder *b = &p->k->b;
+    kern_value *row[PACK_MOST_PIECES];
+    for (int i = 0; i < p->piece_count; i++) {
+        const pack_piece *piece = p->at = &p->pieces[i];
+        int mark = emit_mark(&p->e);
+        p->e.lanes = piece->lanes;
+        row[i] = kern_splat(b, emit_expr(&p->e, p->factor), piece->lanes);
+        if (piece->used)
+            row[i] = kern_select(b, piece->used, row[i],
+                                 kern_real(b, p->k->real, 1, 0));
+        emit_rewind(&p->e, mark);
+    }
+    to = pack_sum(p, to, pack_scaled(p, p->at_k, p->width));
+    for (int i = 0; i < p->piece_count; i++) {
+        kern_memory at = {.buffer = p->out, .stride = 1};
+        at.offset = pack_sum(p, to, pack_number(p, p->pieces[i].first));
+        kern_store(b, at, row[i]);
+    }
 }
 
-static kern_value *scaled(packer *p, kern_value *x, int64_t by)
+static int group_size(const packer *p)
 {
-    return kern_op2(&p->k->b, KERN_MUL, x, number(p, by));
+    return p->turns ? p->turn : GROUP;
 }
 
-static kern_value *sum(packer *p, kern_value *x, kern_value *y)
+/* A group of k, from `k` on. */
+static void pack_group(packer *p, kern_value *to, kern_value *k)
 {
-    return kern_op2(&p->k->b, KERN_ADD, x, y);
+    kern_builder *b = &p->k->b;
+    if (!p->turns) {
+        kern_value *i =
+            kern_loop(b, pack_number(p, 0), pack_number(p, GROUP), 1, GROUP);
+        p->at_k = pack_sum(p, k, i);
+        pack_row(p, to);
+        kern_end(b);
+        return;
+    }
+    for (int i = 0; i < p->piece_count; i++)
+        pack_reads_turn(p, &p->pieces[i], k);
+    for (int u = 0; u < p->turn; u++) {
+        p->turned_k = u;
+        p->at_k = pack_sum(p, k, pack_number(p, u));
+        pack_row(p, to);
+    }
+    p->turned_k = -1;
 }
 
-static kern_value *lookup(packer *p, int table, kern_value *at, int lanes)
+/* ---------- panels ---------- */
+
+static kern_value *lanes_below(packer *p, kern_value *count, int lanes)
 {
-    kern_memory from = {.buffer = build_buffer(p->k, table, false),
-                        .offset = at,
-                        .stride = lanes > 1};
-    return kern_load(&p->k->b, from, lanes);
+    kern_builder *b = &p->k->b;
+    if (ir_is_planted(IR_PLANT_PACKING))
+        count = kern_op2(b, KERN_SUB, count, pack_number(p, 1));
+    return kern_op2(b, KERN_LT, kern_iota(b, KERN_I32, lanes),
+                    kern_convert(b, count, KERN_I32));
 }
 
-static kern_value *wide(packer *p, kern_value *x)
+/* Positions everything at a panel; a `whole` one needs no masks. Returns where
+ * its k 0 would go. */
+static kern_value *enter_panel(packer *p, const pack_part *part,
+                               kern_value *panel, bool whole)
 {
-    return kern_convert(&p->k->b, x, KERN_I64);
+    kern_builder *b = &p->k->b;
+    kern_value *first = pack_scaled(p, panel, p->width);
+    for (int i = 0; i < p->piece_count; i++) {
+        pack_piece *piece = &p->pieces[i];
+        piece->start = pack_sum(p, first, pack_number(p, piece->first));
+        kern_value *left = kern_op2(
+            b, KERN_SUB, pack_number(p, p->axis->extent), piece->start);
+        piece->used = whole ? NULL : lanes_below(p, left, piece->lanes);
+        pack_reads_start(p, piece);
+    }
+    return pack_sum(p, part->to, pack_scaled(p, panel, part->to_panel));
 }
 
-static form_now form_start(packer *p, const sched_form *form)
+/* k_lo and as many whole groups as there are. */
+static kern_value *whole_groups(packer *p, const pack_part *part)
 {
-    form_now now = {.base = number(p, form->constant)};
-    for (int i = 0; i < p->c->batch.count; i++) {
+    kern_builder *b = &p->k->b;
+    kern_value *size = pack_number(p, group_size(p));
+    kern_value *count = kern_op2(b, KERN_SUB, part->k_hi, part->k_lo);
+    kern_value *groups = kern_op2(b, KERN_DIV, count, size);
+    return pack_sum(p, part->k_lo, kern_op2(b, KERN_MUL, groups, size));
+}
+
+static void pack_panel(packer *p, const pack_part *part, kern_value *panel,
+                       bool whole)
+{
+    kern_builder *b = &p->k->b;
+    kern_value *to = enter_panel(p, part, panel, whole);
+    kern_value *end = whole_groups(p, part);
+    pack_group(p, to, kern_loop(b, part->k_lo, end, group_size(p), 0));
+    kern_end(b);
+    if (!part->k_rest)
+        return;
+    p->at_k = kern_loop(b, end, part->k_hi, 1, 0);
+    pack_row(p, to);
+    kern_end(b);
+}
+
+static void pack_one_by_one(packer *p, const pack_part *part, kern_value *hi)
+{
+    kern_builder *b = &p->k->b;
+    pack_panel(p, part, kern_loop(b, part->panel_lo, hi, 1, 0), true);
+    kern_end(b);
+}
+
+static void pack_side_by_side(packer *p, const pack_part *part, kern_value *hi)
+{
+    kern_builder *b = &p->k->b;
+    kern_value *end = whole_groups(p, part);
+    kern_value *k = kern_loop(b, part->k_lo, end, GROUP, 0);
+    kern_value *panel = kern_loop(b, part->panel_lo, hi, 1, 0);
+    pack_group(p, enter_panel(p, part, panel, true), k);
+    kern_end(b);
+    kern_end(b);
+    if (!part->k_rest)
+        return;
+    k = kern_loop(b, end, part->k_hi, 1, 0);
+    panel = kern_loop(b, part->panel_lo, hi, 1, 0);
+    kern_value *to = enter_panel(p, part, panel, true);
+    p->at_k = k;
+    pack_row(p, to);
+    kern_end(b);
+    kern_end(b);
+}
+
+/* Does k go from row to row of matrices, and a panel along the rows? */
+static bool goes_down_rows(const packer *p)
+{
+    for (int i = 0; i < p->step->pack_reads.count; i++) {
+        const sched_pack_read *read = &p->step->pack_reads.data[i];
+        if (read->guard_count > 0 || read->address.k.kind != SCHED_WALK_LINEAR)
+            return false;
+    }
+    return !p->turns;
+}
+
+static void pack_task(packer *p, const pack_part *part)
+{
+    kern_builder *b = &p->k->b;
+    int64_t whole = p->axis->extent / p->width;
+    bool partial = p->axis->extent % p->width != 0;
+    kern_value *end = pack_number(p, whole);
+    kern_value *hi =
+        partial ? kern_op2(b, KERN_MIN, part->panel_hi, end) : part->panel_hi;
+    if (goes_down_rows(p))
+        pack_side_by_side(p, part, hi);
+    else
+        pack_one_by_one(p, part, hi);
+    if (!partial)
+        return;
+    kern_if(b, kern_op2(b, KERN_GT, part->panel_hi, end));
+    pack_panel(p, part, end, false);
+    kern_end(b);
+}
+
+/* ---------- tasks ---------- */
+
+static int64_t blocks(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
+static int64_t even(int64_t count, int64_t parts, int64_t unit)
+{
+    int64_t size = blocks(count, parts);
+    return blocks(size, unit) * unit;
+}
+
+/* Tasks of about the same work: blocks of k where k goes down the rows, so
+ * that each reads whole rows, else blocks of panels. */
+static pack_cut plan_cut(const packer *p)
+{
+    enum { MOST_TASKS = 64 };
+    int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
+    double work = (double)panels * (double)p->width * (double)k *
+                  (1 + sched_cost(p->factor)) / BUILD_TASK_WORK;
+    int64_t wanted = work < 1            ? 1
+                     : work > MOST_TASKS ? MOST_TASKS
+                                         : (int64_t)work;
+    pack_cut cut = {.panel_block = panels, .k_block = k};
+    if (goes_down_rows(p))
+        cut.k_block = even(k, wanted, GROUP);
+    else
+        cut.panel_block = even(panels, wanted, 1);
+    cut.panel_blocks = blocks(panels, cut.panel_block);
+    cut.k_blocks = blocks(k, cut.k_block);
+    return cut;
+}
+
+static void set_batch(packer *p, kern_value *batch)
+{
+    const ir_var *vars = p->c->node->comp.vars;
+    for (int i = p->c->batch.count - 1; i >= 0; i--) {
         int v = p->c->batch.vars[i];
-        now.base = sum(p, now.base, scaled(p, p->e.var[v], form->batch[v]));
+        kern_value *extent = pack_number(p, vars[v].hi);
+        p->e.var[v] = kern_op2(&p->k->b, KERN_REM, batch, extent);
+        batch = kern_op2(&p->k->b, KERN_DIV, batch, extent);
     }
-    switch (form->axis.kind) {
-    case SCHED_WALK_LINEAR:
-        now.base = sum(p, now.base, scaled(p, p->start, form->axis.stride));
-        break;
-    case SCHED_WALK_PIECES:
-        now.base =
-            sum(p, now.base, wide(p, lookup(p, form->axis.table, p->start, 1)));
-        break;
-    case SCHED_WALK_TABLE:
-        now.offsets = lookup(p, form->axis.table, p->start, p->e.lanes);
-        break;
-    }
-    return now;
 }
 
-/* The scalar part at the current k. */
-static kern_value *form_at_k(packer *p, const sched_form *form,
-                             const form_now *now)
-{
-    kern_value *along = form->k.kind == SCHED_WALK_LINEAR
-                            ? scaled(p, p->at_k, form->k.stride)
-                            : wide(p, lookup(p, form->k.table, p->at_k, 1));
-    return sum(p, now->base, along);
-}
-
-static kern_value *coordinate(packer *p, const sched_form *form,
-                              const form_now *now)
+/* x / by, leaving x % by in *x. */
+static kern_value *divide(packer *p, kern_value **x, int64_t by)
 {
     kern_builder *b = &p->k->b;
-    kern_value *base = kern_convert(b, form_at_k(p, form, now), KERN_I32);
-    if (now->offsets)
-        return kern_op2(b, KERN_ADD, base,
-                        kern_convert(b, now->offsets, KERN_I32));
-    if (form->axis.stride == 0)
-        return base;
-    kern_value *lane = kern_op2(b, KERN_MUL, kern_iota(b, KERN_I32, p->e.lanes),
-                                kern_int(b, KERN_I32, 1, form->axis.stride));
-    return kern_op2(b, KERN_ADD, base, lane);
+    kern_value *quotient = kern_op2(b, KERN_DIV, *x, pack_number(p, by));
+    *x = by == 1 ? pack_number(p, 0)
+                 : kern_op2(b, KERN_REM, *x, pack_number(p, by));
+    return quotient;
 }
 
-static kern_value *both(packer *p, kern_value *x, kern_value *y)
+/* [lo, hi) of block `index`. */
+static void block_of(packer *p, kern_value *index, int64_t size, int64_t extent,
+                     kern_value **lo, kern_value **hi)
 {
-    return !x ? y : !y ? x : kern_op2(&p->k->b, KERN_AND, x, y);
+    *lo = pack_scaled(p, index, size);
+    *hi = pack_sum(p, *lo, pack_number(p, size));
+    if (size >= extent)
+        *hi = pack_number(p, extent);
+    else if (extent % size)
+        *hi = kern_op2(&p->k->b, KERN_MIN, *hi, pack_number(p, extent));
 }
 
-static kern_value *guard_of(packer *p, const sched_pack_read *read,
-                            const form_now *now)
+/* Task (batch, block of panels, block of k), the last fastest. */
+static void pack_tasks(packer *p, const pack_cut *cut)
 {
-    kern_builder *b = &p->k->b;
-    kern_value *all = NULL;
-    for (int i = 0; i < read->guard_count; i++) {
-        kern_value *at = coordinate(p, &read->guards[i], &now[i]);
-        kern_value *low = kern_op2(b, KERN_GE, at, kern_int(b, KERN_I32, 1, 0));
-        kern_value *high = kern_op2(
-            b, KERN_LT, at, kern_int(b, KERN_I32, 1, read->guards[i].size));
-        all = both(p, all, both(p, low, high));
-    }
-    return all;
-}
-
-static kern_value *load_scalar(packer *p, kern_memory from, kern_value *guard,
-                               const ir_expr *read)
-{
-    kern_builder *b = &p->k->b;
-    if (!guard)
-        return kern_load(b, from, 1);
-    from.offset = kern_select(b, guard, from.offset, number(p, 0));
-    kern_value *x = kern_load(b, from, 1);
-    kern_value *other =
-        kern_convert(b, emit_expr(&p->e, read->outside), x->type);
-    return kern_select(b, guard, x, other);
-}
-
-/* Lanes inside the operand whose guard holds. */
-static kern_value *load_vector(packer *p, kern_memory from, kern_value *guard,
-                               const ir_expr *read)
-{
-    kern_builder *b = &p->k->b;
-    if (guard) {
-        guard = kern_splat(b, guard, p->e.lanes);
-        kern_type type =
-            kern_type_of(p->k->kernel->buffers.data[from.buffer].dtype);
-        kern_value *other = emit_expr(&p->e, read->outside);
-        from.other = kern_splat(b, kern_convert(b, other, type), p->e.lanes);
-    }
-    from.mask = both(p, p->used, guard);
-    return kern_load(b, from, p->e.lanes);
-}
-
-static kern_value *pack_read(emit *e, const ir_expr *x, void *ctx)
-{
-    packer *p = ctx;
-    const sched_step *step = p->k->step;
-    int index = 0, guards = 0;
-    while (step->pack_reads.data[index].read != x)
-        guards += step->pack_reads.data[index++].guard_count;
-    const sched_pack_read *read = &step->pack_reads.data[index];
-    const form_now *now = &p->address[index];
-    kern_value *guard = guard_of(p, read, &p->guard[guards]);
-    kern_memory from = {.stride = read->address.axis.stride,
-                        .offsets = now->offsets};
-    from.buffer =
-        build_buffer(p->k, p->k->step->scope->node_buffer[x->node->id], false);
-    from.offset = form_at_k(p, &read->address, now);
-    if (now->offsets)
-        from.stride = 0;
-    bool vector = now->offsets || from.stride || (guard && guard->lanes > 1);
-    if (guard && guard->lanes > 1 && !now->offsets && !from.stride)
-        from.offsets = kern_int(e->b, KERN_I32, e->lanes, 0);
-    return vector ? load_vector(p, from, guard, x)
-                  : load_scalar(p, from, guard, x);
-}
-
-/* ---------- loops ---------- */
-
-static void start_forms(packer *p)
-{
-    const sched_step *step = p->k->step;
-    int guards = 0;
-    for (int i = 0; i < step->pack_reads.count; i++) {
-        const sched_pack_read *read = &step->pack_reads.data[i];
-        p->address[i] = form_start(p, &read->address);
-        for (int g = 0; g < read->guard_count; g++)
-            p->guard[guards++] = form_start(p, &read->guards[g]);
-    }
+    int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
+    kern_value *k_index = kern_task(&p->k->b), *panel_index, *batch;
+    panel_index = divide(p, &k_index, cut->k_blocks);
+    batch = divide(p, &panel_index, cut->panel_blocks);
+    pack_part part = {.to_panel = k * p->width};
+    block_of(p, panel_index, cut->panel_block, panels, &part.panel_lo,
+             &part.panel_hi);
+    block_of(p, k_index, cut->k_block, k, &part.k_lo, &part.k_hi);
+    part.to = pack_scaled(p, batch, panels * k * p->width);
+    part.k_rest = k % group_size(p) != 0 ||
+                  (cut->k_blocks > 1 && cut->k_block % group_size(p) != 0);
+    set_batch(p, batch);
+    pack_task(p, &part);
 }
 
 /* The greatest power of two that is not above `x`. */
@@ -197,91 +286,19 @@ static int power_of_two(int x)
     return p;
 }
 
-static kern_value *lanes_below(packer *p, kern_value *count)
+static void cut_pieces(packer *p)
 {
-    kern_builder *b = &p->k->b;
-    if (ir_is_planted(IR_PLANT_PACKING))
-        count = kern_op2(b, KERN_SUB, count, number(p, 1));
-    return kern_op2(b, KERN_LT, kern_iota(b, KERN_I32, p->e.lanes),
-                    kern_convert(b, count, KERN_I32));
-}
-
-/* The lanes from p->start on for every k, to element `to` of the panel; those
- * outside `used` become zero. */
-static void pack_lanes(packer *p, kern_value *to, kern_value *used)
-{
-    kern_builder *b = &p->k->b;
-    int mark = emit_mark(&p->e);
-    p->used = used;
-    start_forms(p);
-    p->at_k = kern_loop(b, number(p, 0), number(p, p->c->k.extent), 1, 4);
-    kern_value *x = kern_splat(b, emit_expr(&p->e, p->factor), p->e.lanes);
-    if (used)
-        x = kern_select(b, used, x, kern_real(b, p->k->real, 1, 0));
-    kern_memory at = {.buffer = p->out, .stride = 1};
-    at.offset = sum(p, to, scaled(p, p->at_k, p->width));
-    kern_store(b, at, x);
-    emit_rewind(&p->e, mark);
-    kern_end(b);
-}
-
-/* Columns [first, first + lanes) of one panel. Only the last panel can reach
- * past the end, so all others go without a mask. */
-static void pack_vector(packer *p, kern_value *unit, kern_value *panel,
-                        int first, int lanes)
-{
-    kern_builder *b = &p->k->b;
-    p->e.lanes = lanes;
-    p->start = sum(p, scaled(p, panel, p->width), number(p, first));
-    kern_value *to = scaled(p, unit, p->c->k.extent * p->width);
-    to = sum(p, to, number(p, first));
-    if (p->axis->extent % p->width == 0) {
-        pack_lanes(p, to, NULL);
-        return;
-    }
-    kern_value *left =
-        kern_op2(b, KERN_SUB, number(p, p->axis->extent), p->start);
-    kern_if(b, kern_op2(b, KERN_GE, left, number(p, lanes)));
-    pack_lanes(p, to, NULL);
-    kern_else(b);
-    pack_lanes(p, to, lanes_below(p, left));
-    kern_end(b);
-}
-
-static void set_batch(packer *p, kern_value *batch)
-{
-    const ir_var *vars = p->c->node->comp.vars;
-    for (int i = p->c->batch.count - 1; i >= 0; i--) {
-        int v = p->c->batch.vars[i];
-        kern_value *extent = number(p, vars[v].hi);
-        p->e.var[v] = kern_op2(&p->k->b, KERN_REM, batch, extent);
-        batch = kern_op2(&p->k->b, KERN_DIV, batch, extent);
-    }
-}
-
-static void pack_units(packer *p, int64_t panels, int64_t units)
-{
-    kern_builder *b = &p->k->b;
-    double work = (double)units * (double)p->width * (double)p->c->k.extent *
-                  (1 + sched_cost(p->factor));
-    const sched_loop loop = {0, 0, units, false};
-    nest n;
-    nest_init(&n, &p->e, &loop, 1, -1);
-    nest_cut cut = nest_plan(&n, work, 1);
-    p->k->kernel->task_count = cut.tasks;
-    nest_enter(&n, &cut, kern_task(b));
-    kern_value *lo = n.lo[0] ? n.lo[0] : number(p, 0);
-    kern_value *hi = n.hi[0] ? n.hi[0] : number(p, units);
-    kern_value *unit = kern_loop(b, lo, hi, 1, 0);
-    kern_value *panel = kern_op2(b, KERN_REM, unit, number(p, panels));
-    set_batch(p, kern_op2(b, KERN_DIV, unit, number(p, panels)));
-    for (int first = 0, lanes; first < p->width; first += lanes) {
+    int lanes;
+    for (int first = 0; first < p->width; first += lanes) {
         lanes = power_of_two(p->width - first);
-        if (lanes > p->k->lanes)
-            lanes = p->k->lanes;
-        pack_vector(p, unit, panel, first, lanes);
+        lanes = lanes > p->k->lanes ? p->k->lanes : lanes;
+        PTL_ASSERT(p->piece_count < PACK_MOST_PIECES);
+        pack_piece *piece = &p->pieces[p->piece_count++];
+        piece->first = first;
+        piece->lanes = lanes;
+        piece->reads = ARENA_ARRAY(p->k->scratch, pack_read,
+                                   p->step->pack_reads.count + 1);
     }
-    kern_end(b);
 }
 
 void build_pack(build *k)
@@ -291,102 +308,16 @@ void build_pack(build *k)
     bool left = step->kind == SCHED_STEP_PACK_LEFT;
     const ir_comp *comp = &c->node->comp;
     packer p = {.k = k,
+                .step = step,
                 .c = c,
                 .factor = left ? c->left : c->right,
                 .axis = left ? &c->m : &c->n,
                 .width = left ? c->mr : c->nr};
     emit_init(&p.e, k, comp->vars, comp->var_count);
-    p.e.read = pack_read;
-    p.e.ctx = &p;
     p.out = build_buffer(k, step->targets[0], true);
-    int guards = 1;
-    for (int i = 0; i < step->pack_reads.count; i++)
-        guards += step->pack_reads.data[i].guard_count;
-    p.address = ARENA_ARRAY(k->scratch, form_now, step->pack_reads.count + 1);
-    p.guard = ARENA_ARRAY(k->scratch, form_now, guards);
-    int64_t panels = (p.axis->extent + p.width - 1) / p.width;
-    pack_units(&p, panels, panels * c->batch.extent);
-}
-
-/* ---------- the tile step ---------- */
-
-static int64_t blocks(int64_t count, int64_t size)
-{
-    return (count + size - 1) / size;
-}
-
-enum {
-    LEFT_BLOCK_BYTES = 600 << 10, /* stays in the second-level cache */
-    RIGHT_BLOCK_PANELS = 16,
-    LEAST_TASKS = 8,
-    TASK_FMAS = 1 << 18,
-};
-
-/* The size of equal blocks of at most `most` each. */
-static int64_t even_block(int64_t count, int64_t most)
-{
-    most = most < 1 ? 1 : most;
-    return blocks(count, blocks(count, most));
-}
-
-/* Tasks big enough to pay for themselves, and enough of them to share. */
-static void plan_blocks(kern_tile *t, int64_t m_panels, int64_t n_panels)
-{
-    int64_t k = t->k < t->kc ? t->k : t->kc;
-    int64_t row = t->mr * k * (t->type == KERN_F64 ? 8 : 4);
-    t->m_block = even_block(m_panels, LEFT_BLOCK_BYTES / row);
-    t->n_block = even_block(n_panels, RIGHT_BLOCK_PANELS);
-    for (;;) {
-        int64_t tasks = t->batch * blocks(m_panels, t->m_block) *
-                        blocks(n_panels, t->n_block);
-        int64_t fmas = t->m_block * t->mr * t->n_block * t->nr * t->k;
-        if (tasks >= LEAST_TASKS || fmas < 2 * TASK_FMAS)
-            return;
-        if (t->n_block > 1)
-            t->n_block = even_block(n_panels, t->n_block / 2);
-        else if (t->m_block > 1)
-            t->m_block = even_block(m_panels, t->m_block / 2);
-        else
-            return;
-    }
-}
-
-static bool columns_are_plain(const build *k)
-{
-    const sched_buffer *b = &k->s->buffers.data[k->step->tables[2]];
-    const int64_t *at = b->constant;
-    for (int64_t i = 0; i < b->dims[0]; i++)
-        if (at[i] != i)
-            return false;
-    return true;
-}
-
-void build_tile(build *k)
-{
-    const sched_step *step = k->step;
-    const sched_contraction *c = step->contraction;
-    kern_kernel *kernel = k->kernel;
-    kernel->kind = KERN_TILE;
-    build_buffer(k, step->reads.data[0].buffer, false);
-    build_buffer(k, step->reads.data[1].buffer, false);
-    build_buffer(k, step->targets[0], true);
-    for (int i = 0; i < 3; i++)
-        build_buffer(k, step->tables[i], false);
-    PTL_ASSERT(kernel->buffers.count == 6);
-    kern_tile *t = &kernel->tile;
-    *t = (kern_tile){.type = k->real,
-                     .batch = c->batch.extent,
-                     .m = c->m.extent,
-                     .n = c->n.extent,
-                     .k = c->k.extent,
-                     .mr = c->mr,
-                     .nr = c->nr,
-                     .kc = k->s->options.target.kc};
-    if (k->s->options.f64)
-        t->kc /= 2;
-    int64_t m_panels = blocks(t->m, t->mr), n_panels = blocks(t->n, t->nr);
-    plan_blocks(t, m_panels, n_panels);
-    t->unit_columns = columns_are_plain(k);
-    kernel->task_count =
-        t->batch * blocks(m_panels, t->m_block) * blocks(n_panels, t->n_block);
+    pack_reads_init(&p);
+    cut_pieces(&p);
+    pack_cut cut = plan_cut(&p);
+    k->kernel->task_count = c->batch.extent * cut.panel_blocks * cut.k_blocks;
+    pack_tasks(&p, &cut);
 }
