@@ -26,6 +26,12 @@ expect_status 0 "$PTLC" run "$SOURCE/examples/gpt_nano.ptl" --log json \
   --out "$work/gpt"
 fell "$work/out"
 
+# Its data is what scripts/tokens makes.
+"$SOURCE/scripts/tokens" "$SOURCE/LICENSE" "$work/licence.npy.gz"
+zcat "$work/licence.npy.gz" >"$work/made"
+zcat "$SOURCE/examples/data/licence.npy.gz" | cmp - "$work/made" ||
+  fail "licence.npy.gz is not what scripts/tokens makes"
+
 [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] || exit 77
 expect_status 0 "$PTLC" run "$page" --log json --steps 40 --out "$work/page"
 fell "$work/out"
