@@ -5,9 +5,11 @@
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,9 +19,25 @@ static ptl_status fail_errno(ptl_error *err, const char *what, const char *path)
                     strerror(errno));
 }
 
+/* A first touch of small pages would take longer than reading the file. */
+unsigned char *bytes_room(size_t size)
+{
+    const size_t huge_page = (size_t)2 << 20;
+    if (size > (size_t)INT64_MAX - 2 * huge_page)
+        return NULL;
+    if (size < 2 * huge_page)
+        return malloc(size + 1);
+    size_t whole = (size + huge_page) / huge_page * huge_page;
+    unsigned char *room = aligned_alloc(huge_page, whole);
+    if (room)
+        madvise(room, whole, MADV_HUGEPAGE);
+    return room;
+}
+
 static bool grow(ptl_bytes *b, size_t room)
 {
-    unsigned char *data = realloc(b->data, room + 1);
+    unsigned char *data =
+        b->data ? realloc(b->data, room + 1) : bytes_room(room);
     if (!data)
         return false;
     b->data = data;

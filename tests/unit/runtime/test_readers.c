@@ -215,6 +215,30 @@ static void damaged_gzip_is_named(void **state)
     memcpy(broken, b, size);
     broken[size - 6] ^= 1; /* of the checksum */
     assert_refused(&idx, broken, size, "damaged gzip data");
+    for (size_t i = size - 4; i < size; i++) { /* the size it states */
+        memcpy(broken, b, size);
+        broken[i] ^= 1;
+        assert_refused(&idx, broken, size, "damaged gzip data");
+    }
+}
+
+static void the_checksum_of_a_gzip_header_counts(void **state)
+{
+    (void)state;
+    enum { HEADER = 10, FLAGS = 3, HEADER_CRC = 2 };
+    unsigned char b[256], with[256];
+    size_t size = pack_gz(small_idx, sizeof small_idx, b, sizeof b);
+    memcpy(with, b, HEADER);
+    with[FLAGS] |= HEADER_CRC;
+    unsigned long sum = crc32(crc32(0, NULL, 0), with, HEADER);
+    with[HEADER] = (unsigned char)(sum & 0xff);
+    with[HEADER + 1] = (unsigned char)(sum >> 8 & 0xff);
+    memcpy(with + HEADER + 2, b + HEADER, size - HEADER);
+    ptl_dataset *d = open_bytes(&idx, with, size + 2);
+    assert_int_equal(data_rows(d), 3);
+    data_close(d);
+    with[HEADER] ^= 1;
+    assert_refused(&idx, with, size + 2, "damaged gzip data");
 }
 
 /* --- csv */
@@ -701,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(gzip_is_unpacked_also_in_members),
         cmocka_unit_test(damaged_gzip_is_named),
+        cmocka_unit_test(the_checksum_of_a_gzip_header_counts),
         cmocka_unit_test(csv_reads_ranges_names_and_single_columns),
         cmocka_unit_test(csv_headers_and_separators_can_be_told),
         cmocka_unit_test(csv_damage_is_named),

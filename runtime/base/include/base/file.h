@@ -25,6 +25,9 @@ ptl_status file_read(const char *path, ptl_bytes *out, ptl_error *err);
  */
 ptl_status file_read_gz(const char *path, ptl_bytes *out, ptl_error *err);
 void bytes_free(ptl_bytes *bytes);
+/* Room for `size` bytes and a NUL, to be freed with free(); large blocks ask for
+ * huge pages. NULL: not to be had. */
+unsigned char *bytes_room(size_t size);
 
 /* A file in the making. */
 typedef struct file_out file_out;
