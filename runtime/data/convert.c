@@ -174,7 +174,7 @@ static ptl_status check_bools(read_request *r, const file_values *from,
 }
 
 static ptl_status take_shape(read_request *r, const file_values *from,
-                             data_array *out, ptl_error *err)
+                             data_array *out, int64_t *all, ptl_error *err)
 {
     out->dtype = target_type(from->type, r->options.f64);
     out->rows = from->dims[0];
@@ -182,36 +182,75 @@ static ptl_status take_shape(read_request *r, const file_values *from,
     memcpy(out->dims, from->dims + 1, (size_t)out->rank * sizeof *out->dims);
     size_t item = (size_t)dtype_size(out->dtype);
     int64_t record = shape_bytes(out->dims, out->rank, item);
-    int64_t all = shape_bytes(from->dims, from->rank, item);
-    if (record < 0 || all < 0)
+    *all = shape_bytes(from->dims, from->rank, item);
+    if (record < 0 || *all < 0)
         return ptl_fail(err, PTL_E_DATA, "\"%s\": the shape is too large",
                         from->path);
     out->record_bytes = (size_t)record;
-    out->bytes = malloc((size_t)all + 1);
-    if (!out->bytes)
+    return PTL_OK;
+}
+
+/* Do the values stand in the file as they will in memory? */
+static bool stand_ready(const file_values *from, ptl_dtype to)
+{
+    switch (from->type) {
+    case FILE_U8:
+    case FILE_BOOL:
+        return true;
+    case FILE_I32:
+        return !from->big_endian;
+    case FILE_F32:
+        return to == PTL_F32 && !from->big_endian;
+    case FILE_F64:
+        return to == PTL_F64 && !from->big_endian;
+    default:
+        return false;
+    }
+}
+
+/* Takes the block the values lie in, if it may and they lie well. */
+static bool take_block(const file_values *from, data_array *out)
+{
+    size_t place = (size_t)(from->bytes - from->block->data);
+    if (place % (size_t)dtype_size(out->dtype))
+        return false;
+    out->block = from->block->data;
+    out->bytes = out->block + place;
+    *from->block = (ptl_bytes){0};
+    return true;
+}
+
+static ptl_status make_block(const file_values *from, data_array *out,
+                             int64_t size, ptl_error *err)
+{
+    out->bytes = out->block = bytes_room((size_t)size);
+    if (!out->block)
         return ptl_fail(err, PTL_E_MEMORY,
                         "no memory for the %lld bytes of \"%s\"",
-                        (long long)all, from->path);
+                        (long long)size, from->path);
     return PTL_OK;
 }
 
 ptl_status convert_values(read_request *r, const file_values *from,
                           data_array *out, ptl_error *err)
 {
-    ptl_status st = take_shape(r, from, out, err);
+    int64_t size;
+    ptl_status st = take_shape(r, from, out, &size, err);
     if (st != PTL_OK)
         return st;
-    switch (from->type) {
-    case FILE_U8:
-    case FILE_BOOL:
-        if (from->size)
-            memcpy(out->bytes, from->bytes, from->size);
-        return from->type == FILE_U8 ? PTL_OK : check_bools(r, from, out, err);
-    case FILE_F32:
-    case FILE_F64:
+    bool ready = stand_ready(from, out->dtype);
+    bool taken = ready && from->block && take_block(from, out);
+    if (!taken && (st = make_block(from, out, size, err)) != PTL_OK)
+        return st;
+    if (ready && !taken && from->size)
+        memcpy(out->bytes, from->bytes, from->size);
+    if (from->type == FILE_BOOL)
+        return check_bools(r, from, out, err);
+    if (ready)
+        return PTL_OK;
+    if (from->type == FILE_F32 || from->type == FILE_F64) {
         convert_reals(from, out);
         return PTL_OK;
-    default:
-        return convert_integers(r, from, out, err);
     }
+    return convert_integers(r, from, out, err);
 }

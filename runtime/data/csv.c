@@ -229,7 +229,8 @@ static ptl_status make_array(csv_reader *c)
     int64_t shape[] = {out->rows, c->chosen.count};
     int64_t bytes = shape_bytes(shape, 2, item);
     out->record_bytes = (size_t)c->chosen.count * item;
-    out->bytes = bytes < 0 ? NULL : calloc((size_t)bytes + 1, 1);
+    out->block = bytes < 0 ? NULL : calloc((size_t)bytes + 1, 1);
+    out->bytes = out->block;
     if (!out->bytes)
         return ptl_fail(c->err, PTL_E_MEMORY,
                         "no memory for the %lld records of \"%s\"",
@@ -306,7 +307,7 @@ ptl_status read_csv(read_request *r, data_array *out, ptl_error *err)
 {
     csv_reader c = {
         .request = r, .path = r->array->path, .out = out, .err = err};
-    const ptl_bytes *file;
+    ptl_bytes *file;
     char separator = 0;
     bool ask = true;
     c.arena = arena_new();

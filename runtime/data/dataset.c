@@ -36,10 +36,10 @@ static data_reader find_reader(const char *name)
     return NULL;
 }
 
-ptl_status cached_file(file_cache *files, const char *path,
-                       const ptl_bytes **out, ptl_error *err)
+ptl_status cached_file(file_cache *files, const char *path, ptl_bytes **out,
+                       ptl_error *err)
 {
-    if (!files->path || strcmp(files->path, path) != 0) {
+    if (!files->bytes.data || strcmp(files->path, path) != 0) {
         bytes_free(&files->bytes);
         free(files->path);
         files->path = NULL;
@@ -113,7 +113,7 @@ void data_array_fini(data_array *array)
 {
     free(array->field);
     free(array->path);
-    free(array->bytes);
+    free(array->block);
     *array = (data_array){0};
 }
 
@@ -176,9 +176,7 @@ static void keep_rows(ptl_dataset *d, int64_t begin, int64_t end)
 {
     for (int i = 0; i < d->count; i++) {
         data_array *a = &d->arrays[i];
-        if (begin)
-            memmove(a->bytes, a->bytes + (size_t)begin * a->record_bytes,
-                    (size_t)(end - begin) * a->record_bytes);
+        a->bytes += (size_t)begin * a->record_bytes;
         a->rows = end - begin;
     }
     if (d->bad && begin)

@@ -94,7 +94,7 @@ static ptl_status check_size(const ptl_bytes *file, size_t header,
 ptl_status read_idx(read_request *r, data_array *out, ptl_error *err)
 {
     static const char *const names[] = {NULL};
-    const ptl_bytes *file;
+    ptl_bytes *file;
     file_values v = {.path = r->array->path, .big_endian = true};
     ptl_status st = reader_options_known(r->array, names, err);
     if (st == PTL_OK)
@@ -109,5 +109,6 @@ ptl_status read_idx(read_request *r, data_array *out, ptl_error *err)
         return st;
     v.bytes = file->data + header;
     v.size = file->size - header;
+    v.block = file;
     return convert_values(r, &v, out, err);
 }

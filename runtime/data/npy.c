@@ -204,10 +204,11 @@ static ptl_status check_content(const header *h, file_values *v, size_t there)
     return PTL_OK;
 }
 
-ptl_status parse_npy(read_request *r, const char *name,
-                     const unsigned char *bytes, size_t size, data_array *out,
-                     ptl_error *err)
+ptl_status parse_npy(read_request *r, const char *name, ptl_bytes *file,
+                     data_array *out, ptl_error *err)
 {
+    const unsigned char *bytes = file->data;
+    size_t size = file->size;
     header h = {.name = name, .err = err};
     if (size < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
         return ptl_fail(err, PTL_E_DATA, "\"%s\": not an npy file", name);
@@ -226,7 +227,7 @@ ptl_status parse_npy(read_request *r, const char *name,
     ptl_status st = read_dict(&h);
     if (st != PTL_OK)
         return st;
-    file_values v = {.path = name, .rank = h.rank};
+    file_values v = {.path = name, .block = file, .rank = h.rank};
     v.bytes = bytes + begin + length;
     v.size = size - begin - length;
     memcpy(v.dims, h.dims, sizeof v.dims);
@@ -237,13 +238,13 @@ ptl_status parse_npy(read_request *r, const char *name,
 ptl_status read_npy(read_request *r, data_array *out, ptl_error *err)
 {
     static const char *const names[] = {NULL};
-    const ptl_bytes *file;
+    ptl_bytes *file;
     ptl_status st = reader_options_known(r->array, names, err);
     if (st == PTL_OK)
         st = cached_file(r->files, r->array->path, &file, err);
     if (st != PTL_OK)
         return st;
-    return parse_npy(r, r->array->path, file->data, file->size, out, err);
+    return parse_npy(r, r->array->path, file, out, err);
 }
 
 static const char *descr_of(ptl_dtype dtype)

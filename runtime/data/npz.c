@@ -138,7 +138,7 @@ static ptl_status unpack(const archive *a, const entry *e, ptl_bytes *out)
     if (e->method == 0 ? e->packed != e->unpacked
                        : e->unpacked / 1040 > e->packed)
         return damaged(a, "the sizes of an entry do not agree");
-    out->data = malloc((size_t)e->unpacked + 1);
+    out->data = bytes_room(e->unpacked);
     out->size = e->unpacked;
     if (!out->data)
         return ptl_fail(a->err, PTL_E_MEMORY, "no memory to unpack \"%s\"",
@@ -156,7 +156,7 @@ static ptl_status unpack(const archive *a, const entry *e, ptl_bytes *out)
 ptl_status read_npz(read_request *r, data_array *out, ptl_error *err)
 {
     static const char *const names[] = {"array", NULL};
-    const ptl_bytes *file;
+    ptl_bytes *file;
     char name[256];
     ptl_status st = reader_options_known(r->array, names, err);
     if (st == PTL_OK)
@@ -172,7 +172,7 @@ ptl_status read_npz(read_request *r, data_array *out, ptl_error *err)
     if (st == PTL_OK)
         st = unpack(&a, &e, &npy);
     if (st == PTL_OK)
-        st = parse_npy(r, r->array->path, npy.data, npy.size, out, err);
+        st = parse_npy(r, r->array->path, &npy, out, err);
     bytes_free(&npy);
     return st;
 }

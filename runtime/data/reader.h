@@ -25,7 +25,8 @@ typedef struct read_request {
     unsigned char *bad;
 } read_request;
 
-/* Fills dtype, rank, dims, rows, record_bytes and bytes (on the heap). */
+/* Fills dtype, rank, dims, rows, record_bytes, bytes and the block (on the heap)
+ * they lie in. */
 typedef ptl_status (*data_reader)(read_request *r, data_array *out,
                                   ptl_error *err);
 
@@ -34,9 +35,10 @@ typedef ptl_status (*data_reader)(read_request *r, data_array *out,
 #include "data/readers.def"
 #undef READER
 
-/* The content of `path`, unpacked, borrowed until the next call. */
-ptl_status cached_file(file_cache *files, const char *path,
-                       const ptl_bytes **out, ptl_error *err);
+/* The content of `path`, unpacked, borrowed until the next call; or taken, and
+ * `out` cleared. */
+ptl_status cached_file(file_cache *files, const char *path, ptl_bytes **out,
+                       ptl_error *err);
 
 /* The value of option `name` in `options` ("name=value;..."), copied to `to`;
  * false: not there, or too long for `size`. */
@@ -67,6 +69,7 @@ typedef struct file_values {
     const char *path;
     const unsigned char *bytes;
     size_t size; /* exactly what the shape asks for */
+    ptl_bytes *block; /* they lie in: may be taken; NULL: only borrowed */
     file_type type;
     bool big_endian;
     int rank; /* with the axis of the records */
@@ -76,7 +79,8 @@ typedef struct file_values {
 /* Elements * size, or -1 where that overflows. dims are >= 0. */
 int64_t shape_bytes(const int64_t *dims, int rank, size_t item);
 
-/* Converts to the types of data.h. Bools are 0 or 1 or an error. */
+/* Converts to the types of data.h; what stands in the file as it will in memory
+ * is not copied where its block may be taken. Bools are 0 or 1 or an error. */
 ptl_status convert_values(read_request *r, const file_values *from,
                           data_array *out, ptl_error *err);
 
@@ -86,9 +90,8 @@ ptl_status bad_record(read_request *r, int64_t row, int64_t rows,
                       ptl_error *err, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* An npy file in memory; `name` stands for it in messages. */
-ptl_status parse_npy(read_request *r, const char *name,
-                     const unsigned char *bytes, size_t size, data_array *out,
-                     ptl_error *err);
+/* An npy file in memory, which may be taken; `name` stands for it in messages. */
+ptl_status parse_npy(read_request *r, const char *name, ptl_bytes *file,
+                     data_array *out, ptl_error *err);
 
 #endif

@@ -55,7 +55,7 @@ static ptl_status take_tensor(read_request *r, const tensor_file *file,
 ptl_status read_safetensors(read_request *r, data_array *out, ptl_error *err)
 {
     static const char *const names[] = {"tensor", NULL};
-    const ptl_bytes *bytes;
+    ptl_bytes *bytes;
     tensor_file *file;
     ptl_status st = reader_options_known(r->array, names, err);
     if (st == PTL_OK)

@@ -26,7 +26,8 @@ typedef struct data_array {
     int64_t dims[PTL_MAX_RANK];
     int64_t rows;
     size_t record_bytes;
-    unsigned char *bytes; /* rows * record_bytes */
+    unsigned char *bytes; /* rows * record_bytes, */
+    unsigned char *block; /* within this: owned */
 } data_array;
 
 typedef struct data_options {
