@@ -106,9 +106,8 @@ static bool wants_colour(void)
 static int run_command(int number, int argc, char **argv)
 {
     ptl_error err;
-    driver d = {.arena = arena_new(), .colour = wants_colour(),
-                .since = clock_seconds()};
-    double start = d.since;
+    driver d = {
+        .arena = arena_new(), .colour = wants_colour(), .since = clock_began()};
     int status;
     if (options_parse(&table, number, argc, argv, d.arena, &d.options, &d.args,
                       &err) != PTL_OK) {
@@ -120,8 +119,9 @@ static int run_command(int number, int argc, char **argv)
         d.diags = diags_new(d.options.max_errors.given
                                 ? (int)d.options.max_errors.value
                                 : DEFAULT_MAX_ERRORS);
+        driver_phase(&d, "load ptlc");
         status = commands[number].run(&d);
-        d.since = start;
+        d.since = clock_began();
         driver_phase(&d, "in all");
         diags_free(d.diags);
     }
@@ -131,6 +131,7 @@ static int run_command(int number, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    clock_began();
     if (argc < 2)
         return driver_usage(NULL, "a command is missing");
     const char *word = argv[1];

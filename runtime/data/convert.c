@@ -173,21 +173,18 @@ static ptl_status check_bools(read_request *r, const file_values *from,
     return PTL_OK;
 }
 
-static ptl_status take_shape(read_request *r, const file_values *from,
-                             data_array *out, int64_t *all, ptl_error *err)
+bool describe_values(const data_options *options, const file_values *from,
+                     data_array *out, int64_t *bytes)
 {
-    out->dtype = target_type(from->type, r->options.f64);
+    out->dtype = target_type(from->type, options->f64);
     out->rows = from->dims[0];
     out->rank = from->rank - 1;
     memcpy(out->dims, from->dims + 1, (size_t)out->rank * sizeof *out->dims);
     size_t item = (size_t)dtype_size(out->dtype);
     int64_t record = shape_bytes(out->dims, out->rank, item);
-    *all = shape_bytes(from->dims, from->rank, item);
-    if (record < 0 || *all < 0)
-        return ptl_fail(err, PTL_E_DATA, "\"%s\": the shape is too large",
-                        from->path);
+    *bytes = shape_bytes(from->dims, from->rank, item);
     out->record_bytes = (size_t)record;
-    return PTL_OK;
+    return record >= 0 && *bytes >= 0;
 }
 
 /* Do the values stand in the file as they will in memory? */
@@ -235,9 +232,10 @@ ptl_status convert_values(read_request *r, const file_values *from,
                           data_array *out, ptl_error *err)
 {
     int64_t size;
-    ptl_status st = take_shape(r, from, out, &size, err);
-    if (st != PTL_OK)
-        return st;
+    ptl_status st;
+    if (!describe_values(&r->options, from, out, &size))
+        return ptl_fail(err, PTL_E_DATA, "\"%s\": the shape is too large",
+                        from->path);
     bool ready = stand_ready(from, out->dtype);
     bool taken = ready && from->block && take_block(from, out);
     if (!taken && (st = make_block(from, out, size, err)) != PTL_OK)

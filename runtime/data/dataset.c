@@ -19,21 +19,31 @@ struct ptl_dataset {
     int count;
 };
 
-static const struct {
+typedef struct reader {
     const char *name;
     data_reader read;
-} readers[] = {
-#define READER(name) {#name, read_##name},
+    data_peeker peek;
+} reader;
+
+static const reader readers[] = {
+#define READER(name) {#name, read_##name, NULL},
+#define PEEKED(name) {#name, read_##name, peek_##name},
 #include "data/readers.def"
 #undef READER
 };
 
-static data_reader find_reader(const char *name)
+static const reader *find_reader(const char *name)
 {
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         if (strcmp(readers[i].name, name) == 0)
-            return readers[i].read;
+            return &readers[i];
     return NULL;
+}
+
+data_peeker data_find_peeker(const char *name)
+{
+    const reader *r = name ? find_reader(name) : NULL;
+    return r ? r->peek : NULL;
 }
 
 ptl_status cached_file(file_cache *files, const char *path, ptl_bytes **out,
@@ -159,14 +169,14 @@ static ptl_status read_array(ptl_dataset *d, data_reader read,
 static ptl_status read_arrays(ptl_dataset *d, const ptl_job_source *source,
                               ptl_error *err)
 {
-    data_reader read = find_reader(source->reader);
-    if (!read)
+    const reader *how = find_reader(source->reader);
+    if (!how)
         return ptl_fail(err, PTL_E_PROGRAM, "there is no reader \"%s\"",
                         source->reader);
     file_cache files = {0};
     ptl_status st = PTL_OK;
     for (int i = 0; i < source->array_count && st == PTL_OK; i++)
-        st = read_array(d, read, &source->arrays[i], &files, err);
+        st = read_array(d, how->read, &source->arrays[i], &files, err);
     free(files.path);
     bytes_free(&files.bytes);
     return st;
@@ -286,17 +296,14 @@ static ptl_status drop_bad(ptl_dataset *d, ptl_error *err)
     return PTL_OK;
 }
 
-static void describe(ptl_dataset *d)
+ptl_job_tensor data_tensor_of(const data_array *a)
 {
-    for (int i = 0; i < d->count; i++) {
-        const data_array *a = &d->arrays[i];
-        ptl_job_tensor *t = &d->raw[i];
-        *t = (ptl_job_tensor){.path = a->field,
-                              .role = PTL_ROLE_DATA,
-                              .dtype = a->dtype,
-                              .rank = a->rank};
-        memcpy(t->dims, a->dims, sizeof t->dims);
-    }
+    ptl_job_tensor t = {.path = a->field,
+                        .role = PTL_ROLE_DATA,
+                        .dtype = a->dtype,
+                        .rank = a->rank};
+    memcpy(t.dims, a->dims, sizeof t.dims);
+    return t;
 }
 
 ptl_status data_open(const ptl_job_source *source, const data_options *options,
@@ -324,7 +331,8 @@ ptl_status data_open(const ptl_job_source *source, const data_options *options,
         data_close(d);
         return st;
     }
-    describe(d);
+    for (int i = 0; i < d->count; i++)
+        d->raw[i] = data_tensor_of(&d->arrays[i]);
     *out = d;
     return PTL_OK;
 }

@@ -91,6 +91,18 @@ static ptl_status check_size(const ptl_bytes *file, size_t header,
     return PTL_OK;
 }
 
+bool peek_idx(const ptl_job_array *array, const data_options *options,
+              data_array *out)
+{
+    unsigned char head[4 + 4 * (PTL_MAX_RANK + 1)];
+    ptl_bytes file = {head, sizeof head};
+    file_values v = {.path = array->path, .big_endian = true};
+    int64_t bytes;
+    return file_head_gz(array->path, head, &file.size) &&
+           read_header(&file, &v, NULL) == PTL_OK &&
+           describe_values(options, &v, out, &bytes);
+}
+
 ptl_status read_idx(read_request *r, data_array *out, ptl_error *err)
 {
     static const char *const names[] = {NULL};

@@ -7,11 +7,10 @@
  * asks for the next, so one slot is the loop's, the others run ahead.
  */
 #include "runtime/prefetch.h"
+#include "base/thread.h"
 #include "runtime/order.h"
 #include "runtime/run.h"
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -186,12 +185,7 @@ ptl_status prefetch_open(const prefetch_desc *desc, ptl_prefetch **out,
                         "no memory for %d batches of %lld records", SLOTS,
                         (long long)desc->batch);
     }
-    /* Signals are the main thread's business. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&p->thread, NULL, gather_all, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_start(&p->thread, gather_all, p);
     if (failure) {
         prefetch_close(p);
         return ptl_fail(err, PTL_E_MEMORY,

@@ -16,12 +16,11 @@
  * back within the spin; between programs it sleeps on a futex.
  */
 #include "runtime/pool.h"
+#include "base/thread.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,17 +213,6 @@ int pool_cores(void)
     return online > 0 ? (int)online : 1;
 }
 
-/* Signals are the main thread's business: workers start with all blocked. */
-static int start_worker(worker *w)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&w->thread, NULL, work, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
-}
-
 /* Ends workers 1 to `count` - 1 and frees the pool. */
 static void end_workers(ptl_pool *pool, int count)
 {
@@ -254,7 +242,7 @@ ptl_status pool_open(int threads, ptl_pool **out, ptl_error *err)
     for (int i = 1; i < count; i++) {
         workers[i].pool = pool;
         workers[i].index = i;
-        int failure = start_worker(&workers[i]);
+        int failure = thread_start(&workers[i].thread, work, &workers[i]);
         if (failure) {
             end_workers(pool, i);
             return ptl_fail(err, PTL_E_MEMORY, "could not start thread %d: %s",

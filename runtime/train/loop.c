@@ -63,6 +63,8 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
     session_program *p =
         t->full && batch->rows == t->full->rows ? t->full : t->tail;
     double start = clock_seconds();
+    if (!t->timed)
+        t->start_s = start - clock_began();
     session_bind_fields(p, batch->fields);
     session_set_scalars(&t->s, p, t->done, batch->epoch, t->total_steps);
     if (t->backup)

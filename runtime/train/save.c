@@ -208,10 +208,12 @@ void training_report_times(training *t)
     const struct {
         const char *name;
         double seconds;
-    } phases[] = {{"data", t->s.data_s},
+    } phases[] = {{"read data, beside the compiler", t->s.data_s},
                   {"compile", t->s.compile_s},
+                  {"wait for data", t->s.data_wait_s},
                   {"initialise", t->init_s},
-                  {"wait for data", t->wait_s},
+                  {"from the process' start to the first step", t->start_s},
+                  {"wait for batches", t->wait_s},
                   {"steps", t->step_s},
                   {"evaluation", t->eval_s},
                   {"checkpoints", t->checkpoint_s}};

@@ -37,11 +37,15 @@ void session_close(session *s)
     pool_close(s->pool);
 }
 
+data_options session_data_options(const session *s)
+{
+    return (data_options){.f64 = s->job->f64, .skip_bad = s->options->skip_bad};
+}
+
 ptl_status session_data(session *s, const ptl_job_source *source,
                         ptl_dataset **out, ptl_error *err)
 {
-    data_options options = {.f64 = s->job->f64,
-                            .skip_bad = s->options->skip_bad};
+    data_options options = session_data_options(s);
     double start = clock_seconds();
     ptl_status st = data_open(source, &options, out, err);
     s->data_s += clock_seconds() - start;
@@ -208,8 +212,8 @@ void session_set_scalars(const session *s, session_program *p, int64_t step,
 void session_report_times(const session *s)
 {
     if (s->options->time)
-        fprintf(s->notes, "  %9.3f s  data\n  %9.3f s  compile\n", s->data_s,
-                s->compile_s);
+        fprintf(s->notes, "  %9.3f s  read data\n  %9.3f s  compile\n",
+                s->data_s, s->compile_s);
 }
 
 int64_t session_bytes(const session *s)

@@ -29,13 +29,15 @@ typedef struct session {
     ptl_store store;
     session_program *programs[8];
     int program_count;
-    double data_s, compile_s;
+    double data_s, data_wait_s; /* reading; waiting until it was done */
+    double compile_s;
 } session;
 
 ptl_status session_open(session *s, ptl_job *job, const train_options *options,
                         ptl_error *err);
 void session_close(session *s);
 
+data_options session_data_options(const session *s);
 /* Reads one of the job's sources. */
 ptl_status session_data(session *s, const ptl_job_source *source,
                         ptl_dataset **out, ptl_error *err);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "runtime/order.h"
+#include "train/ahead.h"
 #include "train/training.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,27 +17,31 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Reads the data and checks it against what the programs were promised. */
+/* The program of a full batch, and the data checked against what it was
+ * promised. */
+static ptl_status check_data(session *s, ptl_program_kind kind,
+                             ptl_dataset *data, ptl_error *err)
+{
+    session_program *p;
+    ptl_status st = session_build_for(
+        s, kind, smaller(s->job->batch, data_rows(data)), data, &p, err);
+    return st == PTL_OK ? data_check_program(data, p->program, err) : st;
+}
+
 static ptl_status open_data(training *t, ptl_error *err)
 {
     session *s = &t->s;
-    session_program *p;
-    ptl_status st = session_data(s, &s->job->train, &s->train, err);
+    ahead a;
+    ptl_status st = ahead_open(&a, s, err);
+    if (st == PTL_OK) {
+        ahead_build(&a, s);
+        st = ahead_data(&a, s, err);
+    }
+    ahead_close(&a);
     if (st == PTL_OK)
-        st = session_build_for(s, PTL_PROGRAM_TRAIN,
-                               smaller(s->job->batch, data_rows(s->train)),
-                               s->train, &p, err);
-    if (st == PTL_OK)
-        st = data_check_program(s->train, p->program, err);
-    if (st != PTL_OK || s->job->eval.array_count == 0)
-        return st;
-    st = session_data(s, &s->job->eval, &s->eval, err);
-    if (st == PTL_OK)
-        st = session_build_for(s, PTL_PROGRAM_EVAL,
-                               smaller(s->job->batch, data_rows(s->eval)),
-                               s->eval, &p, err);
-    if (st == PTL_OK)
-        st = data_check_program(s->eval, p->program, err);
+        st = check_data(s, PTL_PROGRAM_TRAIN, s->train, err);
+    if (st == PTL_OK && s->eval)
+        st = check_data(s, PTL_PROGRAM_EVAL, s->eval, err);
     return st;
 }
 

@@ -4,11 +4,24 @@
 #include "base/clock.h"
 #include <time.h>
 
-double clock_seconds(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double clock_seconds(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double clock_began(void)
+{
+    static double began;
+    if (began == 0)
+        began = clock_seconds() - read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    return began;
 }
 
 void clock_stamp(char *text, size_t size)

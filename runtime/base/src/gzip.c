@@ -11,6 +11,7 @@
 #include <libdeflate.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -129,11 +130,11 @@ static bool unpack_whole(const ptl_bytes *packed, ptl_bytes *out)
         return false;
     unsigned char *room = bytes_room(size);
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-    bool good = room && d &&
-                libdeflate_gzip_decompress_ex(d, packed->data, packed->size,
-                                              room, size, &taken,
-                                              &made) == LIBDEFLATE_SUCCESS &&
-                taken == packed->size && made == size;
+    bool good =
+        room && d &&
+        libdeflate_gzip_decompress_ex(d, packed->data, packed->size, room, size,
+                                      &taken, &made) == LIBDEFLATE_SUCCESS &&
+        taken == packed->size && made == size;
     libdeflate_free_decompressor(d);
     if (!good) {
         free(room);
@@ -175,4 +176,35 @@ ptl_status file_read_gz(const char *path, ptl_bytes *out, ptl_error *err)
         st = unpack_members(path, &packed, out, err);
     bytes_free(&packed);
     return st;
+}
+
+static bool unpack_head(const unsigned char *packed, size_t packed_size,
+                        unsigned char *to, size_t *size)
+{
+    z_stream z = {.next_in = (unsigned char *)packed,
+                  .avail_in = (uInt)packed_size,
+                  .next_out = to,
+                  .avail_out = (uInt)*size};
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return false;
+    int code = inflate(&z, Z_SYNC_FLUSH);
+    inflateEnd(&z);
+    *size -= z.avail_out;
+    return code == Z_OK || code == Z_STREAM_END;
+}
+
+bool file_head_gz(const char *path, unsigned char *to, size_t *size)
+{
+    unsigned char packed[16 << 10];
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        return false;
+    size_t got = fread(packed, 1, sizeof packed, f);
+    bool good = !ferror(f);
+    fclose(f);
+    if (good && got > 2 && packed[0] == 0x1f && packed[1] == 0x8b)
+        return unpack_head(packed, got, to, size);
+    *size = got < *size ? got : *size;
+    memcpy(to, packed, *size);
+    return good;
 }

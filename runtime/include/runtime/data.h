@@ -41,6 +41,33 @@ ptl_status data_open(const ptl_job_source *source, const data_options *options,
                      ptl_dataset **out, ptl_error *err);
 void data_close(ptl_dataset *data); /* accepts NULL */
 
+/* The same by a thread of its own; `source` outlives it. Each loading ends with
+ * one of the two calls below, both of which wait for the thread. */
+typedef struct data_loading data_loading;
+ptl_status data_load(const ptl_job_source *source, const data_options *options,
+                     data_loading **out, ptl_error *err);
+/* `*seconds` is how long reading took. */
+ptl_status data_loaded(data_loading *l, ptl_dataset **out, double *seconds,
+                       ptl_error *err);
+void data_load_abandon(data_loading *l); /* accepts NULL */
+
+/*
+ * What the beginnings of the files say of the records, so that programs can be
+ * made for them while the files are read. Only a guess: the files may turn out
+ * damaged, or others by then.
+ */
+typedef struct data_preview {
+    ptl_job_tensor *raw; /* as data_raw() will give; owned */
+    int count;
+    int64_t rows;
+} data_preview;
+/* False: only reading everything can tell. */
+bool data_preview_open(const ptl_job_source *source,
+                       const data_options *options, data_preview *out);
+void data_preview_close(data_preview *p);
+/* Did it come as foreseen? */
+bool data_preview_holds(const data_preview *p, const ptl_dataset *data);
+
 int64_t data_rows(const ptl_dataset *data);
 int64_t data_skipped(const ptl_dataset *data);
 /* What ptl_job.build() takes: one tensor for each array, in order. */

@@ -454,6 +454,13 @@ static void damaged_data_leaves_no_run_folder(void **state)
     assert_non_null(strstr(err.text, "bad.idx"));
     assert_false(folder_exists(fake_path("none")));
     free(text);
+    /* A run of hours does not learn at its first evaluation that it cannot. */
+    f = plain();
+    f.eval_label = fake_path("bad.idx");
+    assert_int_equal(train(&f, o, &text, &err), PTL_E_DATA);
+    assert_non_null(strstr(err.text, "bad.idx"));
+    assert_false(folder_exists(fake_path("none")));
+    free(text);
 }
 
 /* Labels of all records; record `which` (from 0) is out of idx(10). */

@@ -8,6 +8,9 @@
 
 /* Monotonic; only differences mean something. */
 double clock_seconds(void);
+/* clock_seconds() when the process began, by the processor time it had used up
+ * at the first call, which belongs at the top of main(). Main thread. */
+double clock_began(void);
 /* "20260102-030405", local time. */
 void clock_stamp(char *text, size_t size);
 

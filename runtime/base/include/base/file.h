@@ -24,9 +24,12 @@ ptl_status file_read(const char *path, ptl_bytes *out, ptl_error *err);
  * last member, are E_DATA.
  */
 ptl_status file_read_gz(const char *path, ptl_bytes *out, ptl_error *err);
+/* The first `*size` unpacked bytes at most, and how many they are; false where
+ * the file cannot be read or unpacked so far. */
+bool file_head_gz(const char *path, unsigned char *to, size_t *size);
 void bytes_free(ptl_bytes *bytes);
-/* Room for `size` bytes and a NUL, to be freed with free(); large blocks ask for
- * huge pages. NULL: not to be had. */
+/* Room for `size` bytes and a NUL, to be freed with free(); large blocks ask
+ * for huge pages. NULL: not to be had. */
 unsigned char *bytes_room(size_t size);
 
 /* A file in the making. */
