@@ -129,28 +129,28 @@ typedef struct kern_tile {
 } kern_tile;
 
 /*
- * A contraction over operands where they lie. Tile t of rows and column j:
+ * A contraction over operands where they lie. Row i of tile t and column j:
  *
- *   C[c_tile(t) + i * c_row + j] = sum over runs r, then steps s < length, of
+ *   C[c_tile[t] + c_row[i] + j] = sum over runs r, then steps s < length, of
  *       A[a_tile[t] + a_row[i] + a_run[r] + s * a_step] *
- *       B[j / nr * b_panel + b_run[r] + s * b_step + j % nr]
+ *       B[b_tile[t] + j / nr * b_panel + b_run[r] + s * b_step + j % nr]
  *
- * The tables a_tile, a_run and b_run are I64 constants.
- * Rows come in segments of `tiles` tiles, all of mr rows but the last of each,
- * which has mr_last; c_tile counts rows in that order. One chain of fma to an
- * element, from zero, in the order of the sum: C is read back after each
- * `run_block` runs, which changes no bits. With `splits` above 1 part p sums
- * runs from p * split_runs on and is written at C + p * c_split. Tasks: parts x
- * blocks of m_block tiles x blocks of n_block panels of nr columns, the last
- * fastest.
+ * The tables (by tile and by run) are I64 constants. Tiles come in segments of
+ * `tiles`, all of mr rows but the last of each, which has mr_last. One chain of
+ * fma to an element, from zero, in the order of the sum: C is read back after
+ * each `run_block` runs, which changes no bits. With `splits` above 1 part p
+ * sums runs from p * split_runs on and is written at C + p * c_split. Tasks:
+ * parts x blocks of m_block tiles x blocks of n_block panels of nr columns, the
+ * last fastest.
  */
 enum { KERN_MOST_ROWS = 28 };
 typedef struct kern_direct {
     kern_type type; /* F32 or F64 */
-    int a, b, c, a_tile, a_run, b_run; /* the kernel's buffers */
+    int a, b, c;    /* the kernel's buffers, and tables: */
+    int a_tile, b_tile, c_tile, a_run, b_run;
     int64_t segments, tiles, n, runs, length;
     int mr, mr_last, nr; /* nr is a multiple of the lanes of a full vector */
-    int64_t a_row[KERN_MOST_ROWS], c_row;
+    int64_t a_row[KERN_MOST_ROWS], c_row[KERN_MOST_ROWS];
     int64_t a_step, b_step, b_panel;
     bool whole_panels; /* B has all nr columns in its last panel too */
     int64_t run_block;

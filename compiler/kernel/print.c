@@ -188,23 +188,25 @@ static void print_tile(ptl_str *out, const kern_tile *t)
 
 static void print_direct(ptl_str *out, const kern_direct *d)
 {
+    str_printf(out, "  direct %s of %d %d %d by %d %d %d %d %d\n",
+               kern_type_name(d->type), d->a, d->b, d->c, d->a_tile,
+               d->b_tile, d->c_tile, d->a_run, d->b_run);
     str_printf(out,
-               "  direct %s of %d %d %d by %d %d %d segments %" PRId64 " tiles %" PRId64
-               " mr %d last %d n %" PRId64 " nr %d%s runs %" PRId64
-               " length %" PRId64 " run_block %" PRId64 "\n",
-               kern_type_name(d->type), d->a, d->b, d->c, d->a_tile, d->a_run,
-               d->b_run, d->segments, d->tiles, d->mr,
-               d->mr_last, d->n, d->nr, d->whole_panels ? " whole" : "",
-               d->runs, d->length, d->run_block);
+               "    segments %" PRId64 " tiles %" PRId64 " mr %d last %d n %" PRId64
+               " nr %d%s runs %" PRId64 " length %" PRId64
+               " run_block %" PRId64 "\n",
+               d->segments, d->tiles, d->mr, d->mr_last, d->n, d->nr,
+               d->whole_panels ? " whole" : "", d->runs, d->length,
+               d->run_block);
     str_printf(out,
                "    steps %" PRId64 " %" PRId64 " panel %" PRId64
-               " c_row %" PRId64 " parts %" PRId64 " of %" PRId64
-               " at %" PRId64 " blocks %" PRId64 " x %" PRId64 "\n",
-               d->a_step, d->b_step, d->b_panel, d->c_row, d->splits,
-               d->split_runs, d->c_split, d->m_block, d->n_block);
+               " parts %" PRId64 " of %" PRId64 " at %" PRId64
+               " blocks %" PRId64 " x %" PRId64 "\n",
+               d->a_step, d->b_step, d->b_panel, d->splits, d->split_runs,
+               d->c_split, d->m_block, d->n_block);
     str_add(out, "    rows");
     for (int i = 0; i < d->mr; i++)
-        str_printf(out, " %" PRId64, d->a_row[i]);
+        str_printf(out, " %" PRId64 ":%" PRId64, d->a_row[i], d->c_row[i]);
     str_addc(out, '\n');
 }
 

@@ -195,6 +195,8 @@ static bool check_operands(verifier *c, const kern_direct *d)
            check_operand(c, d->b, d->type, false) &&
            check_operand(c, d->c, d->type, true) &&
            check_operand(c, d->a_tile, KERN_I64, false) &&
+           check_operand(c, d->b_tile, KERN_I64, false) &&
+           check_operand(c, d->c_tile, KERN_I64, false) &&
            check_operand(c, d->a_run, KERN_I64, false) &&
            check_operand(c, d->b_run, KERN_I64, false);
 }

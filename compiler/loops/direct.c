@@ -52,7 +52,7 @@ static kern_direct direct_of(const build *k, const sched_direct *from)
     const sched_contraction *c = &from->base;
     kern_direct d = {
         .type = k->real,
-        .segments = c->m.extent / from->segment,
+        .segments = from->rows.extent / from->segment,
         .tiles = from->tiles,
         .n = c->n.extent,
         .runs = from->runs,
@@ -60,17 +60,18 @@ static kern_direct direct_of(const build *k, const sched_direct *from)
         .mr = c->mr,
         .mr_last = from->last_rows,
         .nr = c->nr,
-        .c_row = c->n.extent,
         .a_step = from->left_step,
         .b_step = from->right_step,
         .b_panel = from->packs_right ? c->k.extent * c->nr : c->nr,
         .whole_panels = from->packs_right,
         .splits = from->splits,
         .split_runs = from->split_runs,
-        .c_split = c->m.extent * c->n.extent,
+        .c_split = from->rows.extent * c->n.extent,
     };
-    for (int i = 0; i < c->mr; i++)
-        d.a_row[i] = from->rows[i];
+    for (int i = 0; i < c->mr; i++) {
+        d.a_row[i] = from->left_row[i];
+        d.c_row[i] = from->result_row[i];
+    }
     d.run_block = run_block(&d);
     d.m_block = 1;
     plan_blocks(&d);
@@ -92,7 +93,9 @@ void build_direct(build *k)
     d->b = build_buffer(k, right, false);
     d->c = build_buffer(k, step->targets[0], true);
     d->a_tile = build_buffer(k, step->tables[0], false);
-    d->a_run = build_buffer(k, step->tables[1], false);
-    d->b_run = build_buffer(k, step->tables[2], false);
+    d->b_tile = build_buffer(k, step->tables[1], false);
+    d->c_tile = build_buffer(k, step->tables[2], false);
+    d->a_run = build_buffer(k, step->tables[3], false);
+    d->b_run = build_buffer(k, step->tables[4], false);
     k->kernel->task_count = kern_direct_tasks(d);
 }

@@ -137,7 +137,10 @@ void sched_axis_at(const sched_axis *axis, const ir_var *vars, int64_t at,
     for (int i = axis->count - 1; i >= 0; i--) {
         const ir_var *var = &vars[axis->vars[i]];
         int64_t extent = var->hi - var->lo;
-        values[axis->vars[i]] = var->lo + at % extent;
+        int64_t step = at % extent;
+        if (axis->reversed >> axis->vars[i] & 1)
+            step = extent - 1 - step;
+        values[axis->vars[i]] = var->lo + step;
         at /= extent;
     }
 }

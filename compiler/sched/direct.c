@@ -26,6 +26,8 @@ enum {
     SPLIT_WORK = 1 << 20,      /* products a part should have at least */
     MOST_SPLITS = 16,
     MOST_RUN = 1024,
+    MOST_COLUMNS = 128,
+    LEAST_ROWS = 4,
     WIDE_ROW = 2048, /* bytes: rows so far apart fight for the same lines */
 };
 
@@ -97,8 +99,7 @@ static void axis_add(sched_axis *axis, const ir_comp *comp, int var)
     axis->extent *= extent_of(comp, var);
 }
 
-/* Columns are the last axes of the result and in the right factor alone. */
-static const char *split_axes(const ir_comp *comp, sched_contraction *c)
+static void split_axes(const ir_comp *comp, sched_contraction *c)
 {
     const sched_axis none = {.extent = 1};
     uint32_t left = vars_of(c->left), right = vars_of(c->right);
@@ -110,15 +111,23 @@ static const char *split_axes(const ir_comp *comp, sched_contraction *c)
         if (v >= comp->out_count)
             axis_add(&c->k, comp, v);
         else if (in_left && in_right)
-            return "an index of the result is in both factors";
+            axis_add(&c->batch, comp, v);
         else if (in_right)
             axis_add(&c->n, comp, v);
-        else if (c->n.count > 0)
-            return "the columns are not the last axes of the result";
         else
             axis_add(&c->m, comp, v);
     }
-    return NULL;
+}
+
+/* Batch and M as one axis. */
+static sched_axis rows_of(const ir_comp *comp, const sched_contraction *c)
+{
+    sched_axis rows = {.extent = 1};
+    for (int i = 0; i < c->batch.count; i++)
+        axis_add(&rows, comp, c->batch.vars[i]);
+    for (int i = 0; i < c->m.count; i++)
+        axis_add(&rows, comp, c->m.vars[i]);
+    return rows;
 }
 
 /* How far the left factor is stepped through; indices of one value are out of
@@ -129,7 +138,8 @@ static int64_t step_along(const ir_comp *comp, const sched_address *left,
     return extent_of(comp, var) == 1 ? INT64_MAX : llabs(left->coef[var]);
 }
 
-/* Large steps through the left factor first; equal ones as defined. */
+/* Large steps through the left factor first, equal ones as defined, and all of
+ * them forward. */
 static void order_k(const ir_comp *comp, sched_axis *k,
                     const sched_address *left)
 {
@@ -142,6 +152,16 @@ static void order_k(const ir_comp *comp, sched_axis *k,
         }
         k->vars[at] = moving;
     }
+    for (int i = 0; i < k->count; i++)
+        if (left->coef[k->vars[i]] < 0)
+            k->reversed |= (uint32_t)1 << k->vars[i];
+}
+
+/* One step along `var` in the direction in which the axis takes it. */
+static int64_t forward_step(const sched_axis *axis, const sched_address *a,
+                            int var)
+{
+    return axis->reversed >> var & 1 ? -a->coef[var] : a->coef[var];
 }
 
 /* Does the address step through the axes as through one, by `stride`? */
@@ -154,6 +174,15 @@ static bool is_linear(const ir_comp *comp, const sched_axis *axis,
         stride *= extent_of(comp, axis->vars[i]);
     }
     return true;
+}
+
+/* The result's own address. */
+static sched_address result_address(const ir_node *n)
+{
+    sched_address a = {.whole = true};
+    for (int v = 0; v < n->type.rank; v++)
+        a.coef[v] = sched_stride(&n->type, v);
+    return a;
 }
 
 /* ---------- runs ---------- */
@@ -173,12 +202,13 @@ static void find_run(const ir_comp *comp, sched_direct *d,
     const sched_axis *k = &d->base.k;
     int at = k->count - 1;
     d->length = k->count ? extent_of(comp, k->vars[at]) : 1;
-    d->left_step = k->count ? left->coef[k->vars[at]] : 0;
-    d->right_step = k->count ? right->coef[k->vars[at]] : 0;
+    d->left_step = k->count ? forward_step(k, left, k->vars[at]) : 0;
+    d->right_step = k->count ? forward_step(k, right, k->vars[at]) : 0;
     while (--at >= 0) {
         int var = k->vars[at];
-        if (left->coef[var] != d->left_step * d->length ||
-            (!d->packs_right && right->coef[var] != d->right_step * d->length))
+        if (forward_step(k, left, var) != d->left_step * d->length ||
+            (!d->packs_right &&
+             forward_step(k, right, var) != d->right_step * d->length))
             break;
         d->length *= extent_of(comp, var);
     }
@@ -192,7 +222,7 @@ static void find_run(const ir_comp *comp, sched_direct *d,
 static void plan_splits(sched_direct *d)
 {
     const sched_contraction *c = &d->base;
-    int64_t results = c->m.extent * c->n.extent;
+    int64_t results = d->rows.extent * c->n.extent;
     int64_t wanted = results * c->k.extent / SPLIT_WORK;
     wanted = wanted < MOST_SPLITS ? wanted : MOST_SPLITS;
     wanted = wanted < d->runs ? wanted : d->runs;
@@ -213,15 +243,22 @@ static int64_t inner_rows(const ir_comp *comp, const sched_axis *m, int vars)
     return rows;
 }
 
+static bool steps_on(const ir_comp *comp, const sched_address *a, int outer,
+                     int inner)
+{
+    return a->coef[outer] == a->coef[inner] * extent_of(comp, inner);
+}
+
 /* How many of the inner row axes are walked by one stride; at least one. */
 static int linear_rows(const ir_comp *comp, const sched_axis *m,
-                       const sched_address *left)
+                       const sched_address *left, const sched_address *result)
 {
     int count = 1;
     while (count < m->count) {
         int inner = m->vars[m->count - count];
         int outer = m->vars[m->count - count - 1];
-        if (left->coef[outer] != left->coef[inner] * extent_of(comp, inner))
+        if (!steps_on(comp, left, outer, inner) ||
+            !steps_on(comp, result, outer, inner))
             break;
         count++;
     }
@@ -245,11 +282,12 @@ static int64_t rows_together(const ir_comp *comp, const sched_axis *m, int vars,
 }
 
 static void plan_tiles(const ir_comp *comp, const sched_options *options,
-                       const sched_address *left, sched_direct *d)
+                       const sched_address *left, const sched_address *result,
+                       sched_direct *d)
 {
     sched_contraction *c = &d->base;
     tiling best = {0};
-    int linear = linear_rows(comp, &c->m, left);
+    int linear = linear_rows(comp, &c->m, left, result);
     for (int vars = linear; vars <= c->m.count; vars++) {
         tiling t = {.segment = inner_rows(comp, &c->m, vars)};
         int64_t most = vars > linear ? SCHED_DIRECT_ROWS : INT64_MAX;
@@ -291,6 +329,28 @@ static bool columns_in_place(const sched_options *options, const ir_comp *comp,
     return true;
 }
 
+/* Are rows of a tile so far apart that they fight for the same lines? */
+static bool rows_are_wide(const sched_options *options,
+                          const sched_contraction *c, const sched_address *left)
+{
+    int64_t bytes = options->f64 ? 8 : 4;
+    return c->m.count > 0 &&
+           llabs(left->coef[c->m.vars[c->m.count - 1]]) * bytes > WIDE_ROW;
+}
+
+/* Packing pays where each element is used often enough. */
+static const char *is_better_packed(const sched_options *options,
+                                    const ir_comp *comp,
+                                    const sched_contraction *c,
+                                    const sched_address *left)
+{
+    if (is_windowed(comp, c->left))
+        return NULL;
+    if (c->n.extent > MOST_COLUMNS)
+        return "many columns";
+    return rows_are_wide(options, c, left) ? "wide rows" : NULL;
+}
+
 const char *sched_find_direct(ir_node *n, const sched_options *options,
                               sched_direct *out)
 {
@@ -308,22 +368,26 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
     bool first = column >= 0 && (vars_of(body->args[0]) >> column & 1);
     c->left = body->args[first ? 1 : 0];
     c->right = body->args[first ? 0 : 1];
-    if (!is_in_place(c->left) || !is_windowed(comp, c->left))
-        return "no window";
-    const char *refused = split_axes(comp, c);
-    if (refused)
-        return refused;
-    if (c->n.extent < LEAST_COLUMNS || c->n.count == 0)
-        return "few columns";
-    sched_address left, right = {0};
+    if (!is_in_place(c->left))
+        return "the left factor is no plain read";
+    split_axes(comp, c);
+    sched_address left, right = {0}, result = result_address(n);
     sched_address_of(c->left, &left);
     if (c->right->kind == IR_EXPR_READ)
         sched_address_of(c->right, &right);
+    if (c->n.extent < LEAST_COLUMNS || c->m.extent < LEAST_ROWS)
+        return "an axis is short";
+    if (!is_linear(comp, &c->n, &result, 1))
+        return "columns are not neighbours";
+    const char *refused = is_better_packed(options, comp, c, &left);
+    if (refused)
+        return refused;
+    out->rows = rows_of(comp, c);
     order_k(comp, &c->k, &left);
     out->packs_right = !columns_in_place(options, comp, c, &right);
     if (out->packs_right && !sched_is_packable(c->right))
         return "the right factor is more than operations on affine reads";
-    plan_tiles(comp, options, &left, out);
+    plan_tiles(comp, options, &left, &result, out);
     if (!c->mr)
         return "no tile fits";
     find_run(comp, out, &left, &right);
@@ -359,47 +423,87 @@ static int add_table(sched_schedule *s, sched_step *step, const char *what,
 }
 
 static int64_t *run_starts(sched_schedule *s, const sched_direct *d,
-                           const sched_address *a, int64_t constant)
+                           const sched_address *a)
 {
     const ir_comp *comp = &d->base.node->comp;
     int64_t *at = ARENA_ARRAY(s->arena, int64_t, d->runs + 1);
     for (int64_t i = 0; i < d->runs; i++)
-        at[i] = constant + offset_at(comp, &d->base.k, a, i * d->length);
+        at[i] = offset_at(comp, &d->base.k, a, i * d->length);
     return at;
 }
 
+/* The first row of tile `tile`. */
+static int64_t row_of(const sched_direct *d, int64_t tile)
+{
+    return tile / d->tiles * d->segment + tile % d->tiles * d->base.mr;
+}
+
+static int64_t tile_count(const sched_direct *d)
+{
+    return d->rows.extent / d->segment * d->tiles;
+}
+
 static int64_t *tile_starts(sched_schedule *s, const sched_direct *d,
-                            const sched_address *left, int64_t *count)
+                            const sched_address *a)
 {
     const ir_comp *comp = &d->base.node->comp;
-    int64_t segments = d->base.m.extent / d->segment;
-    int64_t *at = ARENA_ARRAY(s->arena, int64_t, segments * d->tiles + 1);
-    *count = segments * d->tiles;
-    for (int64_t i = 0; i < *count; i++) {
-        int64_t row = i / d->tiles * d->segment + i % d->tiles * d->base.mr;
-        at[i] = left->constant + offset_at(comp, &d->base.m, left, row);
-    }
+    int64_t count = tile_count(d);
+    int64_t *at = ARENA_ARRAY(s->arena, int64_t, count + 1);
+    for (int64_t i = 0; i < count; i++)
+        at[i] = a->constant + offset_at(comp, &d->rows, a, row_of(d, i));
     return at;
+}
+
+/* Packed panels of the right factor: one after the other, a batch entry's
+ * together. */
+static int64_t *packed_tiles(sched_schedule *s, const sched_direct *d)
+{
+    const sched_contraction *c = &d->base;
+    int64_t count = tile_count(d);
+    int64_t panels = (c->n.extent + c->nr - 1) / c->nr;
+    int64_t *at = ARENA_ARRAY(s->arena, int64_t, count + 1);
+    for (int64_t i = 0; i < count; i++)
+        at[i] = row_of(d, i) / c->m.extent * panels * c->k.extent * c->nr;
+    return at;
+}
+
+static int64_t *packed_runs(sched_schedule *s, const sched_direct *d)
+{
+    int64_t *at = ARENA_ARRAY(s->arena, int64_t, d->runs + 1);
+    for (int64_t i = 0; i < d->runs; i++)
+        at[i] = i * d->length * d->base.nr;
+    return at;
+}
+
+static void plan_rows(sched_direct *d, const sched_address *a, int64_t *rows)
+{
+    const ir_comp *comp = &d->base.node->comp;
+    for (int i = 0; i < d->base.mr; i++)
+        rows[i] =
+            offset_at(comp, &d->rows, a, i) - offset_at(comp, &d->rows, a, 0);
 }
 
 void sched_plan_direct(sched_schedule *s, sched_step *step, sched_direct *d)
 {
-    const ir_comp *comp = &d->base.node->comp;
-    sched_address left, right = {0};
-    int64_t count;
+    sched_address left, right = {0}, result = result_address(d->base.node);
+    int64_t tiles = tile_count(d);
+    bool packs = d->packs_right;
     sched_address_of(d->base.left, &left);
-    if (!d->packs_right)
+    if (!packs)
         sched_address_of(d->base.right, &right);
-    for (int i = 0; i < d->base.mr; i++)
-        d->rows[i] = offset_at(comp, &d->base.m, &left, i) -
-                     offset_at(comp, &d->base.m, &left, 0);
-    const int64_t *tiles = tile_starts(s, d, &left, &count);
-    step->tables[0] = add_table(s, step, "tiles", tiles, count);
-    const int64_t *runs = run_starts(s, d, &left, 0);
-    step->tables[1] = add_table(s, step, "left", runs, d->runs);
-    int64_t *starts = run_starts(s, d, &right, right.constant);
-    for (int64_t i = 0; d->packs_right && i < d->runs; i++)
-        starts[i] = i * d->length * d->base.nr;
-    step->tables[2] = add_table(s, step, "right", starts, d->runs);
+    plan_rows(d, &left, d->left_row);
+    plan_rows(d, &result, d->result_row);
+    const int64_t *b_tiles =
+        packs ? packed_tiles(s, d) : tile_starts(s, d, &right);
+    const int64_t *b_runs =
+        packs ? packed_runs(s, d) : run_starts(s, d, &right);
+    step->tables[0] =
+        add_table(s, step, "left.tiles", tile_starts(s, d, &left), tiles);
+    step->tables[1] = add_table(s, step, "right.tiles", b_tiles, tiles);
+    step->tables[2] =
+        add_table(s, step, "result.tiles", tile_starts(s, d, &result), tiles);
+    step->tables[3] =
+        add_table(s, step, "left.runs", run_starts(s, d, &left), d->runs);
+    step->tables[4] = add_table(s, step, "right.runs", b_runs, d->runs);
     step->direct = d;
 }

@@ -53,10 +53,10 @@ static void print_direct(const sched_direct *d, ptl_str *out)
 {
     const sched_contraction *c = &d->base;
     str_printf(out,
-               "    in place: m %lld n %lld k %lld, tile %d x %d, last %d, "
+               "    in place: batch %lld m %lld n %lld k %lld, tile %d x %d, last %d, "
                "%lld runs of %lld%s",
-               (long long)c->m.extent, (long long)c->n.extent,
-               (long long)c->k.extent, c->mr, c->nr, d->last_rows,
+               (long long)c->batch.extent, (long long)c->m.extent,
+               (long long)c->n.extent, (long long)c->k.extent, c->mr, c->nr, d->last_rows,
                (long long)d->runs, (long long)d->length,
                d->packs_right ? ", right packed" : "");
     if (d->splits > 1)

@@ -132,6 +132,7 @@ typedef struct sched_axis { /* a fused logical axis */
     int vars[IR_MAX_VARS];
     int count;
     int64_t extent;
+    uint32_t reversed; /* variables that go from their last value to the first */
 } sched_axis;
 
 typedef struct sched_contraction {
@@ -147,16 +148,20 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
                                    sched_contraction *out);
 /* May `e` be evaluated while packing: operations on affine reads? */
 bool sched_is_packable(ir_expr *e);
-/* A contraction whose left factor is used where it lies (direct.c). Rows come in
- * segments, each of `tiles` tiles: mr rows, the last `last_rows`. K comes in runs
- * of `length` steps. */
+/*
+ * A contraction whose left factor is used where it lies (direct.c). Rows are
+ * batch and M as one axis; they come in segments, each of `tiles` tiles: mr
+ * rows, the last `last_rows`. K comes in runs of `length` steps.
+ */
 enum { SCHED_DIRECT_ROWS = KERN_MOST_ROWS };
 typedef struct sched_direct {
     sched_contraction base; /* K in the order in which it is walked */
+    sched_axis rows;
     bool packs_right;
     int64_t segment, tiles;
     int last_rows;
-    int64_t rows[SCHED_DIRECT_ROWS]; /* distances within a tile, in elements */
+    /* Distances within a tile, in elements of the left factor and the result */
+    int64_t left_row[SCHED_DIRECT_ROWS], result_row[SCHED_DIRECT_ROWS];
     int64_t runs, length, left_step, right_step;
     int64_t splits, split_runs; /* K in parts, added by a step of its own */
 } sched_direct;
@@ -230,8 +235,8 @@ typedef struct sched_step {
     int piece;                            /* SCATTER */
     int counter;                          /* STACK: which trip it is */
     VEC(sched_access) reads;
-    int tables[3];        /* TILE: batch, row, column offsets;
-                             DIRECT: tiles, runs left and right */
+    int tables[5];        /* TILE: batch, row, column offsets; DIRECT: tiles
+                             of left, right, result, runs of left, right */
     int64_t flops, bytes; /* estimates */
     bool streams; /* results go around the caches: see sched_estimate() */
     const char *note;     /* why not on the template; NULL: nothing to say */

@@ -78,7 +78,7 @@ static void store_columns(llvm_emitter *e, const shape *s, LLVMValueRef x,
 
 static LLVMValueRef c_at(llvm_emitter *e, const shape *s, int row, int v)
 {
-    return element_at(e, s, s->c, row * s->d->c_row + v * s->lanes);
+    return element_at(e, s, s->c, s->d->c_row[row] + v * s->lanes);
 }
 
 /* ---------- sums ---------- */
@@ -353,24 +353,20 @@ static void emit_tile(llvm_emitter *e, const direct *x, LLVMValueRef tile,
 {
     const kern_direct *d = x->d;
     LLVMBuilderRef b = e->builder;
-    int64_t segment = (d->tiles - 1) * d->mr + d->mr_last;
     LLVMValueRef in_segment = LLVMBuildURem(b, tile, llvm_i64(e, d->tiles), "");
-    LLVMValueRef row = plus(
-        e, times(e, LLVMBuildUDiv(b, tile, llvm_i64(e, d->tiles), ""), segment),
-        times(e, in_segment, d->mr));
     LLVMValueRef last_rows =
         LLVMBuildICmp(b, LLVMIntEQ, in_segment, llvm_i64(e, d->tiles - 1), "");
     LLVMValueRef last_columns = LLVMBuildICmp(
         b, LLVMIntEQ, panel, llvm_i64(e, ceil_div(d->n, d->nr) - 1), "");
-    LLVMValueRef a = llvm_gep(e, x->element, e->buffers[d->a],
-                              entry_of(e, d->a_tile, tile), "a");
-    LLVMValueRef c_at = plus(e, plus(e, x->part, times(e, row, d->c_row)),
+    LLVMValueRef b_at =
+        plus(e, entry_of(e, d->b_tile, tile), times(e, panel, d->b_panel));
+    LLVMValueRef c_at = plus(e, plus(e, x->part, entry_of(e, d->c_tile, tile)),
                              times(e, panel, d->nr));
     LLVMValueRef args[] = {
         x->runs,
-        a,
-        llvm_gep(e, x->element, e->buffers[d->b], times(e, panel, d->b_panel),
-                 "b"),
+        llvm_gep(e, x->element, e->buffers[d->a], entry_of(e, d->a_tile, tile),
+                 "a"),
+        llvm_gep(e, x->element, e->buffers[d->b], b_at, "b"),
         llvm_gep(e, e->i64, e->buffers[d->a_run], x->run, ""),
         llvm_gep(e, e->i64, e->buffers[d->b_run], x->run, ""),
         llvm_gep(e, x->element, e->buffers[d->c], c_at, "c"),

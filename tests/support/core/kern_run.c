@@ -288,12 +288,12 @@ static void direct_element(machine *m, int64_t part, int64_t tile, int i,
 {
     const kern_direct *d = &m->kernel->direct;
     const int64_t *a_tile = m->buffers[d->a_tile];
+    const int64_t *b_tile = m->buffers[d->b_tile];
+    const int64_t *c_tile = m->buffers[d->c_tile];
     const int64_t *a_run = m->buffers[d->a_run], *b_run = m->buffers[d->b_run];
-    int64_t rows = (d->tiles - 1) * d->mr + d->mr_last;
-    int64_t row = tile / d->tiles * rows + tile % d->tiles * d->mr + i;
-    int64_t c = part * d->c_split + row * d->c_row + j;
+    int64_t c = part * d->c_split + c_tile[tile] + d->c_row[i] + j;
     int64_t a0 = a_tile[tile] + d->a_row[i];
-    int64_t b0 = j / d->nr * d->b_panel + j % d->nr;
+    int64_t b0 = b_tile[tile] + j / d->nr * d->b_panel + j % d->nr;
     double sum = 0;
     for (int64_t r = part * d->split_runs;
          r < smaller((part + 1) * d->split_runs, d->runs); r++)
