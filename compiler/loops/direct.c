@@ -6,8 +6,10 @@
 enum {
     RUN_BLOCK = 512,        /* steps of K between reading and writing C */
     LEFT_BLOCK = 256 << 10, /* bytes of A a task walks again for each panel */
-    LEAST_TASKS = 16,
-    TASK_FMAS = 1 << 18,
+    LEAST_TASKS = 64,
+    RIGHT_NEAR = 512 << 10, /* bytes of B that stay in the second cache */
+    ROWS_FROM_AFAR = 42,
+    TASK_FMAS = 1 << 17,
 };
 
 static int64_t blocks(int64_t count, int64_t size)
@@ -30,20 +32,33 @@ static int64_t run_block(const kern_direct *d)
     return even_block(runs, RUN_BLOCK / d->length);
 }
 
+/* How many tiles a task should have at least: each task walks all of its part
+ * of B, which must not come from afar for a few rows. */
+static int64_t least_tiles(const kern_direct *d)
+{
+    int64_t steps = d->split_runs * d->length;
+    if (steps * d->n_block * d->nr * 4 <= RIGHT_NEAR)
+        return 1;
+    return blocks(ROWS_FROM_AFAR, d->mr);
+}
+
+static bool wants_smaller(const kern_direct *d)
+{
+    int64_t steps = d->split_runs * d->length;
+    int64_t fmas = d->m_block * d->mr * d->n_block * d->nr * steps;
+    return kern_direct_tasks(d) < LEAST_TASKS && fmas > 2 * TASK_FMAS;
+}
+
 /* Tasks big enough to pay for themselves, and enough of them to share. */
 static void plan_blocks(kern_direct *d)
 {
     int64_t tiles = d->segments * d->tiles, panels = blocks(d->n, d->nr);
-    int64_t steps = d->split_runs * d->length;
-    int64_t tile_fmas = d->mr * d->nr * steps;
     int64_t tile_bytes = d->mr * d->run_block * d->length * 4;
     d->n_block = panels;
     d->m_block = even_block(tiles, LEFT_BLOCK / tile_bytes);
-    while (d->m_block > 1 && kern_direct_tasks(d) < LEAST_TASKS &&
-           d->m_block * panels * tile_fmas > 2 * TASK_FMAS)
+    while (d->m_block > least_tiles(d) && wants_smaller(d))
         d->m_block = even_block(tiles, d->m_block / 2);
-    while (d->n_block > 1 && kern_direct_tasks(d) < LEAST_TASKS &&
-           d->m_block * d->n_block * tile_fmas > 2 * TASK_FMAS)
+    while (d->n_block > 1 && wants_smaller(d))
         d->n_block = even_block(panels, d->n_block / 2);
 }
 

@@ -26,8 +26,9 @@ enum {
     SPLIT_WORK = 1 << 20,      /* products a part should have at least */
     MOST_SPLITS = 16,
     MOST_RUN = 1024,
-    MOST_COLUMNS = 128,
+    MOST_COLUMNS = 512,
     LEAST_ROWS = 4,
+    CACHE_WAY = 4096, /* bytes */
     WIDE_ROW = 2048, /* bytes: rows so far apart fight for the same lines */
 };
 
@@ -329,13 +330,18 @@ static bool columns_in_place(const sched_options *options, const ir_comp *comp,
     return true;
 }
 
-/* Are rows of a tile so far apart that they fight for the same lines? */
-static bool rows_are_wide(const sched_options *options,
-                          const sched_contraction *c, const sched_address *left)
+/* Do rows of a tile fight for the same lines of the first cache? They do where
+ * they lie nearly a multiple of its ways apart. */
+static bool rows_collide(const sched_options *options,
+                         const sched_contraction *c, const sched_address *left)
 {
     int64_t bytes = options->f64 ? 8 : 4;
-    return c->m.count > 0 &&
-           llabs(left->coef[c->m.vars[c->m.count - 1]]) * bytes > WIDE_ROW;
+    if (c->m.count == 0)
+        return false;
+    int64_t step = llabs(left->coef[c->m.vars[c->m.count - 1]]) * bytes;
+    int64_t apart = step % CACHE_WAY;
+    apart = apart < CACHE_WAY / 2 ? apart : CACHE_WAY - apart;
+    return step >= CACHE_WAY / 2 && apart < CACHE_WAY / 16;
 }
 
 /* Packing pays where each element is used often enough. */
@@ -348,7 +354,7 @@ static const char *is_better_packed(const sched_options *options,
         return NULL;
     if (c->n.extent > MOST_COLUMNS)
         return "many columns";
-    return rows_are_wide(options, c, left) ? "wide rows" : NULL;
+    return rows_collide(options, c, left) ? "rows collide" : NULL;
 }
 
 const char *sched_find_direct(ir_node *n, const sched_options *options,

@@ -93,6 +93,23 @@ CASE(two_layers,
      "comp m[o:12 | n:0..2, p:0..12, q:0..12] = sum t[n, o, p, q];\n"
      "output t = t;\noutput m = m;\n")
 
+/* A product for each entry of a batch; the result's batch and rows take turns. */
+CASE(attention_scores_and_mixes,
+     "input q: real[2, 19, 3, 16] data f32;\n"
+     "input k: real[2, 23, 3, 16] data f32;\n"
+     "input v: real[2, 23, 3, 21] data f32;\n"
+     "comp s[n:2, h:3, t:19, u:23 | d:0..16] = sum "
+     "q[n, t, h, d] * k[n, u, h, d];\n"
+     "comp c[n:2, t:19, h:3, d:21 | u:0..23] = sum "
+     "s[n, h, t, u] * v[n, u, h, d];\n"
+     "output s = s;\noutput c = c;\n")
+
+CASE(a_product_of_transposed_factors,
+     "input x: real[37, 50] data f32;\n"
+     "input y: real[37, 45] data f32;\n"
+     "comp z[i:50, j:45 | k:0..37] = sum x[k, i] * y[k, j];\n"
+     "output z = z;\n")
+
 static const char *const every_level =
     "input x: real[2, 6, 11, 11] data f32;\n"
     "input w: real[21, 6, 3, 3] param f32;\n"
@@ -130,6 +147,8 @@ int main(void)
         cmocka_unit_test(the_gradient_of_the_input),
         cmocka_unit_test(one_dimension_and_a_pool_behind_it),
         cmocka_unit_test(two_layers),
+        cmocka_unit_test(attention_scores_and_mixes),
+        cmocka_unit_test(a_product_of_transposed_factors),
         cmocka_unit_test(every_level_gives_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
