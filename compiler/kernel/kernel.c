@@ -40,6 +40,20 @@ kern_kernel *kern_kernel_new(kern_module *m, const char *name,
     return k;
 }
 
+kern_kernel *kern_kernel_inside(kern_kernel *outer, const char *name,
+                                int64_t task_count)
+{
+    ptl_arena *arena = outer->module->arena;
+    kern_kernel *k = ARENA_NEW(arena, kern_kernel);
+    k->kind = KERN_NEST;
+    k->name = arena_strdup(arena, name);
+    k->task_count = task_count;
+    k->module = outer->module;
+    for (int i = 0; i < outer->buffers.count; i++)
+        vec_push(arena, &k->buffers, outer->buffers.data[i]);
+    return k;
+}
+
 int kern_buffer_add(kern_kernel *k, const char *name, ptl_dtype dtype,
                     bool written)
 {

@@ -116,8 +116,19 @@ typedef struct kern_buffer {
  * where m_panels = ceil(m / mr), likewise n. Every product is an fma onto one
  * accumulator per element of C, k ascending from zero: blocking over k keeps
  * that chain (C is read back), so mr, nr, kc never change bits. A k of 0 writes
- * zeros. Tasks: batch x row blocks of `m_block` panels x column blocks of
- * `n_block` panels, the last fastest.
+ * zeros. Tasks: batch x row blocks of at most `m_block` panels x column blocks
+ * of at most `n_block` panels, the last fastest; there are as few blocks as that
+ * allows, and block b of B begins at panel b * panels / B.
+ *
+ * A task may pack what it alone uses. `pack_a` is a kernel over the same buffers
+ * (and more, which follow the six). Its task
+ *
+ *   (batch * m_blocks + m_block) * k_blocks + k_block
+ *
+ * runs before that block of k of those panels is used and leaves it at
+ * A [batch * m_blocks + m_block][panel of the block][k of the block][mr], with
+ * room for m_block panels and kc values of k. This needs n in one block.
+ * Likewise `pack_b` with n_blocks, which needs m in one block.
  */
 typedef struct kern_tile {
     kern_type type; /* F32 or F64 */
@@ -126,6 +137,7 @@ typedef struct kern_tile {
     int64_t kc;
     int64_t m_block, n_block; /* in panels */
     bool unit_columns; /* col_offset[j] == j for all j */
+    kern_kernel *pack_a, *pack_b; /* NULL: packed as a whole before */
 } kern_tile;
 
 /*
@@ -216,6 +228,10 @@ typedef struct kern_builder {
 
 kern_kernel *kern_kernel_new(kern_module *m, const char *name,
                              int64_t task_count);
+/* A kernel to run inside `outer`, over its buffers and more; when it is built,
+ * `outer` takes over its list of buffers. Not one of the module's own. */
+kern_kernel *kern_kernel_inside(kern_kernel *outer, const char *name,
+                                int64_t task_count);
 int kern_buffer_add(kern_kernel *k, const char *name, ptl_dtype dtype,
                     bool written);
 kern_builder kern_begin(kern_kernel *k);

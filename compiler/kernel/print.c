@@ -189,15 +189,14 @@ static void print_tile(ptl_str *out, const kern_tile *t)
 static void print_direct(ptl_str *out, const kern_direct *d)
 {
     str_printf(out, "  direct %s of %d %d %d by %d %d %d %d %d\n",
-               kern_type_name(d->type), d->a, d->b, d->c, d->a_tile,
-               d->b_tile, d->c_tile, d->a_run, d->b_run);
-    str_printf(out,
-               "    segments %" PRId64 " tiles %" PRId64 " mr %d last %d n %" PRId64
-               " nr %d%s runs %" PRId64 " length %" PRId64
-               " run_block %" PRId64 "\n",
-               d->segments, d->tiles, d->mr, d->mr_last, d->n, d->nr,
-               d->whole_panels ? " whole" : "", d->runs, d->length,
-               d->run_block);
+               kern_type_name(d->type), d->a, d->b, d->c, d->a_tile, d->b_tile,
+               d->c_tile, d->a_run, d->b_run);
+    str_printf(
+        out,
+        "    segments %" PRId64 " tiles %" PRId64 " mr %d last %d n %" PRId64
+        " nr %d%s runs %" PRId64 " length %" PRId64 " run_block %" PRId64 "\n",
+        d->segments, d->tiles, d->mr, d->mr_last, d->n, d->nr,
+        d->whole_panels ? " whole" : "", d->runs, d->length, d->run_block);
     str_printf(out,
                "    steps %" PRId64 " %" PRId64 " panel %" PRId64
                " parts %" PRId64 " of %" PRId64 " at %" PRId64
@@ -210,6 +209,14 @@ static void print_direct(ptl_str *out, const kern_direct *d)
     str_addc(out, '\n');
 }
 
+static void print_inside(ptl_str *out, const kern_kernel *k)
+{
+    if (!k)
+        return;
+    str_printf(out, "  inside %s tasks %" PRId64 "\n", k->name, k->task_count);
+    print_block(out, k, k->body, 2);
+}
+
 static void print_kernel(ptl_str *out, const kern_kernel *k)
 {
     str_printf(out, "kernel %s tasks %" PRId64 "\n", k->name, k->task_count);
@@ -219,12 +226,15 @@ static void print_kernel(ptl_str *out, const kern_kernel *k)
                    dtype_name(b->dtype), b->written ? " written" : "",
                    b->streamed ? " streamed" : "");
     }
-    if (k->kind == KERN_TILE)
+    if (k->kind == KERN_TILE) {
         print_tile(out, &k->tile);
-    else if (k->kind == KERN_DIRECT)
+        print_inside(out, k->tile.pack_a);
+        print_inside(out, k->tile.pack_b);
+    } else if (k->kind == KERN_DIRECT) {
         print_direct(out, &k->direct);
-    else if (k->body)
+    } else if (k->body) {
         print_block(out, k, k->body, 1);
+    }
 }
 
 void kern_print(const kern_module *m, ptl_str *out)

@@ -221,30 +221,53 @@ static bool check_direct(verifier *c)
     return true;
 }
 
-static bool check_body(verifier *c, bool *set)
+/* A kernel of its own or one inside another. */
+static bool check_nest(const kern_kernel *k, ptl_arena *arena, ptl_error *err)
 {
-    return check_block(c, c->kernel->body, set);
+    verifier c = {k, NULL, arena, err};
+    c.seen = ARENA_ARRAY(arena, const kern_value *, k->value_count + 1);
+    bool *set = ARENA_ARRAY(arena, bool, k->local_count + 1);
+    return check_block(&c, k->body, set);
+}
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* A kernel that packs one of `blocks` blocks; `others` blocks of the other
+ * operand would each want it. */
+static bool check_pack(verifier *c, const kern_kernel *pack, int64_t blocks,
+                       int64_t others)
+{
+    const kern_tile *t = &c->kernel->tile;
+    if (!pack)
+        return true;
+    if (others != 1 || t->k < 1 ||
+        pack->task_count != t->batch * blocks * ceil_div(t->k, t->kc))
+        return fail(c, NULL, "a tile step packs what is not one task's own");
+    return check_nest(pack, c->arena, c->err);
 }
 
 static bool check_tile(verifier *c)
 {
     const kern_tile *t = &c->kernel->tile;
     const kern_kernel *k = c->kernel;
-    if (!kern_is_real(t->type) || k->buffers.count != 6)
+    const bool written[6] = {t->pack_a != NULL, t->pack_b != NULL, true};
+    if (!kern_is_real(t->type) || k->buffers.count < 6)
         return fail(c, NULL, "a tile step has reals and six buffers");
     for (int i = 0; i < 6; i++)
-        if (!check_operand(c, i, i < 3 ? t->type : KERN_I64, i == 2))
+        if (!check_operand(c, i, i < 3 ? t->type : KERN_I64, written[i]))
             return false;
     if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 0 || t->kc < 1 ||
         t->mr < 1 || t->nr < 1 || t->m_block < 1 || t->n_block < 1)
         return fail(c, NULL, "a size of a tile step is not positive");
-    int64_t m_panels = (t->m + t->mr - 1) / t->mr;
-    int64_t n_panels = (t->n + t->nr - 1) / t->nr;
-    int64_t tasks = t->batch * ((m_panels + t->m_block - 1) / t->m_block) *
-                    ((n_panels + t->n_block - 1) / t->n_block);
-    if (tasks != k->task_count)
+    int64_t m_blocks = ceil_div(ceil_div(t->m, t->mr), t->m_block);
+    int64_t n_blocks = ceil_div(ceil_div(t->n, t->nr), t->n_block);
+    if (t->batch * m_blocks * n_blocks != k->task_count)
         return fail(c, NULL, "a tile step's tasks do not fit its blocks");
-    return true;
+    return check_pack(c, t->pack_a, m_blocks, n_blocks) &&
+           check_pack(c, t->pack_b, n_blocks, m_blocks);
 }
 
 bool kern_verify(const kern_module *m, ptl_error *err)
@@ -254,12 +277,10 @@ bool kern_verify(const kern_module *m, ptl_error *err)
     for (int i = 0; ok && i < m->kernels.count; i++) {
         const kern_kernel *k = m->kernels.data[i];
         verifier c = {k, NULL, arena, err};
-        c.seen = ARENA_ARRAY(arena, const kern_value *, k->value_count + 1);
-        bool *set = ARENA_ARRAY(arena, bool, k->local_count + 1);
         ok = k->task_count >= 0 || fail(&c, NULL, "a negative number of tasks");
         ok = ok && (k->kind == KERN_TILE     ? check_tile(&c)
                     : k->kind == KERN_DIRECT ? check_direct(&c)
-                                             : check_body(&c, set));
+                                             : check_nest(k, arena, err));
     }
     arena_free(arena);
     return ok;

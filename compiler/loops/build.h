@@ -140,6 +140,10 @@ void build_reduce_inside(build *k, emit *e, ir_node *n,
                          const sched_space *space, const sched_reduction *plan,
                          int target);
 
+/* A PACK step as a kernel inside that of its tile step, whose buffers it
+ * shares. */
+kern_kernel *build_pack_inside(build *outer, const sched_step *step);
+
 /* Work (elements times operations) one task should have at least. */
 enum { BUILD_TASK_WORK = 1 << 18 };
 

@@ -205,12 +205,25 @@ static int64_t even(int64_t count, int64_t parts, int64_t unit)
     return blocks(size, unit) * unit;
 }
 
+/* What the tasks of the tile step work on. */
+static pack_cut cut_inside(const packer *p, int64_t panels)
+{
+    bool left = p->step->kind == SCHED_STEP_PACK_LEFT;
+    pack_cut cut = {.panel_block = left ? p->c->m_block : p->c->n_block,
+                    .k_block = p->c->kc};
+    cut.panel_blocks = blocks(panels, cut.panel_block);
+    cut.k_blocks = blocks(p->c->k.extent, cut.k_block);
+    return cut;
+}
+
 /* Tasks of about the same work: blocks of k where k goes down the rows, so
  * that each reads whole rows, else blocks of panels. */
 static pack_cut plan_cut(const packer *p)
 {
     enum { MOST_TASKS = 64 };
     int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
+    if (p->step->inside)
+        return cut_inside(p, panels);
     double work = (double)panels * (double)p->width * (double)k *
                   (1 + sched_cost(p->factor)) / BUILD_TASK_WORK;
     int64_t wanted = work < 1            ? 1
@@ -247,33 +260,62 @@ static kern_value *divide(packer *p, kern_value **x, int64_t by)
     return quotient;
 }
 
-/* [lo, hi) of block `index`. */
-static void block_of(packer *p, kern_value *index, int64_t size, int64_t extent,
-                     kern_value **lo, kern_value **hi)
+/* Where panel block `index` begins: blocks differ by one panel at most. */
+static kern_value *first_panel(packer *p, const pack_cut *cut,
+                               kern_value *index)
 {
-    *lo = pack_scaled(p, index, size);
-    *hi = pack_sum(p, *lo, pack_number(p, size));
-    if (size >= extent)
-        *hi = pack_number(p, extent);
-    else if (extent % size)
-        *hi = kern_op2(&p->k->b, KERN_MIN, *hi, pack_number(p, extent));
+    int64_t panels = blocks(p->axis->extent, p->width);
+    return kern_op2(&p->k->b, KERN_DIV, pack_scaled(p, index, panels),
+                    pack_number(p, cut->panel_blocks));
+}
+
+static void find_k(packer *p, const pack_cut *cut, kern_value *index,
+                   pack_part *part)
+{
+    int64_t k = p->c->k.extent;
+    part->k_lo = pack_scaled(p, index, cut->k_block);
+    part->k_hi = pack_number(p, k);
+    if (cut->k_blocks > 1)
+        part->k_hi =
+            kern_op2(&p->k->b, KERN_MIN, part->k_hi,
+                     pack_sum(p, part->k_lo, pack_number(p, cut->k_block)));
+    part->k_rest = k % group_size(p) != 0 ||
+                   (cut->k_blocks > 1 && cut->k_block % group_size(p) != 0);
+}
+
+/* Panel 0 and k 0 of the whole operand, or, inside the tile step, as if they
+ * lay before what the task packs. */
+static void find_place(packer *p, const pack_cut *cut, kern_value *batch,
+                       kern_value *block, pack_part *part)
+{
+    kern_builder *b = &p->k->b;
+    int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
+    if (!p->step->inside) {
+        part->to_panel = k * p->width;
+        part->to = pack_scaled(p, batch, panels * part->to_panel);
+        return;
+    }
+    part->to_panel = cut->k_block * p->width;
+    block = pack_sum(p, pack_scaled(p, batch, cut->panel_blocks), block);
+    part->to = pack_scaled(p, block, cut->panel_block * part->to_panel);
+    part->to = kern_op2(b, KERN_SUB, part->to,
+                        pack_scaled(p, part->panel_lo, part->to_panel));
+    part->to =
+        kern_op2(b, KERN_SUB, part->to, pack_scaled(p, part->k_lo, p->width));
 }
 
 /* Task (batch, block of panels, block of k), the last fastest. */
 static void pack_tasks(packer *p, const pack_cut *cut)
 {
-    int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
-    kern_value *k_index = kern_task(&p->k->b), *panel_index, *batch;
-    panel_index = divide(p, &k_index, cut->k_blocks);
-    batch = divide(p, &panel_index, cut->panel_blocks);
-    pack_part part = {.to_panel = k * p->width};
-    block_of(p, panel_index, cut->panel_block, panels, &part.panel_lo,
-             &part.panel_hi);
-    block_of(p, k_index, cut->k_block, k, &part.k_lo, &part.k_hi);
-    part.to = pack_scaled(p, batch, panels * k * p->width);
-    part.k_rest = k % group_size(p) != 0 ||
-                  (cut->k_blocks > 1 && cut->k_block % group_size(p) != 0);
+    kern_value *k_block = kern_task(&p->k->b), *block, *batch;
+    pack_part part;
+    block = divide(p, &k_block, cut->k_blocks);
+    batch = divide(p, &block, cut->panel_blocks);
+    part.panel_lo = first_panel(p, cut, block);
+    part.panel_hi = first_panel(p, cut, pack_sum(p, block, pack_number(p, 1)));
+    find_k(p, cut, k_block, &part);
     set_batch(p, batch);
+    find_place(p, cut, batch, block, &part);
     pack_task(p, &part);
 }
 
@@ -320,4 +362,18 @@ void build_pack(build *k)
     pack_cut cut = plan_cut(&p);
     k->kernel->task_count = c->batch.extent * cut.panel_blocks * cut.k_blocks;
     pack_tasks(&p, &cut);
+}
+
+kern_kernel *build_pack_inside(build *outer, const sched_step *step)
+{
+    build k = *outer;
+    k.step = step;
+    k.kernel = kern_kernel_inside(outer->kernel, step->name, 1);
+    k.b = kern_begin(k.kernel);
+    build_pack(&k);
+    outer->kernel->buffers.count = 0;
+    for (int i = 0; i < k.kernel->buffers.count; i++)
+        vec_push(outer->module->arena, &outer->kernel->buffers,
+                 k.kernel->buffers.data[i]);
+    return k.kernel;
 }

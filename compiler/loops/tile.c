@@ -8,42 +8,6 @@ static int64_t blocks(int64_t count, int64_t size)
     return (count + size - 1) / size;
 }
 
-enum {
-    LEFT_BLOCK_BYTES = 600 << 10, /* stays in the second-level cache */
-    RIGHT_BLOCK_PANELS = 16,
-    LEAST_TASKS = 8,
-    TASK_FMAS = 1 << 18,
-};
-
-/* The size of equal blocks of at most `most` each. */
-static int64_t even_block(int64_t count, int64_t most)
-{
-    most = most < 1 ? 1 : most;
-    return blocks(count, blocks(count, most));
-}
-
-/* Tasks big enough to pay for themselves, and enough of them to share. */
-static void plan_blocks(kern_tile *t, int64_t m_panels, int64_t n_panels)
-{
-    int64_t k = t->k < t->kc ? t->k : t->kc;
-    int64_t row = t->mr * k * (t->type == KERN_F64 ? 8 : 4);
-    t->m_block = even_block(m_panels, LEFT_BLOCK_BYTES / row);
-    t->n_block = even_block(n_panels, RIGHT_BLOCK_PANELS);
-    for (;;) {
-        int64_t tasks = t->batch * blocks(m_panels, t->m_block) *
-                        blocks(n_panels, t->n_block);
-        int64_t fmas = t->m_block * t->mr * t->n_block * t->nr * t->k;
-        if (tasks >= LEAST_TASKS || fmas < 2 * TASK_FMAS)
-            return;
-        if (t->n_block > 1)
-            t->n_block = even_block(n_panels, t->n_block / 2);
-        else if (t->m_block > 1)
-            t->m_block = even_block(m_panels, t->m_block / 2);
-        else
-            return;
-    }
-}
-
 static bool columns_are_plain(const build *k)
 {
     const sched_buffer *b = &k->s->buffers.data[k->step->tables[2]];
@@ -54,19 +18,9 @@ static bool columns_are_plain(const build *k)
     return true;
 }
 
-void build_tile(build *k)
+static void plan_tile(build *k, kern_tile *t)
 {
-    const sched_step *step = k->step;
-    const sched_contraction *c = step->contraction;
-    kern_kernel *kernel = k->kernel;
-    kernel->kind = KERN_TILE;
-    build_buffer(k, step->reads.data[0].buffer, false);
-    build_buffer(k, step->reads.data[1].buffer, false);
-    build_buffer(k, step->targets[0], true);
-    for (int i = 0; i < 3; i++)
-        build_buffer(k, step->tables[i], false);
-    PTL_ASSERT(kernel->buffers.count == 6);
-    kern_tile *t = &kernel->tile;
+    const sched_contraction *c = k->step->contraction;
     *t = (kern_tile){.type = k->real,
                      .batch = c->batch.extent,
                      .m = c->m.extent,
@@ -74,12 +28,29 @@ void build_tile(build *k)
                      .k = c->k.extent,
                      .mr = c->mr,
                      .nr = c->nr,
-                     .kc = k->s->options.target.kc};
-    if (k->s->options.f64)
-        t->kc /= 2;
-    int64_t m_panels = blocks(t->m, t->mr), n_panels = blocks(t->n, t->nr);
-    plan_blocks(t, m_panels, n_panels);
-    t->unit_columns = columns_are_plain(k);
-    kernel->task_count =
-        t->batch * blocks(m_panels, t->m_block) * blocks(n_panels, t->n_block);
+                     .kc = c->kc,
+                     .m_block = c->m_block,
+                     .n_block = c->n_block,
+                     .unit_columns = columns_are_plain(k)};
+}
+
+void build_tile(build *k)
+{
+    const sched_step *step = k->step;
+    kern_kernel *kernel = k->kernel;
+    kern_tile *t = &kernel->tile;
+    kernel->kind = KERN_TILE;
+    for (int i = 0; i < 2; i++)
+        build_buffer(k, step->panels[i], step->packs[i] != NULL);
+    build_buffer(k, step->targets[0], true);
+    for (int i = 0; i < 3; i++)
+        build_buffer(k, step->tables[i], false);
+    PTL_ASSERT(kernel->buffers.count == 6);
+    plan_tile(k, t);
+    if (step->packs[0])
+        t->pack_a = build_pack_inside(k, step->packs[0]);
+    if (step->packs[1])
+        t->pack_b = build_pack_inside(k, step->packs[1]);
+    kernel->task_count = t->batch * blocks(blocks(t->m, t->mr), t->m_block) *
+                         blocks(blocks(t->n, t->nr), t->n_block);
 }

@@ -52,6 +52,8 @@ void sched_estimate(sched_schedule *s);
 /* Lifetimes, reuse in place, offsets. */
 void sched_plan_memory(sched_schedule *s);
 
+/* Fills in how a contraction is cut into tasks and blocks. */
+void sched_plan_blocks(sched_contraction *c, const sched_options *options);
 /* Describes how `step` (a PACK) reads its factor; adds tables. */
 void sched_plan_pack(sched_schedule *s, sched_step *step);
 /* Distances, tables and accesses of a DIRECT step. */

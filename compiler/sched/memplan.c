@@ -17,6 +17,12 @@ static bool in_arena(const sched_buffer *b)
     return b->role == PTL_ROLE_TRANSIENT || b->role == PTL_ROLE_OUTPUT;
 }
 
+static void note_written(sched_buffer *b, int step)
+{
+    b->first = b->first > step ? step : b->first;
+    b->last = b->last < step ? step : b->last;
+}
+
 static void find_lifetimes(sched_schedule *s)
 {
     for (int i = 0; i < s->buffers.count; i++) {
@@ -30,11 +36,10 @@ static void find_lifetimes(sched_schedule *s)
             sched_buffer *b = &s->buffers.data[step->reads.data[k].buffer];
             b->last = b->last < i ? i : b->last;
         }
-        for (int k = 0; k < step->node_count; k++) {
-            sched_buffer *b = &s->buffers.data[step->targets[k]];
-            b->first = b->first > i ? i : b->first;
-            b->last = b->last < i ? i : b->last;
-        }
+        for (int k = 0; k < step->node_count; k++)
+            note_written(&s->buffers.data[step->targets[k]], i);
+        for (int k = 0; k < step->scratch.count; k++)
+            note_written(&s->buffers.data[step->scratch.data[k]], i);
     }
 }
 

@@ -93,6 +93,33 @@ static bool check_inside(simulation *v, const sched_step *step, int buffer)
     return true;
 }
 
+/* Scratch is apart from all that the step touches, and destroys what stood
+ * there. */
+static bool do_scratch(simulation *v, const sched_step *step)
+{
+    for (int k = 0; k < step->scratch.count; k++) {
+        int mine = step->scratch.data[k];
+        if (!check_inside(v, step, mine))
+            return false;
+        for (int i = 0; i < step->node_count; i++)
+            if (overlap(v->s, mine, step->targets[i]))
+                return fail(v, step, "has scratch where it writes", mine,
+                            step->targets[i]);
+        for (int i = 0; i < step->reads.count; i++)
+            if (overlap(v->s, mine, step->reads.data[i].buffer))
+                return fail(v, step, "has scratch where it reads", mine,
+                            step->reads.data[i].buffer);
+        for (int i = 0; i < k; i++)
+            if (overlap(v->s, mine, step->scratch.data[i]))
+                return fail(v, step, "has scratch twice in one place", mine,
+                            step->scratch.data[i]);
+        for (int i = 0; i < v->s->buffers.count; i++)
+            if (overlap(v->s, i, mine))
+                v->standing[i] = false;
+    }
+    return true;
+}
+
 static bool do_writes(simulation *v, const sched_step *step)
 {
     for (int k = 0; k < step->node_count; k++) {
@@ -166,7 +193,7 @@ static bool check_step(int index, void *ctx)
 {
     simulation *v = ctx;
     const sched_step *step = v->s->steps.data[index];
-    if (!check_reads(v, step) || !do_writes(v, step))
+    if (!check_reads(v, step) || !do_scratch(v, step) || !do_writes(v, step))
         return false;
     for (int i = 0; i < v->s->regions.count; i++)
         if (v->s->regions.data[i].end - 1 == index)

@@ -46,7 +46,13 @@ static void print_contraction(const sched_contraction *c, ptl_str *out)
     print_axis("m", &c->m, out);
     print_axis("n", &c->n, out);
     print_axis("k", &c->k, out);
-    str_printf(out, ", tile %d x %d\n", c->mr, c->nr);
+    str_printf(out, ", tile %d x %d", c->mr, c->nr);
+    if (c->packs_left || c->packs_right)
+        str_printf(out, ", packs %s",
+                   !c->packs_right  ? "left"
+                   : !c->packs_left ? "right"
+                                    : "both");
+    str_add(out, "\n");
 }
 
 static void print_direct(const sched_direct *d, ptl_str *out)

@@ -8,8 +8,8 @@
  *                is kept in memory
  *   classify.c   map, reduction, contraction, scatter
  *   group.c      which nodes share a step
- *   steps.c      steps and scratch buffers of each group; pack.c those of
- *                packing
+ *   steps.c      steps and scratch buffers of each group; pack.c and blocks.c
+ *                those of contractions
  *   order.c      the order of groups, and updates in place
  *   memplan.c    lifetimes and offsets
  *   estimate.c   flops and bytes
@@ -141,6 +141,10 @@ typedef struct sched_contraction {
     sched_axis batch, m, n, k;
     int64_t splits, k_split; /* K in `splits` pieces of `k_split` */
     int mr, nr;
+    /* How panels are multiplied: K in blocks of kc; tasks of m_block by n_block
+     * panels. What the tasks themselves pack (blocks.c). */
+    int64_t kc, m_block, n_block;
+    bool packs_left, packs_right;
 } sched_contraction;
 
 /* Fills `out` and returns NULL, or says why `n` is not on the template. */
@@ -232,6 +236,10 @@ typedef struct sched_step {
     const sched_direct *direct;           /* DIRECT */
     int packed; /* DIRECT: the packed right factor; -1: it is in place */
     VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
+    bool inside; /* PACK: done by the tasks of the tile step */
+    int panels[2]; /* TILE: buffers of the packed factors, left and right, */
+    struct sched_step *packs[2]; /* and the steps inside that fill them */
+    VEC(int) scratch; /* buffers that hold something only during the step */
     int piece;                            /* SCATTER */
     int counter;                          /* STACK: which trip it is */
     VEC(sched_access) reads;

@@ -64,14 +64,21 @@ static void note_reads(sched_schedule *s, sched_step *step, ir_expr *e)
 
 /* ---------- steps ---------- */
 
-sched_step *sched_add_step(sched_schedule *s, sched_scope *scope,
-                           sched_step_kind kind, const char *name)
+static sched_step *new_step(sched_schedule *s, sched_scope *scope,
+                            sched_step_kind kind, const char *name)
 {
     sched_step *step = ARENA_NEW(s->arena, sched_step);
     step->kind = kind;
     step->scope = scope;
     step->name =
         arena_printf(s->arena, "%s.%s", sched_step_kind_name(kind), name);
+    return step;
+}
+
+sched_step *sched_add_step(sched_schedule *s, sched_scope *scope,
+                           sched_step_kind kind, const char *name)
+{
+    sched_step *step = new_step(s, scope, kind, name);
     vec_push(s->arena, &s->steps, step);
     return step;
 }
@@ -171,23 +178,53 @@ static void add_rows(sched_schedule *s, sched_scope *scope,
 
 /* ---------- contractions ---------- */
 
-static int add_pack(sched_schedule *s, sched_scope *scope,
-                    const sched_contraction *c, bool left)
+static sched_step *pack_step(sched_schedule *s, sched_scope *scope,
+                             const sched_contraction *c, bool left)
 {
     ir_node *n = c->node;
-    int width = left ? c->mr : c->nr;
-    int64_t extent = left ? c->m.extent : c->n.extent;
-    sched_step *step = sched_add_step(
+    sched_step *step = new_step(
         s, scope, left ? SCHED_STEP_PACK_LEFT : SCHED_STEP_PACK_RIGHT,
         arena_printf(s->arena, "%s.%s", n->name, left ? "left" : "right"));
     set_nodes(s, step, &n, 1);
-    int64_t dims[4] = {c->batch.extent * c->splits,
-                       (extent + width - 1) / width, c->k_split, width};
-    step->targets[0] =
-        add_scratch(s, step->name, sched_real(&s->options), dims, 4);
     step->contraction = c;
     note_reads(s, step, left ? c->left : c->right);
     sched_plan_pack(s, step);
+    return step;
+}
+
+/* The whole operand, by a step of its own; returns its buffer. */
+static int add_pack(sched_schedule *s, sched_scope *scope,
+                    const sched_contraction *c, bool left)
+{
+    int width = left ? c->mr : c->nr;
+    int64_t extent = left ? c->m.extent : c->n.extent;
+    sched_step *step = pack_step(s, scope, c, left);
+    int64_t dims[4] = {c->batch.extent * c->splits,
+                       (extent + width - 1) / width, c->k_split, width};
+    vec_push(s->arena, &s->steps, step);
+    step->targets[0] =
+        add_scratch(s, step->name, sched_real(&s->options), dims, 4);
+    return step->targets[0];
+}
+
+/* A block of k of each task's panels, packed by the tasks of `tile`. */
+static int add_pack_inside(sched_schedule *s, sched_scope *scope,
+                           sched_step *tile, bool left)
+{
+    const sched_contraction *c = tile->contraction;
+    int width = left ? c->mr : c->nr;
+    int64_t extent = left ? c->m.extent : c->n.extent;
+    int64_t block = left ? c->m_block : c->n_block;
+    int64_t panels = (extent + width - 1) / width;
+    int64_t count = c->batch.extent * ((panels + block - 1) / block);
+    int64_t dims[4] = {count, block, c->kc, width};
+    sched_step *step = tile->packs[left ? 0 : 1] = pack_step(s, scope, c, left);
+    step->inside = true;
+    step->targets[0] =
+        add_scratch(s, step->name, sched_real(&s->options), dims, 4);
+    for (int i = 0; i < step->reads.count; i++)
+        sched_access_add(s, tile, step->reads.data[i].buffer, false);
+    vec_push(s->arena, &tile->scratch, step->targets[0]);
     return step->targets[0];
 }
 
@@ -232,6 +269,17 @@ static void add_direct(sched_schedule *s, sched_scope *scope, sched_direct *d)
         add_combine(s, scope, step, 0);
 }
 
+static int add_panels(sched_schedule *s, sched_scope *scope, sched_step *tile,
+                      bool left)
+{
+    const sched_contraction *c = tile->contraction;
+    if (left ? c->packs_left : c->packs_right)
+        return add_pack_inside(s, scope, tile, left);
+    int packed = add_pack(s, scope, c, left);
+    sched_access_add(s, tile, packed, false);
+    return packed;
+}
+
 static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
 {
     sched_direct *direct = ARENA_NEW(s->arena, sched_direct);
@@ -242,18 +290,18 @@ static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
     sched_contraction *c = ARENA_NEW(s->arena, sched_contraction);
     const char *refused = sched_find_contraction(n, &s->options, c);
     PTL_ASSERT(!refused);
-    int left = add_pack(s, scope, c, true);
-    int right = add_pack(s, scope, c, false);
-    sched_step *step = sched_add_step(s, scope, SCHED_STEP_TILE, n->name);
+    sched_plan_blocks(c, &s->options);
+    sched_step *step = new_step(s, scope, SCHED_STEP_TILE, n->name);
     set_nodes(s, step, &n, 1);
     step->contraction = c;
-    sched_access_add(s, step, left, false);
-    sched_access_add(s, step, right, false);
+    step->panels[0] = add_panels(s, scope, step, true);
+    step->panels[1] = add_panels(s, scope, step, false);
     step->tables[0] = add_table(s, c, &c->batch, "batch");
     step->tables[1] = add_table(s, c, &c->m, "rows");
     step->tables[2] = add_table(s, c, &c->n, "columns");
     for (int i = 0; i < 3; i++)
         sched_access_add(s, step, step->tables[i], false);
+    vec_push(s->arena, &s->steps, step);
 }
 
 /* ---------- scatters ---------- */

@@ -301,6 +301,23 @@ static void emit_kernel(llvm_emitter *e, const kern_kernel *k, const char *name)
     free(e->buffers);
 }
 
+LLVMValueRef llvm_inner_kernel(llvm_emitter *e, const kern_kernel *k)
+{
+    llvm_emitter outer = *e;
+    char *name = NULL;
+    size_t length;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->builder);
+    const char *of = LLVMGetValueName2(e->function, &length);
+    PTL_ASSERT(asprintf(&name, "%.*s.%s", (int)length, of, k->name) >= 0);
+    emit_kernel(e, k, name);
+    LLVMValueRef made = e->function;
+    LLVMSetLinkage(made, LLVMInternalLinkage);
+    free(name);
+    *e = outer;
+    LLVMPositionBuilderAtEnd(e->builder, here);
+    return made;
+}
+
 static llvm_emitter emitter_in(LLVMContextRef c, const llvm_machine *machine)
 {
     return (llvm_emitter){

@@ -54,6 +54,9 @@ typedef struct llvm_emitter {
 LLVMModuleRef llvm_emit_module(const kern_module *m, int first, int count,
                                const llvm_machine *machine,
                                LLVMContextRef context);
+/* A kernel inside the one being translated, as a function of its own with the
+ * same parameters. */
+LLVMValueRef llvm_inner_kernel(llvm_emitter *e, const kern_kernel *k);
 /* Symbol of kernel `index`: "k3.softmax". Release with free(). */
 char *llvm_kernel_symbol(const kern_module *m, int index);
 

@@ -12,13 +12,25 @@
 
 enum { BUFFER_A, BUFFER_B, BUFFER_C, BATCH_OFFSET, ROW_OFFSET, COL_OFFSET };
 
+/* One side of the product: its panels, as they are packed. */
+typedef struct side {
+    int width;
+    int64_t panels, block, blocks; /* panels in all, of a block; blocks */
+    int64_t room;                  /* values of k a panel has room for */
+    LLVMValueRef pack;             /* packs a block of it; NULL: all is there */
+    LLVMValueRef base;             /* of panel `first` */
+    LLVMValueRef first;
+    LLVMValueRef index; /* which block of all batches, as `pack` counts */
+} side;
+
 typedef struct tile {
     const kern_tile *t;
     LLVMTypeRef element;
     LLVMValueRef micro;   /* the function */
     LLVMValueRef scratch; /* NULL where no block needs it */
     LLVMValueRef scratch_rows;
-    LLVMValueRef a, b, c; /* this batch entry's */
+    side a, b;
+    LLVMValueRef c; /* this batch entry's */
     LLVMValueRef first, pc, kc;
 } tile;
 
@@ -201,13 +213,16 @@ static void emit_one_tile(llvm_emitter *e, const tile *x, const place *p)
 
 /* ---------- loops over panels ---------- */
 
-/* The panel's rows of k from `pc` on: base + (panel * k + pc) * width. */
-static LLVMValueRef panel(llvm_emitter *e, const tile *x, LLVMValueRef base,
-                          LLVMValueRef index, LLVMValueRef pc, int width,
+/* The panel's rows of k from `pc` on. What a task packs begins there. */
+static LLVMValueRef panel(llvm_emitter *e, const tile *x, const side *s,
+                          LLVMValueRef index, LLVMValueRef pc,
                           const char *name)
 {
-    LLVMValueRef at = LLVMBuildAdd(e->builder, mul(e, index, x->t->k), pc, "");
-    return llvm_gep(e, x->element, base, mul(e, at, width), name);
+    LLVMValueRef at = LLVMBuildSub(e->builder, index, s->first, "");
+    at = mul(e, at, s->room);
+    if (!s->pack)
+        at = LLVMBuildAdd(e->builder, at, pc, "");
+    return llvm_gep(e, x->element, s->base, mul(e, at, s->width), name);
 }
 
 static LLVMValueRef extent(llvm_emitter *e, LLVMValueRef from, int64_t size,
@@ -221,13 +236,15 @@ typedef struct panel_range {
     LLVMValueRef lo, hi;
 } panel_range;
 
-static panel_range range_of(llvm_emitter *e, LLVMValueRef block,
-                            int64_t block_panels, int64_t panels)
+/* Block b of B begins at panel b * panels / B. */
+static panel_range range_of(llvm_emitter *e, LLVMValueRef block, const side *s)
 {
-    LLVMValueRef lo = mul(e, block, block_panels);
-    LLVMValueRef hi =
-        LLVMBuildAdd(e->builder, lo, llvm_i64(e, block_panels), "");
-    return (panel_range){lo, least(e, hi, llvm_i64(e, panels), "")};
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef next = LLVMBuildAdd(b, block, llvm_i64(e, 1), "");
+    LLVMValueRef blocks = llvm_i64(e, s->blocks);
+    return (panel_range){
+        LLVMBuildUDiv(b, mul(e, block, s->panels), blocks, ""),
+        LLVMBuildUDiv(b, mul(e, next, s->panels), blocks, "")};
 }
 
 static LLVMValueRef last_whole(llvm_emitter *e, int64_t size, int width)
@@ -260,9 +277,8 @@ static LLVMValueRef find_next_b(llvm_emitter *e, const tile *x, panel_range n,
     LLVMValueRef next = LLVMBuildAdd(b, index, llvm_i64(e, 1), "");
     LLVMValueRef right = LLVMBuildICmp(b, LLVMIntSLT, next, n.hi, "right");
     LLVMValueRef below = LLVMBuildAdd(b, x->pc, x->kc, "");
-    return panel(e, x, x->b, LLVMBuildSelect(b, right, next, n.lo, ""),
-                 LLVMBuildSelect(b, right, x->pc, below, ""), x->t->nr,
-                 "next.b");
+    return panel(e, x, &x->b, LLVMBuildSelect(b, right, next, n.lo, ""),
+                 LLVMBuildSelect(b, right, x->pc, below, ""), "next.b");
 }
 
 /* The first tiles of a panel of B ask for the next panel, piece by piece, the
@@ -277,7 +293,7 @@ static LLVMValueRef find_ahead(llvm_emitter *e, const tile *x, const place *p,
     LLVMValueRef of_b = LLVMBuildICmp(b, LLVMIntSLT, turn, pieces, "");
     LLVMValueRef step = mul(e, LLVMBuildMul(b, turn, x->kc, ""), per_step);
     LLVMValueRef next_a =
-        llvm_gep(e, x->element, p->a, llvm_i64(e, x->t->k * x->t->mr), "");
+        llvm_gep(e, x->element, p->a, llvm_i64(e, x->a.room * x->t->mr), "");
     return LLVMBuildSelect(b, of_b,
                            llvm_gep(e, x->element, p->next_b, step, ""),
                            next_a, "ahead");
@@ -292,14 +308,14 @@ static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
         llvm_loop_open(e, n.lo, n.hi, llvm_i64(e, 1), "n.panel");
     p.col = mul(e, j.index, t->nr);
     p.cols = extent(e, p.col, t->n, t->nr, "cols");
-    p.b = panel(e, x, x->b, j.index, x->pc, t->nr, "b.panel");
+    p.b = panel(e, x, &x->b, j.index, x->pc, "b.panel");
     p.next_b = find_next_b(e, x, n, j.index);
     llvm_loop i =
         llvm_loop_open(e, m.lo, m.hi, llvm_i64(e, 1), "m.panel");
     p.row = mul(e, i.index, t->mr);
     find_next(e, x, m, i.index, &p);
     p.rows = extent(e, p.row, t->m, t->mr, "rows");
-    p.a = panel(e, x, x->a, i.index, x->pc, t->mr, "a.panel");
+    p.a = panel(e, x, &x->a, i.index, x->pc, "a.panel");
     p.ahead = find_ahead(e, x, &p,
                          LLVMBuildSub(e->builder, i.index, m.lo, "turn"));
     emit_one_tile(e, x, &p);
@@ -307,50 +323,91 @@ static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
     llvm_loop_close(e, &j, 0);
 }
 
-/* Positions A, B and C at batch entry `index`. */
-static void enter_batch(llvm_emitter *e, tile *x, LLVMValueRef index)
+/* ---------- the task ---------- */
+
+static side side_of(llvm_emitter *e, int64_t size, int width, int64_t block,
+                    const kern_kernel *pack)
+{
+    const kern_tile *t = &e->kernel->tile;
+    side s = {.width = width, .panels = ceil_div(size, width), .block = block};
+    s.blocks = at_least_one(ceil_div(s.panels, block));
+    s.room = pack ? t->kc : t->k;
+    s.pack = pack ? llvm_inner_kernel(e, pack) : NULL;
+    return s;
+}
+
+/* Positions a side at its block: of the whole operand, or of what the task
+ * packs. */
+static panel_range enter_side(llvm_emitter *e, const tile *x, side *s,
+                              int buffer, LLVMValueRef batch,
+                              LLVMValueRef block)
+{
+    LLVMBuilderRef b = e->builder;
+    panel_range range = range_of(e, block, s);
+    int64_t size = s->room * s->width;
+    s->index = LLVMBuildAdd(b, mul(e, batch, s->blocks), block, "");
+    s->first = s->pack ? range.lo : llvm_i64(e, 0);
+    LLVMValueRef at = s->pack ? mul(e, s->index, s->block * size)
+                              : mul(e, batch, s->panels * size);
+    s->base = llvm_gep(e, x->element, e->buffers[buffer], at, "panels");
+    return range;
+}
+
+/* Packs the side's part of block `k_block` of k, where that is our task. */
+static void pack_side(llvm_emitter *e, const tile *x, const side *s,
+                      LLVMValueRef k_block)
+{
+    LLVMBuilderRef b = e->builder;
+    if (!s->pack)
+        return;
+    LLVMValueRef task =
+        LLVMBuildAdd(b, mul(e, s->index, ceil_div(x->t->k, x->t->kc)), k_block,
+                     "pack.task");
+    LLVMValueRef args[] = {LLVMGetParam(e->function, 0), task,
+                           LLVMBuildAdd(b, task, llvm_i64(e, 1), "")};
+    LLVMBuildCall2(b, LLVMGlobalGetValueType(s->pack), s->pack, args, 3, "");
+}
+
+static void emit_blocks_of_k(llvm_emitter *e, tile *x, panel_range m,
+                             panel_range n)
 {
     const kern_tile *t = x->t;
-    int64_t a_size = ceil_div(t->m, t->mr) * t->k * t->mr;
-    int64_t b_size = ceil_div(t->n, t->nr) * t->k * t->nr;
-    x->a = llvm_gep(e, x->element, e->buffers[BUFFER_A],
-                    mul(e, index, a_size), "a.batch");
-    x->b = llvm_gep(e, x->element, e->buffers[BUFFER_B],
-                    mul(e, index, b_size), "b.batch");
-    x->c = llvm_gep(e, x->element, e->buffers[BUFFER_C],
-                    table_entry(e, BATCH_OFFSET, index), "c.batch");
+    LLVMBuilderRef b = e->builder;
+    /* A k of zero still has one block, which writes the zeros. */
+    llvm_loop k = llvm_loop_open(e, llvm_i64(e, 0),
+                                 llvm_i64(e, at_least_one(t->k)),
+                                 llvm_i64(e, t->kc), "pc");
+    LLVMValueRef k_block = LLVMBuildUDiv(b, k.index, llvm_i64(e, t->kc), "");
+    x->pc = k.index;
+    x->kc = extent(e, x->pc, t->k, (int)t->kc, "kc");
+    x->first = LLVMBuildICmp(b, LLVMIntEQ, x->pc, llvm_i64(e, 0), "first");
+    pack_side(e, x, &x->a, k_block);
+    pack_side(e, x, &x->b, k_block);
+    emit_panels(e, x, m, n);
+    llvm_loop_close(e, &k, 0);
 }
 
 void llvm_emit_tile(llvm_emitter *e)
 {
     const kern_tile *t = &e->kernel->tile;
-    int64_t m_panels = ceil_div(t->m, t->mr);
-    int64_t n_panels = ceil_div(t->n, t->nr);
-    LLVMValueRef m_blocks = 
-        llvm_i64(e, at_least_one(ceil_div(m_panels, t->m_block)));
-    LLVMValueRef n_blocks = 
-        llvm_i64(e, at_least_one(ceil_div(n_panels, t->n_block)));
     LLVMBuilderRef b = e->builder;
     tile x = {.t = t, .element = llvm_scalar_type(e, t->type)};
     x.micro = llvm_micro_kernel(e, t);
+    x.a = side_of(e, t->m, t->mr, t->m_block, t->pack_a);
+    x.b = side_of(e, t->n, t->nr, t->n_block, t->pack_b);
     if (needs_scratch(t)) {
         x.scratch = scratch_block(e, &x);
         x.scratch_rows = scratch_table(e, t);
     }
+    LLVMValueRef n_blocks = llvm_i64(e, x.b.blocks);
+    LLVMValueRef m_blocks = llvm_i64(e, x.a.blocks);
     LLVMValueRef n_block = LLVMBuildURem(b, e->task, n_blocks, "n.block");
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, n_blocks, "");
     LLVMValueRef m_block = LLVMBuildURem(b, rest, m_blocks, "m.block");
-    enter_batch(e, &x, LLVMBuildUDiv(b, rest, m_blocks, "batch"));
-    panel_range m = range_of(e, m_block, t->m_block, m_panels);
-    panel_range n = range_of(e, n_block, t->n_block, n_panels);
-    /* A k of zero still has one block, which writes the zeros. */
-    llvm_loop k = llvm_loop_open(e, llvm_i64(e, 0),
-                                 llvm_i64(e, at_least_one(t->k)),
-                                 llvm_i64(e, t->kc), "pc");
-    x.pc = k.index;
-    x.kc = extent(e, x.pc, t->k, (int)t->kc, "kc");
-    x.first =
-        LLVMBuildICmp(b, LLVMIntEQ, x.pc, llvm_i64(e, 0), "first");
-    emit_panels(e, &x, m, n);
-    llvm_loop_close(e, &k, 0);
+    LLVMValueRef batch = LLVMBuildUDiv(b, rest, m_blocks, "batch");
+    panel_range m = enter_side(e, &x, &x.a, BUFFER_A, batch, m_block);
+    panel_range n = enter_side(e, &x, &x.b, BUFFER_B, batch, n_block);
+    x.c = llvm_gep(e, x.element, e->buffers[BUFFER_C],
+                   table_entry(e, BATCH_OFFSET, batch), "c.batch");
+    emit_blocks_of_k(e, &x, m, n);
 }

@@ -236,30 +236,73 @@ static void run_block(machine *m, const kern_block *block)
 
 /* ---------- the tile step, straight from its definition ---------- */
 
-static void tile_element(machine *m, int64_t batch, int64_t i, int64_t j)
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* One operand in a task: panels [first, end) of `panels`. */
+typedef struct side {
+    const kern_kernel *pack;
+    int width;
+    int64_t panels, first, end, index, block;
+} side;
+
+static side side_of(const kern_kernel *pack, int64_t size, int width,
+                    int64_t most, int64_t batch, int64_t block)
+{
+    int64_t panels = ceil_div(size, width), blocks = ceil_div(panels, most);
+    return (side){.pack = pack,
+                  .width = width,
+                  .panels = panels,
+                  .first = block * panels / blocks,
+                  .end = (block + 1) * panels / blocks,
+                  .index = pack ? batch * blocks + block : batch,
+                  .block = most};
+}
+
+/* Where element (row, k) of an operand stands, k in the block from k0 on. */
+static int64_t packed_at(const side *s, const kern_tile *t, int64_t row,
+                         int64_t k, int64_t k0)
+{
+    int64_t panel = row / s->width, in = row % s->width;
+    if (!s->pack)
+        return ((s->index * s->panels + panel) * t->k + k) * s->width + in;
+    panel = s->index * s->block + panel - s->first;
+    return (panel * t->kc + k - k0) * s->width + in;
+}
+
+/* Adds the block of k from k0 on to element c. */
+static void tile_element(machine *m, const side *a, const side *b, int64_t i,
+                         int64_t j, int64_t c, int64_t k0)
 {
     const kern_tile *t = &m->kernel->tile;
-    int64_t m_panels = (t->m + t->mr - 1) / t->mr;
-    int64_t n_panels = (t->n + t->nr - 1) / t->nr;
-    const int64_t *batches = m->buffers[3], *rows = m->buffers[4];
-    const int64_t *columns = m->buffers[5];
-    int64_t a = (batch * m_panels + i / t->mr) * t->k * t->mr + i % t->mr;
-    int64_t b = (batch * n_panels + j / t->nr) * t->k * t->nr + j % t->nr;
-    int64_t c = batches[batch] + rows[i] + columns[j];
-    PTL_ASSERT(!m->sizes || (c >= 0 && c < m->sizes[2]));
-    if (t->type == KERN_F32) {
-        const float *x = m->buffers[0], *y = m->buffers[1];
-        float sum = 0;
-        for (int64_t k = 0; k < t->k; k++)
-            sum = fmaf(x[a + k * t->mr], y[b + k * t->nr], sum);
-        ((float *)m->buffers[2])[c] = sum;
-    } else {
-        const double *x = m->buffers[0], *y = m->buffers[1];
-        double sum = 0;
-        for (int64_t k = 0; k < t->k; k++)
-            sum = fma(x[a + k * t->mr], y[b + k * t->nr], sum);
-        ((double *)m->buffers[2])[c] = sum;
+    int64_t end = k0 + t->kc < t->k ? k0 + t->kc : t->k;
+    bool f32 = t->type == KERN_F32;
+    double sum = k0 == 0 ? 0.0
+                 : f32   ? (double)((float *)m->buffers[2])[c]
+                         : ((double *)m->buffers[2])[c];
+    for (int64_t k = k0; k < end; k++) {
+        int64_t x = packed_at(a, t, i, k, k0), y = packed_at(b, t, j, k, k0);
+        if (f32)
+            sum = (double)fmaf(((const float *)m->buffers[0])[x],
+                               ((const float *)m->buffers[1])[y], (float)sum);
+        else
+            sum = fma(((const double *)m->buffers[0])[x],
+                      ((const double *)m->buffers[1])[y], sum);
     }
+    if (f32)
+        ((float *)m->buffers[2])[c] = (float)sum;
+    else
+        ((double *)m->buffers[2])[c] = sum;
+}
+
+static void pack_side(const machine *m, const side *s, int64_t k0)
+{
+    const kern_tile *t = &m->kernel->tile;
+    int64_t task = s->index * ceil_div(t->k, t->kc) + k0 / t->kc;
+    if (s->pack)
+        kern_run(s->pack, m->buffers, m->sizes, task, task + 1);
 }
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -267,18 +310,35 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static void tile_block(machine *m, const side *a, const side *b, int64_t batch,
+                       int64_t k0)
+{
+    const kern_tile *t = &m->kernel->tile;
+    const int64_t *batches = m->buffers[3], *rows = m->buffers[4];
+    const int64_t *columns = m->buffers[5];
+    pack_side(m, a, k0);
+    pack_side(m, b, k0);
+    for (int64_t i = a->first * t->mr; i < smaller(a->end * t->mr, t->m); i++)
+        for (int64_t j = b->first * t->nr; j < smaller(b->end * t->nr, t->n);
+             j++) {
+            int64_t c = batches[batch] + rows[i] + columns[j];
+            PTL_ASSERT(!m->sizes || (c >= 0 && c < m->sizes[2]));
+            tile_element(m, a, b, i, j, c, k0);
+        }
+}
+
 static void run_tile(machine *m)
 {
     const kern_tile *t = &m->kernel->tile;
-    int64_t m_size = t->m_block * t->mr, n_size = t->n_block * t->nr;
-    int64_t m_blocks = (t->m + m_size - 1) / m_size;
-    int64_t n_blocks = (t->n + n_size - 1) / n_size;
+    int64_t m_blocks = ceil_div(ceil_div(t->m, t->mr), t->m_block);
+    int64_t n_blocks = ceil_div(ceil_div(t->n, t->nr), t->n_block);
     int64_t batch = m->task / (m_blocks * n_blocks);
-    int64_t i0 = m->task / n_blocks % m_blocks * m_size;
-    int64_t j0 = m->task % n_blocks * n_size;
-    for (int64_t i = i0; i < smaller(i0 + m_size, t->m); i++)
-        for (int64_t j = j0; j < smaller(j0 + n_size, t->n); j++)
-            tile_element(m, batch, i, j);
+    side a = side_of(t->pack_a, t->m, t->mr, t->m_block, batch,
+                     m->task / n_blocks % m_blocks);
+    side b =
+        side_of(t->pack_b, t->n, t->nr, t->n_block, batch, m->task % n_blocks);
+    for (int64_t k0 = 0; k0 == 0 || k0 < t->k; k0 += t->kc)
+        tile_block(m, &a, &b, batch, k0);
 }
 
 /* ---------- a contraction in place, likewise ---------- */

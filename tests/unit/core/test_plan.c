@@ -15,7 +15,8 @@ static const char text[] =
     "input w: real[64, 64] param f32;\n"
     "comp a[i:64, j:64 | k:0..64] = sum x[i, k] * w[k, j];\n"
     "comp b[i:64, j:64 | k:0..64] = sum a[i, k] * x[k, j];\n"
-    "comp c[i:64, j:64] = a[i, j] + b[j, i];\n"
+    "comp e[i:64, j:64 | k:0..64] = sum w[i, k] * x[j, k];\n"
+    "comp c[i:64, j:64] = a[i, j] + b[j, i] + e[i, j];\n"
     "comp n[i:64, j:64] = w[i, j] - c[i, j];\n"
     "comp s[j:64 | i:0..64] = sum c[i, j];\n"
     "update w = n into w;\n"
@@ -119,7 +120,7 @@ static void one_dying_buffer_has_one_heir_in_a_step(void **state)
 static void buffers_that_live_together_may_not_overlap(void **state)
 {
     plan_case *c = *state;
-    buffer(c, "b")->offset = buffer(c, "a")->offset;
+    buffer(c, "e")->offset = buffer(c, "a")->offset;
     assert_refused(c, "reads what is not there");
 }
 
@@ -127,7 +128,28 @@ static void a_step_may_not_write_over_what_it_packs(void **state)
 {
     plan_case *c = *state;
     buffer(c, "pack.b.left")->offset = buffer(c, "a")->offset;
-    assert_refused(c, "overwrites what it reads");
+    assert_refused(c, "has scratch where it reads");
+}
+
+static void scratch_is_apart_from_the_result(void **state)
+{
+    plan_case *c = *state;
+    buffer(c, "pack.b.left")->offset = buffer(c, "b")->offset;
+    assert_refused(c, "has scratch where it writes");
+}
+
+static void scratch_is_not_shared(void **state)
+{
+    plan_case *c = *state;
+    buffer(c, "pack.b.left")->offset = buffer(c, "pack.b.right")->offset;
+    assert_refused(c, "has scratch twice");
+}
+
+static void scratch_destroys_what_stands_there(void **state)
+{
+    plan_case *c = *state;
+    buffer(c, "pack.e.left")->offset = buffer(c, "a")->offset;
+    assert_refused(c, "reads what is not there");
 }
 
 static void in_place_needs_the_same_map(void **state)
@@ -198,6 +220,9 @@ int main(void)
                                         set_up_heirs, tear_down),
         PLAN_TEST(buffers_that_live_together_may_not_overlap),
         PLAN_TEST(a_step_may_not_write_over_what_it_packs),
+        PLAN_TEST(scratch_is_apart_from_the_result),
+        PLAN_TEST(scratch_is_not_shared),
+        PLAN_TEST(scratch_destroys_what_stands_there),
         PLAN_TEST(in_place_needs_the_same_map),
         PLAN_TEST(in_place_needs_the_same_place),
         PLAN_TEST(inputs_may_not_be_written),

@@ -1,0 +1,64 @@
+/*
+ * blocks.c - how a contraction over panels is cut: blocks of k, blocks of
+ * panels, and which operand is packed by the tasks that use it.
+ *
+ * A task multiplies a block of panels of A by a block of panels of B, one block
+ * of k after the other. The block of A stays in the second cache. An operand
+ * whose every panel belongs to one task alone is packed by that task, right
+ * before use, so that it never leaves the cache; the other one by a step of
+ * its own. So the tasks are cut along one side alone.
+ *
+ * Needs:    axes and the micro-tile.
+ * Provides: kc, m_block, n_block, packs_left, packs_right.
+ * Keeps:    everything else. Sizes alone decide.
+ */
+#include "sched/internal.h"
+
+enum {
+    LEFT_BLOCK_BYTES = 600 << 10, /* stays in the second-level cache */
+    TASKS = 8,                    /* enough to share out evenly */
+    TASK_FMAS = 1 << 18,          /* what one should have at least */
+};
+
+static int64_t blocks(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Equal blocks of k, in whole turns of the micro-kernel's loop. */
+static int64_t plan_kc(int64_t k, int64_t longest)
+{
+    enum { UNROLL = 4 };
+    int64_t size = blocks(k, blocks(k, longest));
+    return blocks(size, UNROLL) * UNROLL;
+}
+
+void sched_plan_blocks(sched_contraction *c, const sched_options *options)
+{
+    int64_t size = options->f64 ? 8 : 4, batch = c->batch.extent;
+    int64_t m_panels = blocks(c->m.extent, c->mr);
+    int64_t n_panels = blocks(c->n.extent, c->nr);
+    c->kc = plan_kc(c->k.extent, options->target.kc * 4 / size);
+    int64_t in_cache = most(LEFT_BLOCK_BYTES / (c->mr * c->kc * size), 1);
+    int64_t m_blocks = blocks(m_panels, in_cache), n_blocks = 1;
+    int64_t fmas = c->m.extent * c->n.extent * c->k.extent;
+    int64_t wanted = least(blocks(TASKS, batch), most(fmas / TASK_FMAS, 1));
+    if (m_blocks > 1 || m_panels >= n_panels)
+        m_blocks = least(blocks(m_blocks, wanted) * wanted, m_panels);
+    else
+        n_blocks = least(wanted, n_panels);
+    c->m_block = blocks(m_panels, m_blocks);
+    c->n_block = blocks(n_panels, n_blocks);
+    c->packs_left = n_blocks == 1;
+    c->packs_right = m_blocks == 1;
+}
