@@ -13,9 +13,9 @@
 static const char text[] =
     "input x: real[64, 64] data f32;\n"
     "input w: real[64, 64] param f32;\n"
-    "comp a[i:64, j:64 | k:0..64] = sum x[i, k] * w[k, j];\n"
-    "comp b[i:64, j:64 | k:0..64] = sum a[i, k] * x[k, j];\n"
-    "comp e[i:64, j:64 | k:0..64] = sum w[i, k] * x[j, k];\n"
+    "comp a[i:64, j:64 | k:0..64] = sum abs(x[i, k]) * w[k, j];\n"
+    "comp b[i:64, j:64 | k:0..64] = sum abs(a[i, k]) * x[k, j];\n"
+    "comp e[i:64, j:64 | k:0..64] = sum abs(w[i, k]) * x[j, k];\n"
     "comp c[i:64, j:64] = a[i, j] + b[j, i] + e[i, j];\n"
     "comp n[i:64, j:64] = w[i, j] - c[i, j];\n"
     "comp s[j:64 | i:0..64] = sum c[i, j];\n"
