@@ -87,6 +87,8 @@ void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
                      int count, bool guarded, emit_place *out);
 /* The element of `type` at variables 0, 1, ... */
 void emit_own_place(emit *e, const ir_type *type, emit_place *out);
+/* The element of `n` there, wherever its result is stored. */
+void emit_result_place(emit *e, const ir_node *n, emit_place *out);
 /* Stores `x` (converted to the buffer's type) at `place`, under e->mask. */
 void emit_store(emit *e, int buffer, const emit_place *place, kern_value *x);
 /* The memory at `place` in kernel form, masked as e->mask says. */

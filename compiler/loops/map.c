@@ -5,7 +5,7 @@
  * an operand lay that is read at the same element. Nodes that read one another
  * take the value from the register.
  */
-#include "loops/build.h"
+#include "loops/window.h"
 
 typedef struct map_ctx {
     build *k;
@@ -13,6 +13,7 @@ typedef struct map_ctx {
     ir_node *const *nodes;
     int count;
     const int *buffers;
+    window window;
 } map_ctx;
 
 static void map_body(nest *n, int copies, void *ctx)
@@ -28,22 +29,39 @@ static void map_body(nest *n, int copies, void *ctx)
     }
     for (int i = 0; i < c->count; i++) {
         emit_place place;
-        emit_own_place(e, &c->nodes[i]->type, &place);
+        emit_result_place(e, c->nodes[i], &place);
         emit_store(e, c->buffers[i], &place, values[i]);
         e->forward[c->nodes[i]->id] = NULL;
     }
 }
 
-static void map_nest(map_ctx *c, const sched_space *space, nest *n)
+static void window_body(nest *n, int copies, void *ctx)
+{
+    map_ctx *c = ctx;
+    (void)copies;
+    window_run(&c->window, n);
+}
+
+static void map_nest(map_ctx *c, const sched_space *whole, nest *n)
 {
     double cost;
-    int lane_var = sched_pick_lanes(c->nodes, c->count, space, 0, space->count,
-                                    c->k->lanes, &cost);
+    sched_space outer = *whole;
+    sched_space *space = &outer;
+    int lane_var = sched_pick_lanes(c->k->step->scope, c->nodes, c->count,
+                                    space, 0, space->count, c->k->lanes, &cost);
     ir_expr **roots = ARENA_ARRAY(c->k->scratch, ir_expr *, c->count);
     for (int i = 0; i < c->count; i++)
         roots[i] = c->nodes[i]->comp.body;
+    if (c->count == 1) {
+        window_take(&c->window, c->k->step->scope, c->nodes[0], space,
+                    lane_var);
+        c->window.node = c->nodes[0];
+        c->window.out = c->buffers[0];
+    }
     nest_init(n, c->e, space->loops, space->count, lane_var);
-    n->body = map_body;
+    n->body = c->window.count ? window_body : map_body;
+    for (int i = 0; i < c->window.count; i++)
+        n->unbound |= (uint32_t)1 << c->window.loops[i].var;
     n->ctx = c;
     n->hoisted = roots;
     n->hoisted_count = c->count;
@@ -53,7 +71,7 @@ void build_map_inside(build *k, emit *e, ir_node *n, const sched_space *space,
                       int target)
 {
     nest inner;
-    map_ctx c = {k, e, &n, 1, &target};
+    map_ctx c = {.k = k, .e = e, .nodes = &n, .count = 1, .buffers = &target};
     map_nest(&c, space, &inner);
     int mark = emit_mark(e);
     nest_run(&inner, 0);
@@ -75,7 +93,11 @@ void build_map(build *k)
     int *buffers = ARENA_ARRAY(k->scratch, int, step->node_count);
     for (int i = 0; i < step->node_count; i++)
         buffers[i] = build_buffer(k, step->targets[i], true);
-    map_ctx c = {k, &e, step->nodes, step->node_count, buffers};
+    map_ctx c = {.k = k,
+                 .e = &e,
+                 .nodes = step->nodes,
+                 .count = step->node_count,
+                 .buffers = buffers};
     nest n;
     map_nest(&c, &step->space, &n);
     nest_cut cut = nest_plan(&n, cost * (double)count, n.count);

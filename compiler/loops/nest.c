@@ -184,7 +184,8 @@ static void run_lanes(nest *n, kern_value *lo, kern_value *hi)
 }
 
 /* Each value of the loop is code of its own, in which the variable is a
- * constant: guards and addresses fold. */
+ * constant: guards and addresses fold. (A variable that stands for merged loops
+ * has values beyond its own range, and keeps that.) */
 static void run_flat(nest *n, int first)
 {
     emit *e = n->e;
@@ -193,11 +194,12 @@ static void run_flat(nest *n, int first)
     ir_var *here = ARENA_ARRAY(e->k->scratch, ir_var, e->range_count);
     memcpy(here, range, (size_t)e->range_count * sizeof *here);
     e->range = here;
+    bool own = range[loop->var].hi - range[loop->var].lo == loop->extent;
     for (int64_t i = 0; i < loop->extent; i++) {
         int mark = emit_mark(e);
         set_var(n, loop, number(n, i));
-        here[loop->var].lo = loop->lo + i;
-        here[loop->var].hi = loop->lo + i + 1;
+        if (own)
+            here[loop->var] = (ir_var){NULL, loop->lo + i, loop->lo + i + 1};
         nest_run(n, first + 1);
         emit_rewind(e, mark);
     }

@@ -185,6 +185,17 @@ void emit_own_place(emit *e, const ir_type *type, emit_place *out)
     }
 }
 
+void emit_result_place(emit *e, const ir_node *n, emit_place *out)
+{
+    const sched_store *store = sched_store_of(e->k->step->scope, n);
+    if (!store) {
+        emit_own_place(e, &n->type, out);
+        return;
+    }
+    const ir_type *type = &store->scatter->type;
+    emit_subscripts(e, type, store->piece->subs, type->rank, false, out);
+}
+
 kern_memory emit_memory(emit *e, int buffer, const emit_place *place, int lanes)
 {
     kern_memory at = {.buffer = buffer,

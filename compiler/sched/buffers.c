@@ -132,10 +132,16 @@ void sched_add_node_buffers(sched_schedule *s, sched_scope *scope)
     const ir_graph *g = scope->graph;
     for (int i = 0; i < g->nodes.count; i++) {
         ir_node *n = g->nodes.data[i], *base = sched_base(scope, n);
-        if (scope->node_buffer[i] >= 0 || is_scan_result(scope, base))
+        if (scope->node_buffer[i] >= 0 || is_scan_result(scope, base) ||
+            sched_store_of(scope, n))
             continue;
         scope->node_buffer[i] =
             base != n ? scope->node_buffer[base->id] : add_node_buffer(s, n);
+    }
+    for (int i = 0; i < g->nodes.count; i++) {
+        const sched_store *store = sched_store_of(scope, g->nodes.data[i]);
+        if (store)
+            scope->node_buffer[i] = scope->node_buffer[store->scatter->id];
     }
 }
 

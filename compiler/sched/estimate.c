@@ -149,6 +149,19 @@ static bool streams(const sched_step *step)
     return plain && step->bytes > STREAM_BYTES;
 }
 
+/* Of a piece of a scatter only the piece. */
+static int64_t result_bytes(const sched_schedule *s, const sched_step *step,
+                            int index)
+{
+    const sched_buffer *b = &s->buffers.data[step->targets[index]];
+    const ir_node *n = step->nodes[index];
+    if (step->kind == SCHED_STEP_SCATTER)
+        n = n->pieces[step->piece].source;
+    else if (!sched_store_of(step->scope, n))
+        return b->size_bytes;
+    return ir_element_count(&n->type) * dtype_size(b->dtype);
+}
+
 void sched_estimate(sched_schedule *s)
 {
     for (int i = 0; i < s->steps.count; i++) {
@@ -158,7 +171,7 @@ void sched_estimate(sched_schedule *s)
             step->bytes +=
                 s->buffers.data[step->reads.data[k].buffer].size_bytes;
         for (int k = 0; k < step->node_count; k++)
-            step->bytes += s->buffers.data[step->targets[k]].size_bytes;
+            step->bytes += result_bytes(s, step, k);
         step->streams = streams(step);
     }
 }

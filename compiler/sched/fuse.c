@@ -479,6 +479,7 @@ sched_scope *sched_fuse(sched_schedule *s, const ir_graph *g,
             build_node(&f, g->nodes.data[i], &c);
     build_outputs(&f);
     init_scope(&f, s->arena);
+    sched_find_stores(s, f.scope);
     arena_free(f.scratch);
     return f.scope;
 }

@@ -48,7 +48,9 @@ static void check_read(ir_expr *e, void *ctx)
     if (e->kind != IR_EXPR_READ || r->c->group_of[e->node->id] != r->group)
         return;
     r->reads_group = true;
-    if (e->outside || sched_base(r->c->scope, e->node) != e->node)
+    /* Row axes are plain, so what is read outside is outside of the row. */
+    if ((e->outside && r->axes < 0) ||
+        sched_base(r->c->scope, e->node) != e->node)
         r->reads_only_here = false;
     int axes = r->axes < 0 ? e->sub_count : r->axes;
     for (int i = 0; i < axes; i++)
@@ -121,12 +123,13 @@ static bool fits_in_rows(grouper *c, ir_node *n, int rank)
         return false;
     sched_space inside, whole;
     double best, cost;
-    sched_space_of(&n, 1, rank, &inside);
-    sched_space_of(&n, 1, 0, &whole);
+    sched_space_of(c->scope, &n, 1, rank, &inside);
+    sched_space_of(c->scope, &n, 1, 0, &whole);
     if (inside.count == 0)
         return volume / rows == 1;
-    sched_pick_lanes(&n, 1, &whole, 0, whole.count, lanes, &best);
-    int var = sched_pick_lanes(&n, 1, &inside, 0, inside.count, lanes, &cost);
+    sched_pick_lanes(c->scope, &n, 1, &whole, 0, whole.count, lanes, &best);
+    int var = sched_pick_lanes(c->scope, &n, 1, &inside, 0, inside.count, lanes,
+                               &cost);
     return var >= 0 && cost <= 1.5 * best;
 }
 
@@ -163,29 +166,66 @@ static bool updates_input(const grouper *c, const ir_node *n)
     return false;
 }
 
-/* Can `n` run row by row with the group? Then its row rank, else 0. */
-static int joins_by_rows(grouper *c, int index, ir_node *n)
+static bool all_fit(grouper *c, const sched_group *group, ir_node *n, int rank)
 {
-    const sched_group *group = c->scope->groups.data[index];
-    if (!is_map(group->class) && group->class != SCHED_REDUCE)
-        return 0;
-    int rank = least_rank(group, n);
-    bool reduces = is_reduction(n), fits = fits_in_rows(c, n, rank);
-    for (int i = 0; i < group->nodes.count && fits; i++) {
-        ir_node *m = group->nodes.data[i];
-        reduces = reduces || is_reduction(m);
-        fits = !updates_input(c, m) && fits_in_rows(c, m, rank);
+    bool fit =
+        shares_rows(group->nodes.data[0], n, rank) && fits_in_rows(c, n, rank);
+    for (int i = 0; i < group->nodes.count && fit; i++)
+        fit = fits_in_rows(c, group->nodes.data[i], rank);
+    return fit;
+}
+
+/* Do they have what makes rows worth while, and nothing that forbids them? */
+static bool may_be_rows(grouper *c, const sched_group *group, ir_node *n)
+{
+    bool reduces = is_reduction(n), updates = updates_input(c, n);
+    for (int i = 0; i < group->nodes.count; i++) {
+        reduces = reduces || is_reduction(group->nodes.data[i]);
+        updates = updates || updates_input(c, group->nodes.data[i]);
     }
-    if (rank < 1 || !reduces || !fits || updates_input(c, n) ||
-        !shares_rows(group->nodes.data[0], n, rank))
-        return 0;
+    return (is_map(group->class) || group->class == SCHED_REDUCE) && reduces &&
+           !updates;
+}
+
+/* Does `n` read the group within the row, and have something to gain there? */
+static bool reads_within(grouper *c, int index, ir_node *n, int rank)
+{
     read_check r = {c, index, rank, false, true};
     ir_visit_reads(n->comp.body, check_read, &r);
     if (n->comp.filter)
         ir_visit_reads(n->comp.filter, check_read, &r);
-    if (!r.reads_only_here)
+    return r.reads_only_here &&
+           (r.reads_group ||
+            shares_operand(c, c->scope->groups.data[index], n));
+}
+
+enum { SHORT_ROW = 64 };
+
+/* Are the results of a row so few that what is read back was hardly stored? */
+static bool is_short(const sched_group *group, const ir_node *n, int rank)
+{
+    bool few = ir_element_count(&n->type) < SHORT_ROW * rows_of(n, rank);
+    for (int i = 0; i < group->nodes.count; i++) {
+        const ir_node *m = group->nodes.data[i];
+        few = few && ir_element_count(&m->type) < SHORT_ROW * rows_of(m, rank);
+    }
+    return few;
+}
+
+/* Can `n` run row by row with the group? Then its row rank, else 0. */
+static int joins_by_rows(grouper *c, int index, ir_node *n)
+{
+    const sched_group *group = c->scope->groups.data[index];
+    if (!may_be_rows(c, group, n))
         return 0;
-    return r.reads_group || shares_operand(c, group, n) ? rank : 0;
+    int rank = least_rank(group, n);
+    while (rank > 0 &&
+           !(all_fit(c, group, n, rank) && reads_within(c, index, n, rank)))
+        rank--;
+    while (rank > 1 && is_short(group, n, rank) &&
+           all_fit(c, group, n, rank - 1))
+        rank--;
+    return rank;
 }
 
 /* ---------- reductions over one domain ---------- */

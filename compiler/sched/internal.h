@@ -20,6 +20,10 @@ bool sched_only_reshapes(const ir_node *scatter);
 /* Is this subscript exactly variable `var`? */
 bool sched_is_variable(const ir_sub *sub, int var);
 
+/* Fills scope->store. */
+void sched_find_stores(sched_schedule *s, sched_scope *scope);
+/* Does every element get its value from exactly one piece? */
+bool sched_covers_all(const ir_node *scatter);
 /* Fills scope->groups; nodes in groups in the order they run. */
 void sched_group_nodes(sched_schedule *s, sched_scope *scope);
 /* Sorts groups; makes a group that updates an input run after those that

@@ -70,15 +70,15 @@ static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
     r->chunks = (extent + chunk - 1) / chunk;
 }
 
-void sched_plan_reduction(ir_node *const *nodes, int count,
-                          const sched_space *space, int lanes,
+void sched_plan_reduction(const sched_scope *scope, ir_node *const *nodes,
+                          int count, const sched_space *space, int lanes,
                           sched_reduction *out)
 {
     double out_cost, in_cost;
     bool cut = true;
-    int outer = sched_pick_lanes(nodes, count, space, 0, space->out_count,
-                                 lanes, &out_cost);
-    int inner = sched_pick_lanes(nodes, count, space, space->out_count,
+    int outer = sched_pick_lanes(scope, nodes, count, space, 0,
+                                 space->out_count, lanes, &out_cost);
+    int inner = sched_pick_lanes(scope, nodes, count, space, space->out_count,
                                  space->count, lanes, &in_cost);
     *out = (sched_reduction){.lane_var = outer, .chunk_var = -1, .chunks = 1};
     if (inner >= 0 && (outer < 0 || in_cost < out_cost)) {
@@ -86,7 +86,7 @@ void sched_plan_reduction(ir_node *const *nodes, int count,
         out->lanes_reduce = true;
     }
     for (int i = 0; i < count; i++)
-        cut = cut && can_be_cut(nodes[i]);
+        cut = cut && can_be_cut(nodes[i]) && !sched_store_of(scope, nodes[i]);
     if (cut)
         plan_chunks(space, lanes, out);
 }

@@ -7,6 +7,7 @@
  *   fuse.c       inlines pointwise producers: a new graph, every node of which
  *                is kept in memory
  *   classify.c   map, reduction, contraction, scatter
+ *   store.c      which results are stored through a scatter
  *   group.c      which nodes share a step
  *   steps.c      steps and scratch buffers of each group; pack.c and blocks.c
  *                those of contractions
@@ -89,8 +90,9 @@ typedef struct sched_space {
 /* The loops of nodes that share their domain: extents of 1 dropped, neighbours
  * collapsed where every address allows it. Variables before `first_var` are
  * left out: someone else runs them. */
-void sched_space_of(ir_node *const *nodes, int count, int first_var,
-                    sched_space *out);
+struct sched_scope;
+void sched_space_of(const struct sched_scope *scope, ir_node *const *nodes,
+                    int count, int first_var, sched_space *out);
 /* The part of a read's address that is affine: element = constant + sum of
  * coef[v] * v. Axes that are gathered, clamped, wrapped or reflected are not
  * in it; `whole` says whether there are none. */
@@ -109,8 +111,9 @@ bool sched_is_direct(const ir_sub *sub);
  * `space`, judged by how the nodes' reads and (`stored`) the result lie in
  * memory; -1 where there is none. `cost` is per element and lane.
  */
-int sched_pick_lanes(ir_node *const *nodes, int count, const sched_space *space,
-                     int from, int to, int lanes, double *cost);
+int sched_pick_lanes(const struct sched_scope *scope, ir_node *const *nodes,
+                     int count, const sched_space *space, int from, int to,
+                     int lanes, double *cost);
 
 /* ---------- reductions ---------- */
 
@@ -122,7 +125,8 @@ typedef struct sched_reduction {
 } sched_reduction;
 
 /* How reductions that share their domain run over `space`: by sizes alone. */
-void sched_plan_reduction(ir_node *const *nodes, int count,
+void sched_plan_reduction(const struct sched_scope *scope,
+                          ir_node *const *nodes, int count,
                           const sched_space *space, int lanes,
                           sched_reduction *out);
 
@@ -266,6 +270,13 @@ typedef struct sched_group {
     const char *note;
 } sched_group;
 
+/* A result that is stored through a piece of a scatter, whose memory it
+ * shares. */
+typedef struct sched_store {
+    const ir_node *scatter; /* NULL: it is stored as it is */
+    const ir_piece *piece;
+} sched_store;
+
 /* A graph and what is known of its nodes: the whole program's, or the body of a
  * scan. */
 typedef struct sched_scope {
@@ -274,6 +285,8 @@ typedef struct sched_scope {
      * of, in row-major order; NULL: it is itself. */
     ir_node **view_of;
     int view_count;      /* nodes that existed then; later ones are no views */
+    sched_store *store;  /* by node id, of the first `store_count` */
+    int store_count;
     ir_node **made_from; /* by id before fusion: the node it became, or NULL */
     VEC(sched_scan *) scans;
     VEC(sched_group *) groups;
@@ -320,6 +333,11 @@ double sched_cost(ir_expr *e);
 /* The node whose memory holds the value of `n`: itself, or what it is a view
  * of. */
 ir_node *sched_base(const sched_scope *scope, ir_node *n);
+/* How the value of `n` is stored; NULL: as it is, in row-major order. */
+const sched_store *sched_store_of(const sched_scope *scope, const ir_node *n);
+/* How far apart in memory elements of the result lie along variable `var`. */
+int64_t sched_result_stride(const sched_scope *scope, const ir_node *n,
+                            int var);
 /* The memory a buffer finally lives in. */
 int sched_home(const sched_schedule *s, int buffer);
 const char *sched_class_name(sched_class class);

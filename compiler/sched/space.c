@@ -81,10 +81,23 @@ static void note_use(ir_expr *e, void *ctx)
     }
 }
 
-static void note_uses(usage *u, ir_node *const *nodes, int count)
+/* A result stored as it is steps through its axes as through one. */
+static void note_store(usage *u, const sched_scope *scope, const ir_node *n)
+{
+    sched_address a = {.whole = true};
+    if (!sched_store_of(scope, n))
+        return;
+    for (int v = 0; v < n->type.rank; v++)
+        a.coef[v] = sched_result_stride(scope, n, v);
+    vec_push(u->arena, &u->addresses, a);
+}
+
+static void note_uses(usage *u, const sched_scope *scope, ir_node *const *nodes,
+                      int count)
 {
     u->vars = nodes[0]->comp.vars;
     for (int i = 0; i < count; i++) {
+        note_store(u, scope, nodes[i]);
         u->vars = nodes[i]->comp.vars;
         ir_visit(nodes[i]->comp.body, note_use, u);
         if (nodes[i]->comp.filter)
@@ -107,12 +120,12 @@ static bool merges(const usage *u, const sched_loop *outer,
     return true;
 }
 
-void sched_space_of(ir_node *const *nodes, int count, int first_var,
-                    sched_space *out)
+void sched_space_of(const sched_scope *scope, ir_node *const *nodes, int count,
+                    int first_var, sched_space *out)
 {
     const ir_comp *comp = &nodes[0]->comp;
     usage u = {.arena = arena_new()};
-    note_uses(&u, nodes, count);
+    note_uses(&u, scope, nodes, count);
     *out = (sched_space){0};
     for (int v = first_var; v < comp->var_count; v++) {
         const ir_var *var = &comp->vars[v];
@@ -134,7 +147,21 @@ void sched_space_of(ir_node *const *nodes, int count, int first_var,
 
 /* ---------- lanes ---------- */
 
-enum { COST_NEAR = 1, COST_STRIDED = 10, COST_GATHER = 14 };
+enum {
+    COST_NEAR = 1,
+    COST_SMALL_STRIDE = 4, /* whole vectors and shuffles */
+    COST_STRIDED = 10,
+    COST_GATHER = 14,
+    SMALL_STRIDE = 4,
+};
+
+static double stride_cost(int64_t stride)
+{
+    if (stride == 0 || stride == 1)
+        return COST_NEAR;
+    return stride > 1 && stride <= SMALL_STRIDE ? COST_SMALL_STRIDE
+                                                : COST_STRIDED;
+}
 
 static int64_t coef_of(const ir_affine *a, int var)
 {
@@ -189,11 +216,11 @@ static void add_read_cost(ir_expr *read, void *ctx)
     if (moves_otherwise(read, c->var))
         c->sum += COST_GATHER;
     else
-        c->sum += coef == 0 || coef == 1 ? COST_NEAR : COST_STRIDED;
+        c->sum += stride_cost(coef);
 }
 
-static double cost_along(ir_node *const *nodes, int count,
-                         const sched_loop *loop, int lanes)
+static double cost_along(const sched_scope *scope, ir_node *const *nodes,
+                         int count, const sched_loop *loop, int lanes)
 {
     lane_cost c = {.var = loop->var};
     for (int i = 0; i < count; i++) {
@@ -202,23 +229,23 @@ static double cost_along(ir_node *const *nodes, int count,
         if (n->comp.filter)
             ir_visit_reads(n->comp.filter, add_read_cost, &c);
         if (!loop->reduced)
-            c.sum += sched_stride(&n->type, loop->var) == 1 ? COST_NEAR
-                                                            : COST_STRIDED;
+            c.sum += stride_cost(sched_result_stride(scope, n, loop->var));
     }
     int64_t vectors = (loop->extent + lanes - 1) / lanes;
     double across = loop->reduced ? 24.0 / (double)vectors : 0.0;
     return (c.sum + across + 1.0) * (double)vectors / (double)loop->extent;
 }
 
-int sched_pick_lanes(ir_node *const *nodes, int count, const sched_space *space,
-                     int from, int to, int lanes, double *cost)
+int sched_pick_lanes(const sched_scope *scope, ir_node *const *nodes, int count,
+                     const sched_space *space, int from, int to, int lanes,
+                     double *cost)
 {
     int best = -1;
     *cost = 0;
     for (int i = from; i < to; i++) {
         if (space->loops[i].extent < 2)
             continue;
-        double c = cost_along(nodes, count, &space->loops[i], lanes);
+        double c = cost_along(scope, nodes, count, &space->loops[i], lanes);
         if (best < 0 || c <= *cost) {
             best = space->loops[i].var;
             *cost = c;

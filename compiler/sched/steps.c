@@ -13,7 +13,8 @@
 typedef struct access_ctx {
     sched_schedule *s;
     sched_step *step;
-    bool maps; /* a read at the plain variables is at the element written */
+    bool maps; /* a read at the plain variables is at the element written, */
+    bool scattered; /* unless results are stored elsewhere */
 } access_ctx;
 
 void sched_access_add(sched_schedule *s, sched_step *step, int buffer,
@@ -46,7 +47,7 @@ static void note_access(ir_expr *e, void *ctx)
     bool shared = c->maps || c->step->kind == SCHED_STEP_ROWS;
     if (shared && made_here(c->step, e->node))
         return; /* still in a register, or written in this row */
-    bool same = c->maps && !e->outside &&
+    bool same = c->maps && !c->scattered && !e->outside &&
                 sched_base(c->step->scope, e->node) == e->node;
     for (int i = 0; i < e->sub_count; i++)
         same = same && sched_is_variable(&e->subs[i], i);
@@ -57,7 +58,10 @@ static void note_access(ir_expr *e, void *ctx)
 
 static void note_reads(sched_schedule *s, sched_step *step, ir_expr *e)
 {
-    access_ctx c = {s, step, step->kind == SCHED_STEP_MAP};
+    access_ctx c = {s, step, step->kind == SCHED_STEP_MAP, false};
+    for (int i = 0; i < step->node_count; i++)
+        c.scattered =
+            c.scattered || sched_store_of(step->scope, step->nodes[i]);
     if (e)
         ir_visit_reads(e, note_access, &c);
 }
@@ -103,7 +107,7 @@ sched_step *sched_add_map(sched_schedule *s, sched_scope *scope,
     set_nodes(s, step, nodes, count);
     for (int i = 0; i < count; i++)
         note_reads(s, step, nodes[i]->comp.body);
-    sched_space_of(step->nodes, count, 0, &step->space);
+    sched_space_of(scope, step->nodes, count, 0, &step->space);
     return step;
 }
 
@@ -144,8 +148,8 @@ static void add_reduce(sched_schedule *s, sched_scope *scope,
         note_reads(s, step, step->nodes[i]->comp.body);
         note_reads(s, step, step->nodes[i]->comp.filter);
     }
-    sched_space_of(step->nodes, count, 0, &step->space);
-    sched_plan_reduction(step->nodes, count, &step->space,
+    sched_space_of(scope, step->nodes, count, 0, &step->space);
+    sched_plan_reduction(scope, step->nodes, count, &step->space,
                          sched_lanes(&s->options), &step->reduction);
     step->note = group->note;
     for (int i = 0; step->reduction.chunks > 1 && i < count; i++)
@@ -166,10 +170,10 @@ static void add_rows(sched_schedule *s, sched_scope *scope,
         sched_member *m = &step->members[i];
         note_reads(s, step, n->comp.body);
         note_reads(s, step, n->comp.filter);
-        sched_space_of(&n, 1, step->row_rank, &m->space);
+        sched_space_of(scope, &n, 1, step->row_rank, &m->space);
         if (n->comp.reduce == IR_MAP)
             continue;
-        sched_plan_reduction(&n, 1, &m->space, sched_lanes(&s->options),
+        sched_plan_reduction(scope, &n, 1, &m->space, sched_lanes(&s->options),
                              &m->reduction);
         m->reduction.chunks = 1;
         m->reduction.chunk_var = -1;
@@ -306,22 +310,16 @@ static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
 
 /* ---------- scatters ---------- */
 
-static bool covers_all(const ir_node *n)
-{
-    int64_t count = 0;
-    for (int i = 0; i < n->piece_count; i++)
-        count += ir_element_count(&n->pieces[i].source->type);
-    return n->disjoint && count == ir_element_count(&n->type);
-}
-
 static void add_scatter(sched_schedule *s, sched_scope *scope, ir_node *n)
 {
-    if (!covers_all(n)) {
+    if (!sched_covers_all(n)) {
         sched_step *fill = sched_add_step(s, scope, SCHED_STEP_FILL, n->name);
         set_nodes(s, fill, &n, 1);
     }
     for (int i = 0; i < n->piece_count; i++) {
         const ir_piece *piece = &n->pieces[i];
+        if (sched_store_of(scope, piece->source))
+            continue; /* it stores itself */
         sched_step *step =
             sched_add_step(s, scope, SCHED_STEP_SCATTER, n->name);
         set_nodes(s, step, &n, 1);

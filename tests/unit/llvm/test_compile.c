@@ -274,6 +274,89 @@ CASE(disjoint_phases, false,
      "scatter t: real[6, 40] disjoint { [i, j] at [i, 3*j + 2] += a; };\n"
      "output s = s;\noutput t = t;\n")
 
+/* Windows that fill what they are stored to: two and three phases, whole
+ * vectors and the rest of one; a window that fills nothing side by side. */
+CASE(windows_stored_through_a_scatter, true,
+     "input x: real[3, 5, 14, 14] generic f32;\n"
+     "input t: int(4)[3, 5, 14, 14] data i32;\n"
+     "input z: real[4, 33, 6] generic f32;\n"
+     "comp a[n:3, c:5, p:14, q:14, r:2, s:2] = "
+     "t[n, c, p, q] == 2*r + s ? x[n, c, p, q] : 0.0;\n"
+     "scatter as: real[3, 5, 28, 28] disjoint {\n"
+     "  [n, c, p, q, r, s] at [n, c, 2*p + r, 2*q + s] += a;\n};\n"
+     "comp b[i:4, j:33, s:3] = z[i, j, s] * real(s);\n"
+     "scatter bs: real[4, 99] disjoint {\n  [i, j, s] at [i, 3*j + s] += "
+     "b;\n};\n"
+     "comp d[p:14, q:14, s:2] = x[0, 1, p, q] + real(s);\n"
+     "scatter ds: real[14, 14, 2] disjoint {\n"
+     "  [p, q, s] at [q, p, s] += d;\n};\n"
+     "comp e[n:4, p:33, q:2, s:2] = z[n, p, 3*q + s];\n"
+     "comp f[n:4, p:33, q:2, s:2] = z[n, p, 3*q + 1 - s] * 2.0;\n"
+     "scatter es: real[4, 2, 66, 2] disjoint {\n"
+     "  [n, p, q, s] at [n, q, 2*p + s, 0] += e;\n"
+     "  [n, p, q, s] at [n, q, 2*p + s, 1] += f;\n};\n"
+     "output as = as;\noutput bs = bs;\noutput ds = ds;\noutput es = es;\n")
+
+CASE(reductions_stored_through_a_scatter, false,
+     "input x: real[20, 3, 18, 18] generic f32;\n"
+     "comp a[n:20, c:3, p:9, q:9 | r:0..2, s:0..2] = "
+     "sum x[n, c, p + r, q + s];\n"
+     "comp b[n:20, c:3, p:9, q:9 | r:0..2] = max x[n, c, p + r, q];\n"
+     "comp d[n:20, c:3, p:9, q:9] = x[n, c, 2*p, 2*q] - 1.0;\n"
+     "comp e[n:20, c:3, p:9, q:9 | k:0..18] = sum x[n, c, p, k] * x[n, c, k, "
+     "q];\n"
+     "scatter y: real[20, 3, 18, 18] disjoint {\n"
+     "  [n, c, p, q] at [n, c, 2*p, 2*q] += a;\n"
+     "  [n, c, p, q] at [n, c, 2*p, 2*q + 1] += b;\n"
+     "  [n, c, p, q] at [n, c, 2*p + 1, 2*q] += d;\n"
+     "  [n, c, p, q] at [n, c, 2*p + 1, 2*q + 1] += e;\n};\n"
+     "comp z[n:20, c:3, i:18, j:18] = y[n, c, i, 17 - j] * 2.0;\n"
+     "output z = z;\n")
+
+/* Overlapping windows: the phases of the gradient read the places of the
+ * largest elements around their own. */
+CASE(a_max_pool_and_its_gradient, false,
+     "input x: real[8, 4, 26, 26] generic f32;\n"
+     "input dy: real[8, 4, 13, 13] generic f32;\n"
+     "comp at[n:8, c:4, p:13, q:13 | r:0..3, s:0..3] below 9 = "
+     "argmax x[n, c, 2*p + r - 1, 2*q + s - 1 else -inf];\n"
+     "comp odd[n:8, c:4, u:13, v:13 | r:0..2, s:0..2] = "
+     "sum dy[n, c, u - r + 1, v - s + 1 else 0.0] "
+     "if at[n, c, u - r + 1, v - s + 1 else -1] == 6 * r + 2 * s;\n"
+     "comp low[n:8, c:4, u:13, v:13 | r:0..2] = "
+     "sum dy[n, c, u - r + 1, v else 0.0] "
+     "if at[n, c, u - r + 1, v else -1] == 6 * r + 1;\n"
+     "comp right[n:8, c:4, u:13, v:13 | s:0..2] = "
+     "sum dy[n, c, u, v - s + 1 else 0.0] "
+     "if at[n, c, u, v - s + 1 else -1] == 2 * s + 3;\n"
+     "comp even[n:8, c:4, u:13, v:13] = at[n, c, u, v] == 4 "
+     "? dy[n, c, u, v] : 0.0;\n"
+     "scatter dx: real[8, 4, 26, 26] disjoint {\n"
+     "  [n, c, u, v] at [n, c, 2*u + 1, 2*v + 1] += odd;\n"
+     "  [n, c, u, v] at [n, c, 2*u + 1, 2*v] += low;\n"
+     "  [n, c, u, v] at [n, c, 2*u, 2*v + 1] += right;\n"
+     "  [n, c, u, v] at [n, c, 2*u, 2*v] += even;\n};\n"
+     "output dx = dx;\n")
+
+/* p and q run as one loop, beyond the range of q alone. */
+CASE(a_small_box_of_merged_loops, false,
+     "input x: real[2, 2, 8, 2] generic f32;\n"
+     "input d: real[2, 2, 7, 2] generic f32;\n"
+     "comp s[k:2 | p:0..2, q:0..2, j:0..2] = "
+     "sum d[p, q, 6, j] * x[p, q, 2*k + 6, j else 0.0];\n"
+     "output s = s;\n")
+
+/* A source that someone else reads is kept as well. */
+CASE(
+    a_source_that_is_also_read, true,
+    "input x: real[4, 16] generic f32;\n"
+    "input w: real[4, 32] param f32;\n"
+    "comp a[i:4, j:16, s:2] = x[i, j] + real(s);\n"
+    "scatter y: real[4, 32] disjoint {\n  [i, j, s] at [i, 2*j + s] += a;\n};\n"
+    "comp b[i:4, j:16, s:2] = w[i, j] * w[i, 31 - j] + real(s);\n"
+    "scatter v: real[4, 32] disjoint {\n  [i, j, s] at [i, 2*j + s] += b;\n};\n"
+    "output a = a;\noutput y = y;\nupdate v = v into w;\n")
+
 CASE(rows_that_meet, false,
      "input a: real[70, 24] generic f32;\n"
      "input t: int(11)[70] data i32;\n"
@@ -436,6 +519,11 @@ int main(void)
         cmocka_unit_test(a_padded_strided_convolution),
         cmocka_unit_test(a_product_of_inlined_operands),
         cmocka_unit_test(disjoint_phases),
+        cmocka_unit_test(windows_stored_through_a_scatter),
+        cmocka_unit_test(reductions_stored_through_a_scatter),
+        cmocka_unit_test(a_max_pool_and_its_gradient),
+        cmocka_unit_test(a_small_box_of_merged_loops),
+        cmocka_unit_test(a_source_that_is_also_read),
         cmocka_unit_test(rows_that_meet),
         cmocka_unit_test(a_change_of_shape_is_a_view),
         cmocka_unit_test(a_recurrent_cell),
