@@ -68,6 +68,8 @@ typedef struct emit {
 
 void emit_init(emit *e, build *k, const ir_var *range, int range_count);
 kern_value *emit_expr(emit *e, ir_expr *x);
+/* `value` stands for `x` until emit_rewind(). */
+void emit_give(emit *e, const ir_expr *x, kern_value *value);
 int emit_mark(const emit *e);
 void emit_rewind(emit *e, int mark);
 /* Computes now what in `x` depends on none of the variables in `unbound`. */

@@ -344,13 +344,16 @@ static kern_value *evaluate(emit *e, ir_expr *x)
     return narrowed(e, x, emit_op(e, x, args));
 }
 
+void emit_give(emit *e, const ir_expr *x, kern_value *value)
+{
+    e->memo[x->id] = value;
+    vec_push(e->k->scratch, &e->log, x->id);
+}
+
 kern_value *emit_expr(emit *e, ir_expr *x)
 {
-    if (!e->memo[x->id]) {
-        kern_value *v = evaluate(e, x);
-        e->memo[x->id] = v;
-        vec_push(e->k->scratch, &e->log, x->id);
-    }
+    if (!e->memo[x->id])
+        emit_give(e, x, evaluate(e, x));
     return e->memo[x->id];
 }
 

@@ -5,6 +5,7 @@
  * an operand lay that is read at the same element. Nodes that read one another
  * take the value from the register.
  */
+#include "loops/turn.h"
 #include "loops/window.h"
 
 typedef struct map_ctx {
@@ -14,6 +15,7 @@ typedef struct map_ctx {
     int count;
     const int *buffers;
     window window;
+    turn turn;
 } map_ctx;
 
 static void map_body(nest *n, int copies, void *ctx)
@@ -42,6 +44,23 @@ static void window_body(nest *n, int copies, void *ctx)
     window_run(&c->window, n);
 }
 
+static void turn_body(nest *n, int copies, void *ctx)
+{
+    map_ctx *c = ctx;
+    (void)copies;
+    turn_run(&c->turn, n);
+}
+
+/* What lies across the result decides about the lanes. */
+static int take_turn(map_ctx *c, sched_space *space, int lane_var)
+{
+    if (c->count != 1 || c->window.count)
+        return lane_var;
+    int across = turn_take(&c->turn, c->k, c->nodes[0], space);
+    c->turn.out = c->buffers[0];
+    return across < 0 ? lane_var : across;
+}
+
 static void map_nest(map_ctx *c, const sched_space *whole, nest *n)
 {
     double cost;
@@ -58,8 +77,13 @@ static void map_nest(map_ctx *c, const sched_space *whole, nest *n)
         c->window.node = c->nodes[0];
         c->window.out = c->buffers[0];
     }
+    lane_var = take_turn(c, space, lane_var);
     nest_init(n, c->e, space->loops, space->count, lane_var);
-    n->body = c->window.count ? window_body : map_body;
+    n->body = c->window.count ? window_body
+              : c->turn.node  ? turn_body
+                              : map_body;
+    if (c->turn.node)
+        n->unbound |= (uint32_t)1 << c->turn.along.var;
     for (int i = 0; i < c->window.count; i++)
         n->unbound |= (uint32_t)1 << c->window.loops[i].var;
     n->ctx = c;

@@ -74,6 +74,19 @@ CASE(strides_and_diagonals, true,
      "comp d[i:10] = x[i + 10, 2*i + 1];\n"
      "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n")
 
+/* Operands that lie across the result, whole and partial blocks, with a guard,
+ * beside one that lies along it. */
+CASE(operands_across_the_result, true,
+     "input x: real[3, 37, 41] generic f32;\n"
+     "input y: real[3, 41, 37] generic f32;\n"
+     "input z: real[48, 32] generic f32;\n"
+     "comp a[n:3, i:41, j:37] = x[n, j, i] * 2.0 - y[n, i, j];\n"
+     "comp b[i:44, n:3, j:20] = x[n, j + 3, i - 2 else 0.25] + "
+     "x[n, j, i else -1.0];\n"
+     "comp c[i:32, j:48] = z[j, i];\n"
+     "comp d[j:9, i:11] = z[i, j] * z[0, j];\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n")
+
 CASE(gathers, true,
      "input x: real[11, 24] generic f32;\n"
      "input t: int(11)[30] data i32;\n"
@@ -501,6 +514,7 @@ int main(void)
         cmocka_unit_test(integers_and_truth_values),
         cmocka_unit_test(reads_outside),
         cmocka_unit_test(strides_and_diagonals),
+        cmocka_unit_test(operands_across_the_result),
         cmocka_unit_test(gathers),
         cmocka_unit_test(random_leaves),
         cmocka_unit_test(scalars_and_empty_tensors),
