@@ -111,7 +111,8 @@ typedef struct kern_buffer {
  *   buffer 0: A packed [batch][m_panels][k][mr], rows past m are zero
  *   buffer 1: B packed [batch][n_panels][k][nr], columns past n are zero
  *   buffer 2: C, written at batch_offset[b] + row_offset[i] + col_offset[j]
- *   buffers 3, 4, 5: those three tables, I64 constants
+ *   buffers 3, 4, 5: those three tables, I64 constants; the rows' has m_panels *
+ *             mr entries, those past m like the last one
  *
  * where m_panels = ceil(m / mr), likewise n. Every product is an fma onto one
  * accumulator per element of C, k ascending from zero: blocking over k keeps

@@ -32,17 +32,25 @@ static int64_t step_cost(const kern_target *target, int rows, int vectors)
     return most(most(products, loads), most(2 * 4, bytes * 5 / 64));
 }
 
+/* The last panel of columns has a micro-kernel of as many vectors as it needs. */
 static int64_t cost(const kern_target *target, int64_t m, int64_t n, int rows,
                     int vectors, int lanes)
 {
-    return ceil_div(m, rows) * ceil_div(n, (int64_t)vectors * lanes) *
-           step_cost(target, rows, vectors);
+    int64_t nr = (int64_t)vectors * lanes;
+    int64_t row = n / nr * step_cost(target, rows, vectors);
+    if (n % nr)
+        row += step_cost(target, rows, (int)ceil_div(n % nr, lanes));
+    return ceil_div(m, rows) * row;
 }
 
-/* The sums, a row of B, and a broadcast or two of A. */
+/* The sums, a row of B, and a broadcast or two of A. Where a row is one vector
+ * the rows of four steps of k are loaded at once. */
 static bool fits_registers(const kern_target *target, int rows, int vectors)
 {
+    enum { FOUR_STEPS = 7 };
     int spare = target->registers > 16 ? 2 : 1;
+    if (vectors == 1)
+        return rows + FOUR_STEPS <= target->registers;
     return rows * vectors + vectors + spare <= target->registers;
 }
 
@@ -52,6 +60,8 @@ void kern_tile_fit(const kern_target *target, bool f64, int64_t m, int64_t n,
     int lanes = target->lanes_f32 / (f64 ? 2 : 1);
     *mr = f64 ? target->mr_f64 : target->mr_f32;
     *nr = f64 ? target->nr_f64 : target->nr_f32;
+    if (n < *nr) /* no wider than what there is */
+        *nr = (int)ceil_div(n, lanes) * lanes;
     int64_t best = cost(target, m, n, *mr, *nr / lanes, lanes) * WORTH_IT / 16;
     for (int vectors = MOST_VECTORS; vectors >= 1; vectors--)
         for (int rows = MOST_ROWS; rows >= 1; rows--) {

@@ -232,11 +232,13 @@ static int add_pack_inside(sched_schedule *s, sched_scope *scope,
     return step->targets[0];
 }
 
-/* Where each position of a fused axis lies in the result. */
+/* Where each position of a fused axis lies in the result; the last one as often
+ * as makes the count a multiple of `unit`. */
 static int add_table(sched_schedule *s, const sched_contraction *c,
-                     const sched_axis *axis, const char *what)
+                     const sched_axis *axis, int unit, const char *what)
 {
-    int64_t *table = ARENA_ARRAY(s->arena, int64_t, axis->extent + 1);
+    int64_t count = (axis->extent + unit - 1) / unit * unit;
+    int64_t *table = ARENA_ARRAY(s->arena, int64_t, count + 1);
     const ir_comp *comp = &c->node->comp;
     for (int64_t i = 0; i < axis->extent; i++) {
         int64_t at[IR_MAX_VARS] = {0};
@@ -244,10 +246,12 @@ static int add_table(sched_schedule *s, const sched_contraction *c,
         for (int v = 0; v < comp->out_count; v++)
             table[i] += at[v] * sched_stride(&c->node->type, v);
     }
+    for (int64_t i = axis->extent; i < count; i++)
+        table[i] = table[axis->extent - 1];
     sched_buffer b = {.role = PTL_ROLE_CONSTANT,
                       .dtype = PTL_I64,
                       .rank = 1,
-                      .dims = {axis->extent},
+                      .dims = {count},
                       .constant = table};
     b.name = arena_printf(s->arena, "%s.%s", c->node->name, what);
     return sched_buffer_add(s, b);
@@ -300,9 +304,9 @@ static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
     step->contraction = c;
     step->panels[0] = add_panels(s, scope, step, true);
     step->panels[1] = add_panels(s, scope, step, false);
-    step->tables[0] = add_table(s, c, &c->batch, "batch");
-    step->tables[1] = add_table(s, c, &c->m, "rows");
-    step->tables[2] = add_table(s, c, &c->n, "columns");
+    step->tables[0] = add_table(s, c, &c->batch, 1, "batch");
+    step->tables[1] = add_table(s, c, &c->m, c->mr, "rows");
+    step->tables[2] = add_table(s, c, &c->n, 1, "columns");
     for (int i = 0; i < 3; i++)
         sched_access_add(s, step, step->tables[i], false);
     vec_push(s->arena, &s->steps, step);

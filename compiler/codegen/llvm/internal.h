@@ -106,12 +106,14 @@ void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
  * void ukr(i64 kc, ptr a, ptr b, ptr c, ptr rows, i1 first,
  *          ptr next_c, ptr next_rows, ptr ahead)
  * adds the product of the panels a [kc][mr] and b [kc][nr] to the block of C
- * whose row i starts at c + rows[i]; `first` starts from zero instead. On the
- * way it asks for the block of C that comes next, next_c + next_rows[i], and
- * for LLVM_AHEAD_BYTES a step of k from `ahead` on; these need not exist.
+ * whose row i starts at c + rows[i] and has `cols` columns; `first` starts from
+ * zero instead. Where rows share a place the first of them stands. On the way
+ * it asks for the block of C that comes next, next_c + next_rows[i], and for
+ * LLVM_AHEAD_BYTES a step of k from `ahead` on; these need not exist.
  */
-enum { LLVM_AHEAD_BYTES = 32 };
-LLVMValueRef llvm_micro_kernel(llvm_emitter *e, const kern_tile *tile);
+enum { LLVM_AHEAD_BYTES = 32, LLVM_MOST_LANES = 16 };
+LLVMValueRef llvm_micro_kernel(llvm_emitter *e, const kern_tile *tile,
+                               int cols);
 /* The body of a TILE kernel for e->task. */
 void llvm_emit_tile(llvm_emitter *e);
 

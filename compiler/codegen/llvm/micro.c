@@ -23,7 +23,8 @@ enum {
 typedef struct micro {
     LLVMTypeRef element, vector;
     unsigned align;
-    int lanes, mr, nr, vectors; /* vectors to a row of the block */
+    int lanes, mr, nr;
+    int cols, vectors; /* of a row of the block, the last perhaps in part */
     LLVMValueRef kc, a, b, c, rows, first, next_c, next_rows, ahead;
 } micro;
 
@@ -33,7 +34,7 @@ typedef struct cursor {
     LLVMValueRef sum[MAX_MR][MAX_VECTORS];
 } cursor;
 
-static micro micro_of(llvm_emitter *e, const kern_tile *t)
+static micro micro_of(llvm_emitter *e, const kern_tile *t, int cols)
 {
     bool f64 = t->type == KERN_F64;
     int lanes = e->machine->target.lanes_f32 / (f64 ? 2 : 1);
@@ -43,7 +44,8 @@ static micro micro_of(llvm_emitter *e, const kern_tile *t)
         .lanes = lanes,
         .mr = t->mr,
         .nr = t->nr,
-        .vectors = t->nr / lanes,
+        .cols = cols,
+        .vectors = (cols + lanes - 1) / lanes,
     };
     m.vector = LLVMVectorType(m.element, (unsigned)lanes);
     PTL_ASSERT(t->nr % lanes == 0);
@@ -85,7 +87,7 @@ static void prefetch_next(llvm_emitter *e, const micro *m)
     int line = PREFETCH_BYTES / (int)m->align;
     for (int i = 0; i < m->mr; i++) {
         LLVMValueRef row = row_pointer(e, m, m->next_c, m->next_rows, i);
-        for (int j = 0; j < m->nr; j += line)
+        for (int j = 0; j < m->cols; j += line)
             prefetch(e, step_from(e, m, row, j, ""));
     }
 }
@@ -105,6 +107,47 @@ static LLVMValueRef load_vector(llvm_emitter *e, const micro *m,
     return x;
 }
 
+/* The lanes of vector `v` of a row that are part of C; NULL: all. */
+static LLVMValueRef mask_of(llvm_emitter *e, const micro *m, int v)
+{
+    LLVMValueRef lane[LLVM_MOST_LANES];
+    int left = m->cols - v * m->lanes;
+    if (left >= m->lanes)
+        return NULL;
+    PTL_ASSERT(m->lanes <= LLVM_MOST_LANES);
+    for (int i = 0; i < m->lanes; i++)
+        lane[i] = LLVMConstInt(e->i1, i < left, false);
+    return LLVMConstVector(lane, (unsigned)m->lanes);
+}
+
+static LLVMValueRef load_c(llvm_emitter *e, const micro *m, LLVMValueRef row,
+                           int v)
+{
+    LLVMValueRef at = step_from(e, m, row, v * m->lanes, "");
+    LLVMValueRef mask = mask_of(e, m, v);
+    if (!mask)
+        return load_vector(e, m, at, "c");
+    LLVMTypeRef types[] = {m->vector, e->ptr};
+    LLVMValueRef args[] = {at, LLVMConstInt(e->i32, m->align, false), mask,
+                           LLVMConstNull(m->vector)};
+    return llvm_call_intrinsic(e, "llvm.masked.load", types, 2, args, 4, "c");
+}
+
+static void store_c(llvm_emitter *e, const micro *m, LLVMValueRef row, int v,
+                    LLVMValueRef sum)
+{
+    LLVMValueRef at = step_from(e, m, row, v * m->lanes, "");
+    LLVMValueRef mask = mask_of(e, m, v);
+    if (!mask) {
+        LLVMSetAlignment(LLVMBuildStore(e->builder, sum, at), m->align);
+        return;
+    }
+    LLVMTypeRef types[] = {m->vector, e->ptr};
+    LLVMValueRef args[] = {sum, at, LLVMConstInt(e->i32, m->align, false),
+                           mask};
+    llvm_call_intrinsic(e, "llvm.masked.store", types, 2, args, 4, "");
+}
+
 /* Zero, or what C holds from the blocks of k before. */
 static void start_sums(llvm_emitter *e, const micro *m, cursor *at)
 {
@@ -118,8 +161,7 @@ static void start_sums(llvm_emitter *e, const micro *m, cursor *at)
     for (int i = 0; i < m->mr; i++) {
         LLVMValueRef row = row_pointer(e, m, m->c, m->rows, i);
         for (int v = 0; v < m->vectors; v++)
-            old[i][v] = load_vector(
-                e, m, step_from(e, m, row, v * m->lanes, ""), "c");
+            old[i][v] = load_c(e, m, row, v);
     }
     LLVMBuildBr(e->builder, start);
     LLVMPositionBuilderAtEnd(e->builder, start);
@@ -131,15 +173,14 @@ static void start_sums(llvm_emitter *e, const micro *m, cursor *at)
         }
 }
 
+/* Upwards: rows past the end have the place of the last one, which must be
+ * written after them. */
 static void store_sums(llvm_emitter *e, const micro *m, const cursor *at)
 {
-    for (int i = 0; i < m->mr; i++) {
+    for (int i = m->mr - 1; i >= 0; i--) {
         LLVMValueRef row = row_pointer(e, m, m->c, m->rows, i);
-        for (int v = 0; v < m->vectors; v++) {
-            LLVMValueRef to = step_from(e, m, row, v * m->lanes, "");
-            LLVMSetAlignment(
-                LLVMBuildStore(e->builder, at->sum[i][v], to), m->align);
-        }
+        for (int v = 0; v < m->vectors; v++)
+            store_c(e, m, row, v, at->sum[i][v]);
     }
 }
 
@@ -268,12 +309,14 @@ static void emit_micro(llvm_emitter *e, micro *m)
     LLVMBuildRetVoid(e->builder);
 }
 
-LLVMValueRef llvm_micro_kernel(llvm_emitter *e, const kern_tile *tile)
+LLVMValueRef llvm_micro_kernel(llvm_emitter *e, const kern_tile *tile, int cols)
 {
     char name[64];
-    micro m = micro_of(e, tile);
-    snprintf(name, sizeof name, "micro.%s.%dx%d",
-             tile->type == KERN_F64 ? "f64" : "f32", m.mr, m.nr);
+    micro m = micro_of(e, tile, cols);
+    int length = snprintf(name, sizeof name, "micro.%s.%dx%d",
+                          tile->type == KERN_F64 ? "f64" : "f32", m.mr, m.nr);
+    if (cols < m.nr)
+        snprintf(name + length, sizeof name - (size_t)length, ".%d", cols);
     LLVMValueRef f = LLVMGetNamedFunction(e->module, name);
     if (f)
         return f;

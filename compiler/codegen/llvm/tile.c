@@ -4,8 +4,10 @@
  * One task is a block of panels of A times a block of panels of B. Inside it,
  * blocks of k come outermost, so that a panel of B (kc * nr) stays in the first
  * cache while the block's panels of A (m_block * mr * kc) pass from the second.
- * A block of C that is whole and has neighbouring columns is written in place;
- * any other goes through a scratch block on the stack.
+ * Where columns are neighbours C is written in place: by a micro-kernel of its
+ * own where a panel has fewer columns, and rows past the end have the place of
+ * the last row, which is written after them. Else the block goes through a
+ * scratch block on the stack.
  */
 #include "codegen/llvm/internal.h"
 #include <stdio.h>
@@ -27,6 +29,7 @@ typedef struct tile {
     const kern_tile *t;
     LLVMTypeRef element;
     LLVMValueRef micro;   /* the function */
+    LLVMValueRef edge;    /* that of the last panel of B */
     LLVMValueRef scratch; /* NULL where no block needs it */
     LLVMValueRef scratch_rows;
     side a, b;
@@ -63,11 +66,6 @@ static LLVMValueRef table_entry(llvm_emitter *e, int buffer, LLVMValueRef i)
 }
 
 /* ---------- the scratch block ---------- */
-
-static bool needs_scratch(const kern_tile *t)
-{
-    return !t->unit_columns || t->m % t->mr != 0 || t->n % t->nr != 0;
-}
 
 /* Row offsets of the scratch block: a constant table 0, nr, 2 nr, ... */
 static LLVMValueRef scratch_table(llvm_emitter *e, const kern_tile *t)
@@ -111,6 +109,7 @@ typedef struct place {
     LLVMValueRef next_row, next_col; /* of the tile after it */
     LLVMValueRef rows, cols; /* how many */
     LLVMValueRef a, b;       /* the panels */
+    LLVMValueRef micro;      /* what multiplies them */
     LLVMValueRef next_b;     /* the panel of B after this one */
     LLVMValueRef ahead;      /* what to ask for meanwhile */
 } place;
@@ -148,7 +147,7 @@ static void call_micro(llvm_emitter *e, const tile *x, const place *p,
 {
     LLVMValueRef args[] = {x->kc,    p->a,   p->b,      c,       rows,
                            x->first, next_c, next_rows, p->ahead};
-    LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(x->micro), x->micro,
+    LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(x->micro), p->micro,
                    args, 9, "");
 }
 
@@ -179,36 +178,12 @@ static void tile_by_scratch(llvm_emitter *e, const tile *x, const place *p)
     copy_scratch(e, x, p, true);
 }
 
-static LLVMValueRef is_whole(llvm_emitter *e, const tile *x, const place *p)
-{
-    LLVMValueRef rows = LLVMBuildICmp(e->builder, LLVMIntEQ, p->rows,
-                                      llvm_i64(e, x->t->mr), "");
-    LLVMValueRef cols = LLVMBuildICmp(e->builder, LLVMIntEQ, p->cols,
-                                      llvm_i64(e, x->t->nr), "");
-    return LLVMBuildAnd(e->builder, rows, cols, "whole");
-}
-
 static void emit_one_tile(llvm_emitter *e, const tile *x, const place *p)
 {
-    if (!x->scratch) {
-        tile_in_place(e, x, p);
-        return;
-    }
-    if (!x->t->unit_columns) {
+    if (x->scratch)
         tile_by_scratch(e, x, p);
-        return;
-    }
-    LLVMBasicBlockRef whole = llvm_block(e, "whole");
-    LLVMBasicBlockRef partial = llvm_block(e, "partial");
-    LLVMBasicBlockRef after = llvm_block(e, "tile.done");
-    LLVMBuildCondBr(e->builder, is_whole(e, x, p), whole, partial);
-    LLVMPositionBuilderAtEnd(e->builder, whole);
-    tile_in_place(e, x, p);
-    LLVMBuildBr(e->builder, after);
-    LLVMPositionBuilderAtEnd(e->builder, partial);
-    tile_by_scratch(e, x, p);
-    LLVMBuildBr(e->builder, after);
-    LLVMPositionBuilderAtEnd(e->builder, after);
+    else
+        tile_in_place(e, x, p);
 }
 
 /* ---------- loops over panels ---------- */
@@ -247,13 +222,13 @@ static panel_range range_of(llvm_emitter *e, LLVMValueRef block, const side *s)
         LLVMBuildUDiv(b, mul(e, next, s->panels), blocks, "")};
 }
 
-static LLVMValueRef last_whole(llvm_emitter *e, int64_t size, int width)
+static LLVMValueRef last_panel(llvm_emitter *e, const side *s)
 {
-    return llvm_i64(e, (size / width - 1) * width);
+    return llvm_i64(e, (s->panels - 1) * s->width);
 }
 
 /* The tile after panel `index` of the loop over `m`: below this one, or at the
- * top of the next column of tiles. Only whole tiles are worth a prefetch. */
+ * top of the next column of tiles. */
 static void find_next(llvm_emitter *e, const tile *x, panel_range m,
                       LLVMValueRef index, place *p)
 {
@@ -263,9 +238,21 @@ static void find_next(llvm_emitter *e, const tile *x, panel_range m,
     LLVMValueRef below = LLVMBuildICmp(b, LLVMIntSLT, next, m.hi, "below");
     LLVMValueRef right = LLVMBuildAdd(b, p->col, llvm_i64(e, t->nr), "");
     LLVMValueRef row = mul(e, LLVMBuildSelect(b, below, next, m.lo, ""), t->mr);
-    p->next_row = least(e, row, last_whole(e, t->m, t->mr), "next.row");
+    p->next_row = least(e, row, last_panel(e, &x->a), "next.row");
     p->next_col = least(e, LLVMBuildSelect(b, below, p->col, right, ""),
-                        last_whole(e, t->n, t->nr), "next.col");
+                        last_panel(e, &x->b), "next.col");
+}
+
+/* The micro-kernel for panel `index` of B. */
+static LLVMValueRef micro_for(llvm_emitter *e, const tile *x,
+                              LLVMValueRef index)
+{
+    if (x->micro == x->edge)
+        return x->micro;
+    LLVMValueRef last = llvm_i64(e, x->b.panels - 1);
+    LLVMValueRef is_last =
+        LLVMBuildICmp(e->builder, LLVMIntEQ, index, last, "is.last");
+    return LLVMBuildSelect(e->builder, is_last, x->edge, x->micro, "micro");
 }
 
 /* The panel of B that comes after panel `index`: its neighbour, or the first
@@ -310,6 +297,7 @@ static void emit_panels(llvm_emitter *e, const tile *x, panel_range m,
     p.cols = extent(e, p.col, t->n, t->nr, "cols");
     p.b = panel(e, x, &x->b, j.index, x->pc, "b.panel");
     p.next_b = find_next_b(e, x, n, j.index);
+    p.micro = micro_for(e, x, j.index);
     llvm_loop i =
         llvm_loop_open(e, m.lo, m.hi, llvm_i64(e, 1), "m.panel");
     p.row = mul(e, i.index, t->mr);
@@ -387,15 +375,26 @@ static void emit_blocks_of_k(llvm_emitter *e, tile *x, panel_range m,
     llvm_loop_close(e, &k, 0);
 }
 
+/* What passes through scratch is always a whole block. */
+static void make_micros(llvm_emitter *e, tile *x)
+{
+    const kern_tile *t = x->t;
+    int left = t->unit_columns ? (int)(t->n % t->nr) : 0;
+    x->edge = llvm_micro_kernel(e, t, left ? left : t->nr);
+    x->micro = t->n < t->nr ? x->edge : llvm_micro_kernel(e, t, t->nr);
+    if (!t->unit_columns)
+        x->edge = x->micro = llvm_micro_kernel(e, t, t->nr);
+}
+
 void llvm_emit_tile(llvm_emitter *e)
 {
     const kern_tile *t = &e->kernel->tile;
     LLVMBuilderRef b = e->builder;
     tile x = {.t = t, .element = llvm_scalar_type(e, t->type)};
-    x.micro = llvm_micro_kernel(e, t);
+    make_micros(e, &x);
     x.a = side_of(e, t->m, t->mr, t->m_block, t->pack_a);
     x.b = side_of(e, t->n, t->nr, t->n_block, t->pack_b);
-    if (needs_scratch(t)) {
+    if (!t->unit_columns) {
         x.scratch = scratch_block(e, &x);
         x.scratch_rows = scratch_table(e, t);
     }

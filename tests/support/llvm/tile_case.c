@@ -47,8 +47,8 @@ static void *aligned(size_t bytes)
 }
 
 /* Random panels of `width`; positions past `size` are zero. */
-static void *packed(const tile_case *t, int64_t panels, int64_t size,
-                    int width, uint64_t seed)
+static void *packed(const tile_case *t, int64_t panels, int64_t size, int width,
+                    uint64_t seed)
 {
     int64_t count = t->tile.batch * panels * t->tile.k * width;
     void *out = aligned((size_t)count * real_size(t));
@@ -62,11 +62,13 @@ static void *packed(const tile_case *t, int64_t panels, int64_t size,
     return out;
 }
 
-static int64_t *table(int64_t count, int64_t stride)
+/* Whole panels of `width`; entries past `count` are like the last one. */
+static int64_t *table(int64_t count, int64_t stride, int width)
 {
-    int64_t *out = aligned((size_t)count * 8);
-    for (int64_t i = 0; i < count; i++)
-        out[i] = i * stride;
+    int64_t filled = ceil_div(count, width) * width;
+    int64_t *out = aligned((size_t)filled * 8);
+    for (int64_t i = 0; i < filled; i++)
+        out[i] = (i < count ? i : count - 1) * stride;
     return out;
 }
 
@@ -84,8 +86,8 @@ static void add_kernel(tile_case *t)
     kern_buffer_add(k, "col.offset", PTL_I64, false);
 }
 
-tile_case *tile_case_new(kern_tile tile, int64_t row_stride,
-                         int64_t col_stride, int64_t gap)
+tile_case *tile_case_new(kern_tile tile, int64_t row_stride, int64_t col_stride,
+                         int64_t gap)
 {
     tile_case *t = calloc(1, sizeof *t);
     PTL_ASSERT(t);
@@ -102,9 +104,9 @@ tile_case *tile_case_new(kern_tile tile, int64_t row_stride,
     t->a = packed(t, t->m_panels, tile.m, tile.mr, 1);
     t->b = packed(t, t->n_panels, tile.n, tile.nr, 2);
     t->c = aligned((size_t)t->c_count * real_size(t));
-    t->batch_offset = table(tile.batch, size);
-    t->row_offset = table(tile.m, row_stride);
-    t->col_offset = table(tile.n, col_stride);
+    t->batch_offset = table(tile.batch, size, 1);
+    t->row_offset = table(tile.m, row_stride, tile.mr);
+    t->col_offset = table(tile.n, col_stride, 1);
     t->module = kern_module_new();
     add_kernel(t);
     return t;
@@ -130,8 +132,8 @@ void tile_case_clear(tile_case *t)
 
 void tile_case_run(tile_case *t, ptl_entry entry)
 {
-    void *args[] = {t->a, t->b, t->c, t->batch_offset, t->row_offset,
-                    t->col_offset};
+    void *args[] = {t->a,          t->b,         t->c, t->batch_offset,
+                    t->row_offset, t->col_offset};
     entry(args, 0, t->task_count);
 }
 

@@ -8,13 +8,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-static kern_tile tile_for(const char *cpu, kern_type type, int64_t m,
-                          int64_t n, int64_t k)
+static kern_tile tile_for(const char *cpu, kern_type type, int64_t m, int64_t n,
+                          int64_t k)
 {
     kern_target t;
     assert_int_equal(llvm_target(cpu, &t, NULL), PTL_OK);
@@ -44,9 +45,9 @@ static void check(const char *cpu, kern_tile tile, int64_t row_stride,
         if (memcmp((char *)t->c + (size_t)i * size,
                    (char *)want + (size_t)i * size, size) != 0)
             fail_msg("%s %s %lldx%lldx%lld kc %lld: element %lld differs", cpu,
-                     tile.type == KERN_F64 ? "f64" : "f32",
-                     (long long)tile.m, (long long)tile.n, (long long)tile.k,
-                     (long long)tile.kc, (long long)i);
+                     tile.type == KERN_F64 ? "f64" : "f32", (long long)tile.m,
+                     (long long)tile.n, (long long)tile.k, (long long)tile.kc,
+                     (long long)i);
     llvm_code_release(code);
     free(want);
     tile_case_free(t);
@@ -169,7 +170,7 @@ static void tasks_run_in_any_order(void **state)
     tile_case *t = tile_case_new(tile, 150, 1, 0);
     void *want = tile_case_expected(t);
     llvm_code *code = test_compile(t->module, "native");
-    void *args[] = {t->a,          t->b,          t->c, t->batch_offset,
+    void *args[] = {t->a,          t->b,         t->c, t->batch_offset,
                     t->row_offset, t->col_offset};
     tile_case_clear(t);
     for (int64_t i = t->task_count; i-- > 0;)
@@ -182,14 +183,17 @@ static void tasks_run_in_any_order(void **state)
 
 /* ---------- the machine code of the k loop ---------- */
 
-/* The k loop is the longest stretch between labels; counts lines in it that
- * hold `what`. */
-static int count_in_k_loop(const char *text, const char *what)
+/* The k loop is the longest stretch of micro-kernel `name` between a label and
+ * a jump; counts in it what reads `what`. */
+static int count_in_k_loop(const char *text, const char *name, const char *what)
 {
-    const char *best = text, *best_end = text, *start = text;
-    const char *micro = strstr(text, "micro.");
-    assert_non_null(micro);
-    for (const char *at = micro; *at;) {
+    char label[80];
+    snprintf(label, sizeof label, "\n%s:", name);
+    const char *micro = strstr(text, label);
+    if (!micro)
+        fail_msg("no micro-kernel \"%s\"", name);
+    const char *best = micro, *best_end = micro, *start = micro;
+    for (const char *at = micro + 1; *at && strncmp(at, "\tret", 4) != 0;) {
         const char *end = strchr(at, '\n');
         end = end ? end : at + strlen(at);
         if (at[0] == '.' && memchr(at, ':', (size_t)(end - at)))
@@ -207,22 +211,46 @@ static int count_in_k_loop(const char *text, const char *what)
     return count;
 }
 
+/* In the micro-kernel for `cols` columns: as many fma as products, and nothing
+ * on the stack. */
+static void check_k_loop(const char *text, const kern_tile *t, int lanes,
+                         int cols)
+{
+    char name[64];
+    int vectors = (cols + lanes - 1) / lanes;
+    int length = snprintf(name, sizeof name, "micro.%s.%dx%d",
+                          t->type == KERN_F64 ? "f64" : "f32", t->mr, t->nr);
+    if (cols < t->nr)
+        snprintf(name + length, sizeof name - (size_t)length, ".%d", cols);
+    assert_int_equal(count_in_k_loop(text, name, "vfmadd"),
+                     4 * t->mr * vectors);
+    assert_int_equal(count_in_k_loop(text, name, "(%rsp"), 0);
+    assert_int_equal(count_in_k_loop(text, name, "(%rbp"), 0);
+}
+
+/* The target's tile, and those for the sides of test tile_fit. */
 static void claim_no_spill(const char *cpu, kern_type type)
 {
-    kern_tile tile = tile_for(cpu, type, 64, 64, 64);
-    tile_case *t = tile_case_new(tile, 64, 1, 0);
-    ptl_str text = test_emit(t->module, cpu, true);
+    const int64_t sides[] = {10, 64, 70, 1024};
     kern_target target;
     assert_int_equal(llvm_target(cpu, &target, NULL), PTL_OK);
     int lanes = target.lanes_f32 / (type == KERN_F64 ? 2 : 1);
-    if (strcmp(target.name, "portable") != 0) { /* there fma is a call */
-        assert_int_equal(count_in_k_loop(str_text(&text), "vfmadd"),
-                         4 * tile.mr * tile.nr / lanes);
-        assert_int_equal(count_in_k_loop(str_text(&text), "(%rsp"), 0);
-        assert_int_equal(count_in_k_loop(str_text(&text), "(%rbp"), 0);
+    if (strcmp(target.name, "portable") == 0) /* there fma is a call */
+        return;
+    for (int i = 0; i < 16; i++) {
+        kern_tile tile = tile_for(cpu, type, sides[i / 4], sides[i % 4], 64);
+        kern_tile_fit(&target, type == KERN_F64, tile.m, tile.n, &tile.mr,
+                      &tile.nr);
+        tile_case *t = tile_case_new(tile, tile.n, 1, 0);
+        ptl_str text = test_emit(t->module, cpu, true);
+        if (tile.n >= tile.nr)
+            check_k_loop(str_text(&text), &tile, lanes, tile.nr);
+        if (tile.n % tile.nr)
+            check_k_loop(str_text(&text), &tile, lanes,
+                         (int)(tile.n % tile.nr));
+        str_fini(&text);
+        tile_case_free(t);
     }
-    str_fini(&text);
-    tile_case_free(t);
 }
 
 static void the_k_loop_spills_nothing(void **state)
