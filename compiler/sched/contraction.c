@@ -12,7 +12,7 @@
  * Keeps:    K in order of definition. The choice looks at sizes alone, so it
  *           is the same for every target.
  */
-#include "sched/sched.h"
+#include "sched/internal.h"
 
 enum { LEAST_WORK = 1 << 15, LEAST_EXTENT = 4 };
 
@@ -50,14 +50,14 @@ static void add_vars(ir_expr *e, void *ctx)
             *mask |= (uint32_t)1 << e->subs[i].affine.terms[k].var;
 }
 
-static uint32_t vars_of(ir_expr *e)
+uint32_t sched_vars_of(ir_expr *e)
 {
     uint32_t mask = 0;
     ir_visit(e, add_vars, &mask);
     return mask;
 }
 
-static void axis_add(sched_axis *axis, const ir_comp *comp, int var)
+void sched_axis_add(sched_axis *axis, const ir_comp *comp, int var)
 {
     axis->vars[axis->count++] = var;
     axis->extent *= comp->vars[var].hi - comp->vars[var].lo;
@@ -66,23 +66,22 @@ static void axis_add(sched_axis *axis, const ir_comp *comp, int var)
 static void split_axes(const ir_comp *comp, sched_contraction *c)
 {
     const sched_axis none = {.extent = 1};
-    uint32_t left = vars_of(c->left), right = vars_of(c->right);
+    uint32_t left = sched_vars_of(c->left), right = sched_vars_of(c->right);
     c->batch = c->m = c->n = c->k = none;
     for (int v = 0; v < comp->var_count; v++) {
         bool in_left = left >> v & 1, in_right = right >> v & 1;
         if (v >= comp->out_count)
-            axis_add(&c->k, comp, v);
+            sched_axis_add(&c->k, comp, v);
         else if (in_left && in_right)
-            axis_add(&c->batch, comp, v);
+            sched_axis_add(&c->batch, comp, v);
         else if (in_right)
-            axis_add(&c->n, comp, v);
+            sched_axis_add(&c->n, comp, v);
         else
-            axis_add(&c->m, comp, v);
+            sched_axis_add(&c->m, comp, v);
     }
 }
 
-/* The innermost axis of the result that has an extent; -1: none. */
-static int innermost(const ir_comp *comp)
+int sched_innermost(const ir_comp *comp)
 {
     for (int v = comp->out_count - 1; v >= 0; v--)
         if (comp->vars[v].hi > 1)
@@ -112,7 +111,7 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
     *out = (sched_contraction){
         .node = n, .left = body->args[0], .right = body->args[1]};
     split_axes(comp, out);
-    if (has_var(&out->m, innermost(comp))) {
+    if (has_var(&out->m, sched_innermost(comp))) {
         out->left = body->args[1];
         out->right = body->args[0];
         split_axes(comp, out);

@@ -34,23 +34,6 @@ enum {
 
 /* ---------- factors ---------- */
 
-static void add_vars(ir_expr *e, void *ctx)
-{
-    uint32_t *mask = ctx;
-    if (e->kind == IR_EXPR_VAR)
-        *mask |= (uint32_t)1 << e->var;
-    for (int i = 0; i < e->sub_count; i++)
-        for (int k = 0; k < e->subs[i].affine.term_count; k++)
-            *mask |= (uint32_t)1 << e->subs[i].affine.terms[k].var;
-}
-
-static uint32_t vars_of(ir_expr *e)
-{
-    uint32_t mask = 0;
-    ir_visit(e, add_vars, &mask);
-    return mask;
-}
-
 static int64_t extent_of(const ir_comp *comp, int var)
 {
     return comp->vars[var].hi - comp->vars[var].lo;
@@ -67,56 +50,25 @@ static bool is_in_place(const ir_expr *e)
     return true;
 }
 
-static bool is_windowed(const ir_comp *comp, const ir_expr *e)
-{
-    for (int i = 0; i < e->sub_count; i++) {
-        bool out = false, reduced = false;
-        for (int k = 0; k < e->subs[i].affine.term_count; k++) {
-            int var = e->subs[i].affine.terms[k].var;
-            bool varies = extent_of(comp, var) > 1;
-            out = out || (varies && var < comp->out_count);
-            reduced = reduced || (varies && var >= comp->out_count);
-        }
-        if (out && reduced)
-            return true;
-    }
-    return false;
-}
-
-/* The innermost axis of the result that has an extent; -1: none. */
-static int innermost(const ir_comp *comp)
-{
-    for (int v = comp->out_count - 1; v >= 0; v--)
-        if (extent_of(comp, v) > 1)
-            return v;
-    return -1;
-}
-
 /* ---------- axes ---------- */
-
-static void axis_add(sched_axis *axis, const ir_comp *comp, int var)
-{
-    axis->vars[axis->count++] = var;
-    axis->extent *= extent_of(comp, var);
-}
 
 static void split_axes(const ir_comp *comp, sched_contraction *c)
 {
     const sched_axis none = {.extent = 1};
-    uint32_t left = vars_of(c->left), right = vars_of(c->right);
+    uint32_t left = sched_vars_of(c->left), right = sched_vars_of(c->right);
     c->batch = c->m = c->n = c->k = none;
     for (int v = 0; v < comp->var_count; v++) {
         if (extent_of(comp, v) == 1 && v < comp->out_count)
             continue;
         bool in_left = left >> v & 1, in_right = right >> v & 1;
         if (v >= comp->out_count)
-            axis_add(&c->k, comp, v);
+            sched_axis_add(&c->k, comp, v);
         else if (in_left && in_right)
-            axis_add(&c->batch, comp, v);
+            sched_axis_add(&c->batch, comp, v);
         else if (in_right)
-            axis_add(&c->n, comp, v);
+            sched_axis_add(&c->n, comp, v);
         else
-            axis_add(&c->m, comp, v);
+            sched_axis_add(&c->m, comp, v);
     }
 }
 
@@ -125,9 +77,9 @@ static sched_axis rows_of(const ir_comp *comp, const sched_contraction *c)
 {
     sched_axis rows = {.extent = 1};
     for (int i = 0; i < c->batch.count; i++)
-        axis_add(&rows, comp, c->batch.vars[i]);
+        sched_axis_add(&rows, comp, c->batch.vars[i]);
     for (int i = 0; i < c->m.count; i++)
-        axis_add(&rows, comp, c->m.vars[i]);
+        sched_axis_add(&rows, comp, c->m.vars[i]);
     return rows;
 }
 
@@ -350,7 +302,7 @@ static const char *is_better_packed(const sched_options *options,
                                     const sched_contraction *c,
                                     const sched_address *left)
 {
-    if (is_windowed(comp, c->left))
+    if (sched_is_windowed(comp, c->left))
         return NULL;
     if (c->n.extent > MOST_COLUMNS)
         return "many columns";
@@ -370,8 +322,8 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
         return "not a product";
     if (ir_volume(comp) < LEAST_WORK || options->no_fuse)
         return "small";
-    int column = innermost(comp);
-    bool first = column >= 0 && (vars_of(body->args[0]) >> column & 1);
+    int column = sched_innermost(comp);
+    bool first = column >= 0 && (sched_vars_of(body->args[0]) >> column & 1);
     c->left = body->args[first ? 1 : 0];
     c->right = body->args[first ? 0 : 1];
     if (!is_in_place(c->left))

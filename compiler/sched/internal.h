@@ -17,6 +17,14 @@ sched_class sched_classify(ir_node *n, const sched_options *options,
 /* Does every element of the scatter's source keep its place in row-major
  * order? */
 bool sched_only_reshapes(const ir_node *scatter);
+/* Which variables an expression mentions, as bits. */
+uint32_t sched_vars_of(ir_expr *e);
+/* Adds variable `var` of `comp` as the axis' innermost. */
+void sched_axis_add(sched_axis *axis, const ir_comp *comp, int var);
+/* The innermost axis of the result that has an extent; -1: none. */
+int sched_innermost(const ir_comp *comp);
+/* Has the read a subscript with indices of the result and reduced ones? */
+bool sched_is_windowed(const ir_comp *comp, const ir_expr *read);
 /* Is this subscript exactly variable `var`? */
 bool sched_is_variable(const ir_sub *sub, int var);
 

@@ -66,7 +66,7 @@ static bool is_window(const ir_comp *comp, const ir_sub *sub)
     return m.out > 1 && m.reduced > 1;
 }
 
-static bool is_windowed(const ir_comp *comp, const ir_expr *read)
+bool sched_is_windowed(const ir_comp *comp, const ir_expr *read)
 {
     for (int i = 0; i < read->sub_count; i++)
         if (is_window(comp, &read->subs[i]))
@@ -86,7 +86,7 @@ static sched_window find_window(const ir_node *n)
         !is_plain_read(body->args[0]) || !is_plain_read(body->args[1]))
         return none;
     for (int i = 0; i < 2; i++)
-        if (is_windowed(comp, body->args[i]))
+        if (sched_is_windowed(comp, body->args[i]))
             return (sched_window){body->args[i], body->args[1 - i]};
     return none;
 }
