@@ -33,10 +33,11 @@ static double tile_cost(int rows, int vectors, int64_t k)
                 : 0;
 }
 
-/* The sums, a row of B, and a broadcast or two of A. */
+/* The sums, a row of B, and what is broadcast of A. With one vector to a row the
+ * fma broadcasts by itself; else the next few stand ready. */
 static int most_rows(const kern_target *target, int vectors)
 {
-    int spare = target->registers > 16 ? 2 : 1;
+    int spare = target->registers <= 16 ? 1 : vectors == 1 ? 2 : 4;
     int rows = (target->registers - vectors - spare) / vectors;
     return rows < KERN_MOST_ROWS ? rows : KERN_MOST_ROWS;
 }

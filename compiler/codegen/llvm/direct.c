@@ -210,30 +210,47 @@ static void walk_close(llvm_emitter *e, const shape *s, walk *w,
         LLVMAddIncoming(w->phis.b, &b, &latch, 1);
     }
     all_incoming(s, &w->phis, at, latch);
-    LLVMBuildCondBr(e->builder,
-                    LLVMBuildICmp(e->builder, LLVMIntSLT, next, w->count, ""),
-                    w->body, after);
+    LLVMValueRef more =
+        LLVMBuildICmp(e->builder, LLVMIntSLT, next, w->count, "");
+    llvm_set_unroll(e, LLVMBuildCondBr(e->builder, more, w->body, after), 0);
     LLVMPositionBuilderAtEnd(e->builder, after);
+}
+
+/* Do neighbouring steps read elements of A in common, as windows do along their
+ * own line? Side by side they would be read once, and need registers that the
+ * sums have taken. */
+static bool steps_share(const shape *s)
+{
+    for (int i = 0; i < s->rows; i++)
+        for (int j = 0; j < s->rows; j++)
+            for (int u = 1; u < WHOLE_RUN; u++)
+                if (s->d->a_row[i] + u * s->d->a_step == s->d->a_row[j])
+                    return true;
+    return false;
+}
+
+static int unrolled_steps(const shape *s)
+{
+    if (steps_share(s))
+        return 1;
+    return s->d->length <= WHOLE_RUN ? (int)s->d->length : UNROLL;
 }
 
 /* All steps of one run; the state's addresses are at its start. */
 static void run_steps(llvm_emitter *e, const shape *s, state *at)
 {
     const kern_direct *d = s->d;
-    int64_t turns = d->length / UNROLL;
-    int rest = (int)(d->length % UNROLL);
-    if (d->length <= WHOLE_RUN) {
-        turns = 0;
-        rest = (int)d->length;
-    }
-    if (turns) {
+    int steps = unrolled_steps(s);
+    int64_t turns = d->length / steps;
+    if (turns > 1) {
         walk w = walk_open(e, s, at, llvm_i64(e, turns), true, "k");
-        for (int u = 0; u < UNROLL; u++)
+        for (int u = 0; u < steps; u++)
             multiply(e, s, at, u);
-        at->a = element_at(e, s, at->a, UNROLL * d->a_step);
-        at->b = element_at(e, s, at->b, UNROLL * d->b_step);
+        at->a = element_at(e, s, at->a, steps * d->a_step);
+        at->b = element_at(e, s, at->b, steps * d->b_step);
         walk_close(e, s, &w, at);
     }
+    int rest = (int)(turns > 1 ? d->length % steps : d->length);
     for (int u = 0; u < rest; u++)
         multiply(e, s, at, u);
 }

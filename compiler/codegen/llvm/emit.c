@@ -90,8 +90,7 @@ llvm_loop llvm_loop_open(llvm_emitter *e, LLVMValueRef lo, LLVMValueRef hi,
     return loop;
 }
 
-/* Says how far the latch's loop may be unrolled: exactly as wished. */
-static void set_unroll(llvm_emitter *e, LLVMValueRef latch, int unroll)
+void llvm_set_unroll(llvm_emitter *e, LLVMValueRef latch, int unroll)
 {
     LLVMContextRef c = e->context;
     const char *wish =
@@ -121,7 +120,7 @@ void llvm_loop_close(llvm_emitter *e, llvm_loop *loop, int unroll)
     LLVMValueRef branch =
         LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->hi, ""),
                         loop->body, loop->exit);
-    set_unroll(e, branch, unroll);
+    llvm_set_unroll(e, branch, unroll);
     LLVMPositionBuilderAtEnd(b, loop->exit);
 }
 

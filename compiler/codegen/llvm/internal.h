@@ -88,6 +88,8 @@ typedef struct llvm_loop {
 llvm_loop llvm_loop_open(llvm_emitter *e, LLVMValueRef lo, LLVMValueRef hi,
                          LLVMValueRef step, const char *name);
 void llvm_loop_close(llvm_emitter *e, llvm_loop *loop, int unroll);
+/* Says how far the loop of branch `latch` is unrolled: exactly as wished. */
+void llvm_set_unroll(llvm_emitter *e, LLVMValueRef latch, int unroll);
 
 /* ---------- values.c, memory.c: single values ---------- */
 

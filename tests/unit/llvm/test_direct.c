@@ -119,6 +119,23 @@ static const char *const every_level =
     "y[n, o, p, q] * x[n, c, p + r - 1, q + s - 1 else 0.0];\n"
     "output y = y;\noutput dw = dw;\n";
 
+/* Neighbouring steps read elements in common; the runs are short. */
+static const char overlapping[] =
+    "input x: real[8, 1, 32, 32] data f32;\n"
+    "input w: real[16, 1, 5, 5] param f32;\n"
+    "input dy: real[8, 16, 28, 28] data f32;\n"
+    "comp y[n:8, o:16, p:28, q:28 | r:0..5, s:0..5] = sum "
+    "x[n, 0, p + r, q + s] * w[o, 0, r, s];\n"
+    "comp dw[o:16, c:1, r:5, s:5 | n:0..8, p:0..28, q:0..28] = sum "
+    "dy[n, o, p, q] * x[n, c, p + r, q + s];\n"
+    "output y = y;\noutput dw = dw;\n";
+
+static void short_overlapping_runs(void **state)
+{
+    (void)state;
+    check_graph(overlapping, false);
+}
+
 static void every_level_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -137,6 +154,46 @@ static void every_level_gives_the_same_bits(void **state)
     }
 }
 
+/* What the tiles' functions keep on the stack. */
+static int spills(const char *text)
+{
+    int count = 0;
+    bool inside = false;
+    for (const char *at = text; at && *at;) {
+        const char *end = strchr(at, '\n');
+        size_t length = end ? (size_t)(end - at) : strlen(at);
+        if (at[0] != '\t' && at[0] != '.' && at[0] != '#' && length > 0 &&
+            at[0] != ' ')
+            inside = strncmp(at, "direct.", 7) == 0;
+        if (inside && length > 6 && strncmp(at + length - 5, "Spill", 5) == 0)
+            count++;
+        at = end ? end + 1 : NULL;
+    }
+    return count;
+}
+
+static void tiles_spill_nothing(void **state)
+{
+    (void)state;
+    const char *const graphs[] = {every_level, overlapping};
+    for (int i = 0; test_levels()[i]; i++)
+        for (int g = 0; g < 2; g++) {
+            graph_case *c = graph_case_new(graphs[g], 7, false);
+            compile_options options = {.cpu = test_levels()[i]};
+            ptl_error err = {0};
+            ptl_str out = {0};
+            if (strcmp(options.cpu, "portable") != 0) { /* fma is a call */
+                assert_int_equal(
+                    compile_emit(c->graph, "asm", &options, &out, &err),
+                    PTL_OK);
+                assert_non_null(strstr(out.data, "direct."));
+                assert_int_equal(spills(out.data), 0);
+            }
+            str_fini(&out);
+            graph_case_free(c);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +206,8 @@ int main(void)
         cmocka_unit_test(two_layers),
         cmocka_unit_test(attention_scores_and_mixes),
         cmocka_unit_test(a_product_of_transposed_factors),
+        cmocka_unit_test(short_overlapping_runs),
+        cmocka_unit_test(tiles_spill_nothing),
         cmocka_unit_test(every_level_gives_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
