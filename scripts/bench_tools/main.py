@@ -5,7 +5,9 @@ import platform
 import sys
 import tempfile
 
+import memory
 import report
+import startup
 from rounds import Measurement, Turn
 from works import all_works
 from workers import PEER_NAMES, Workers, command_of
@@ -33,17 +35,23 @@ def read_options():
     return options
 
 
+WHOLE = ["memory", "start"]  # measured of whole programs, not in turns
+
+
 def chosen(options):
+    """The works, and which of WHOLE."""
     works = all_works()
-    if options.only:
-        wanted = options.only.split(",")
-        works = [w for w in works if any(
-            w.group == x or fnmatch.fnmatchcase(w.name, x) for x in wanted)]
-        if not works:
-            sys.exit("bench: no work is called \"%s\"" % options.only)
-    elif options.quick:
-        works = [w for w in works if w.quick]
-    return works
+    if not options.only:
+        if options.quick:
+            return [w for w in works if w.quick], []
+        return works, WHOLE
+    wanted = options.only.split(",")
+    works = [w for w in works if any(
+        w.group == x or fnmatch.fnmatchcase(w.name, x) for x in wanted)]
+    whole = [x for x in WHOLE if x in wanted]
+    if not works and not whole:
+        sys.exit("bench: no work is called \"%s\"" % options.only)
+    return works, whole
 
 
 def peers_of(options):
@@ -85,36 +93,54 @@ def cpu_name():
     return platform.machine()
 
 
+def list_works(works, whole):
+    for work in works:
+        print("%-10s %s" % (work.group, work.name))
+    for name in whole:
+        print(name)
+
+
+def take_turns(works, options, workers, folder, failures):
+    """Measures and prints; the records."""
+    records = []
+    if works:
+        report.print_head()
+    for work in works:
+        for threads in options.threads:
+            record = Measurement(work, threads, workers, options, folder,
+                                 failures).measure()
+            if record:
+                records.append(record)
+                report.print_row(record)
+    return records
+
+
 def main():
     options = read_options()
-    works = chosen(options)
+    works, whole = chosen(options)
     if options.list:
-        for work in works:
-            print("%-10s %s" % (work.group, work.name))
+        list_works(works, whole)
         return 0
     workers = Workers(peers_of(options))
-    failures, records = [], []
+    failures, extra = [], {}
     print("%s; peers: %s" % (cpu_name(), ", ".join(workers.peers) or "none"))
     machine = {"cpu": cpu_name()}
-    for threads in options.threads:
+    for threads in options.threads if works else []:
         machine[threads] = machine_rates(workers, threads)
         print_machine(threads, machine[threads])
-    report.print_head()
     with tempfile.TemporaryDirectory() as folder:
-        for work in works:
-            for threads in options.threads:
-                record = Measurement(work, threads, workers, options, folder,
-                                     failures).measure()
-                if record:
-                    records.append(record)
-                    report.print_row(record)
-    workers.end()
-    report.print_legend()
-    report.print_summary(records)
+        records = take_turns(works, options, workers, folder, failures)
+        workers.end()
+        if "memory" in whole:
+            extra["memory"] = memory.run(options, workers.peers, folder,
+                                         failures)
+        if "start" in whole:
+            extra["start"] = startup.run(folder, failures)
+    report.print_summary(records, sum(extra.values(), []))
     for failure in failures:
         print("FAILED " + failure)
     if options.json:
-        report.write_json(options.json, machine, records, {}, failures)
+        report.write_json(options.json, machine, records, extra, failures)
     return 1 if failures else 0
 
 

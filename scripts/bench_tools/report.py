@@ -45,25 +45,25 @@ def print_row(record):
                  "MISS " + "; ".join(wrong) if wrong else ""), flush=True)
 
 
-def print_legend():
-    print("""
+LEGEND = """
 PTL: median of the rounds. G/s: GFLOP or GB a second. share: of the FMA peak
 (products, conv) or of STREAM's triad (operators), measured in turn with the
 work. ratio: PTL's time over the fastest peer's. oneDNN: PTL's speed over
-oneDNN's.""")
+oneDNN's."""
 
 
-def print_summary(records):
-    shares = [s for s in map(onednn_share, records) if s is not None]
-    products = [s for r, s in ((r, onednn_share(r)) for r in records)
-                if s is not None and r["group"] == "products"]
-    if products:
-        good = sum(s >= ONEDNN_MOST for s in products)
+def print_summary(records, extra):
+    """`extra`: records of memory and start."""
+    if records:
+        print(LEGEND)
+    shares = [onednn_share(r) for r in records
+              if r["group"] == "products" and "onednn" in r["peers"]]
+    if shares:
+        good = sum(s >= ONEDNN_MOST for s in shares)
         print("products at %.2f of oneDNN or more: %d of %d%s" % (
-            ONEDNN_MOST, good, len(products),
-            "" if 2 * good > len(products) else "  MISS most"))
-    count = sum(len(r.get("misses", ())) for r in records)
-    print("misses: %d" % count)
+            ONEDNN_MOST, good, len(shares),
+            "" if 2 * good > len(shares) else "  MISS most"))
+    print("misses: %d" % sum(len(r["misses"]) for r in records + extra))
 
 
 def write_json(path, machine, records, extra, failures):

@@ -41,7 +41,7 @@ def environment(threads, tuned=True):
 
 
 class Worker:
-    """One process; `kinds` None: any kind may be asked for."""
+    """One process."""
 
     def __init__(self, name, command, threads, env=None):
         self.name, self.threads = name, threads

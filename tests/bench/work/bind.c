@@ -93,6 +93,7 @@ ptl_status work_bind(ptl_program *program, int threads, work *w,
     w->run = run_bound;
     w->variants[0] = "ptl";
     w->planned_bytes = program->arena_bytes;
+    w->resident_before = worker_resident();
     ptl_status st = pool_open(threads, &b->pool, err);
     if (st == PTL_OK)
         st = run_open(program, b->pool, &b->run, err);

@@ -19,7 +19,6 @@ typedef struct worker {
     work_open open;
     work work;
     bool is_open;
-    int64_t rss_before;
 } worker;
 
 /* ---------- requests ---------- */
@@ -85,7 +84,7 @@ static bool is_updating(const work *w)
 
 /* ---------- memory ---------- */
 
-static int64_t resident_bytes(void)
+int64_t worker_resident(void)
 {
     long long pages = 0, resident = 0;
     FILE *f = fopen("/proc/self/statm", "r");
@@ -178,9 +177,9 @@ static ptl_status do_close(worker *w)
 static ptl_status do_open(worker *w, ptl_error *err)
 {
     do_close(w);
-    w->work = (work){.arena = arena_new()};
+    w->work = (work){.arena = arena_new(),
+                     .resident_before = worker_resident()};
     w->is_open = true;
-    w->rss_before = resident_bytes();
     ptl_status st = w->open(&w->request, &w->work, err);
     if (st != PTL_OK) {
         do_close(w);
@@ -293,12 +292,19 @@ static ptl_status do_values(worker *w, int variant, int64_t steps,
     return st;
 }
 
-static void do_memory(const worker *w)
+static ptl_status do_memory(const worker *w, int variant, int64_t steps,
+                            ptl_error *err)
 {
+    ptl_status st = PTL_OK;
+    for (int64_t step = 0; step < steps && st == PTL_OK; step++)
+        st = w->work.run(w->work.ctx, variant, step, err);
+    if (st != PTL_OK)
+        return st;
     printf("{\"before\": %lld, \"now\": %lld, \"planned\": %lld}\n",
-           (long long)w->rss_before, (long long)resident_bytes(),
+           (long long)w->work.resident_before, (long long)worker_resident(),
            (long long)w->work.planned_bytes);
     fflush(stdout);
+    return PTL_OK;
 }
 
 static ptl_status carry_out(worker *w, char **words, int count, ptl_error *err)
@@ -320,15 +326,13 @@ static ptl_status carry_out(worker *w, char **words, int count, ptl_error *err)
         return ptl_fail(err, PTL_E_USAGE, "no work is open");
     if (strcmp(what, "fill") == 0 && count == 4)
         return do_fill(w, words + 1);
-    if (strcmp(what, "memory") == 0) {
-        do_memory(w);
-        return PTL_OK;
-    }
     int variant = count > 1 ? variant_of(&w->work, words[1]) : -1;
     if (variant < 0)
         return ptl_fail(err, PTL_E_USAGE, "not understood: %s", what);
     if (strcmp(what, "run") == 0 && count == 3)
         return do_run(w, variant, atof(words[2]), err);
+    if (strcmp(what, "memory") == 0 && count == 3)
+        return do_memory(w, variant, atoll(words[2]), err);
     if (strcmp(what, "values") == 0 && count == 4)
         return do_values(w, variant, atoll(words[2]), words[3], err);
     return ptl_fail(err, PTL_E_USAGE, "not understood: %s", what);

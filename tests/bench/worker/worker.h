@@ -10,7 +10,7 @@
  *   fill PATTERN LOW HIGH       numbers of the inputs whose names match
  *   run VARIANT SECONDS         repeats it that long; the median time
  *   values VARIANT STEPS DIR    fills anew, runs, writes outputs to DIR/N.f32
- *   memory                      bytes resident now and before the work
+ *   memory VARIANT STEPS        runs; bytes resident now and before the work
  *   close                       lets go of the work
  *
  * A worker ends with its input. Numbers follow from a tensor's name and
@@ -45,6 +45,7 @@ typedef struct work {
     const char *variants[MOST_VARIANTS]; /* up to the first NULL */
     double flops, bytes;   /* of one execution; 0: not said */
     int64_t planned_bytes; /* what the program says it takes; 0: nothing */
+    int64_t resident_before; /* worker_resident() before it had its memory */
     void *ctx;
     ptl_status (*run)(void *ctx, int variant, int64_t step, ptl_error *err);
     void (*close)(void *ctx); /* also after a failed open; may be NULL */
@@ -77,6 +78,7 @@ float *work_tensor_new(work *w, const char *name, int use, int rank,
 int worker_main(int argc, char **argv, work_open open);
 
 int64_t work_count(const work_tensor *t);
+int64_t worker_resident(void); /* bytes of this process in memory */
 /* Writes the numbers of `t`: reals in [low, high), integers from low to
  * high - 1. */
 void work_fill(const work_tensor *t);

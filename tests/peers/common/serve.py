@@ -23,6 +23,7 @@ class Work:
     inputs = {}  # name: shape, or (shape, "int")
     variants = ["eager"]
     updates = False  # does an execution change its inputs?
+    batch_bytes = 0  # of the data that set() made ready
 
     def set(self, arrays):
         """Takes the inputs, numpy arrays by name, and begins at step 0."""
@@ -54,7 +55,7 @@ class Server:
         self.open_work = open_work
         self.work = None
         self.ranges = {}
-        self.before = 0
+        self.filled = False
 
     def fill_all(self):
         arrays = {}
@@ -67,9 +68,6 @@ class Server:
     def open(self, kind, *words):
         settings = dict(word.split("=", 1) for word in words)
         self.close()
-        with open("/proc/self/clear_refs", "w") as f:
-            f.write("5")  # the peak begins anew
-        self.before = status_bytes("VmRSS")
         self.ranges = {}
         self.work = self.open_work(kind, settings)
         if self.work is None:
@@ -114,9 +112,16 @@ class Server:
                 os.path.join(folder, "%d.f32" % i))
         return {"names": list(outputs)}
 
-    def memory(self):
-        return {"before": self.before, "now": status_bytes("VmHWM"),
-                "planned": 0}
+    def memory(self, variant, steps):
+        """The peak over `steps`, above what was there before the peer had
+        its parameters; the batch counts, our arrays do not."""
+        self.fill_all()
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")  # the peak begins anew
+        before = status_bytes("VmRSS") - self.work.batch_bytes
+        for _ in range(int(steps)):
+            self.work.run(variant)
+        return {"before": before, "now": status_bytes("VmHWM"), "planned": 0}
 
     def close(self):
         self.work = None

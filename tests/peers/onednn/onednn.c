@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { MOST_MADE = 64 };
+
+/* What the open work made. */
+static dnnl_memory_t memories[MOST_MADE];
+static dnnl_primitive_t primitives[MOST_MADE];
+static int memory_count, primitive_count;
+
 void dnn_check(dnnl_status_t status, const char *call)
 {
     if (status == dnnl_success)
@@ -35,7 +42,28 @@ dnnl_memory_t dnn_memory(const dnnl_memory_desc_t *desc, void *data)
     dnnl_memory_t memory;
     DNN(dnnl_memory_create(&memory, desc, dnn_engine(),
                            data ? data : DNNL_MEMORY_ALLOCATE));
+    PTL_ASSERT(memory_count < MOST_MADE);
+    memories[memory_count++] = memory;
     return memory;
+}
+
+dnnl_primitive_t dnn_primitive(dnnl_primitive_desc_t pd)
+{
+    dnnl_primitive_t primitive;
+    DNN(dnnl_primitive_create(&primitive, pd));
+    DNN(dnnl_primitive_desc_destroy(pd));
+    PTL_ASSERT(primitive_count < MOST_MADE);
+    primitives[primitive_count++] = primitive;
+    return primitive;
+}
+
+void dnn_release(void *unused)
+{
+    (void)unused;
+    while (primitive_count > 0)
+        DNN(dnnl_primitive_destroy(primitives[--primitive_count]));
+    while (memory_count > 0)
+        DNN(dnnl_memory_destroy(memories[--memory_count]));
 }
 
 const dnnl_memory_desc_t *dnn_wants(const_dnnl_primitive_desc_t pd,
@@ -54,8 +82,7 @@ dnn_call dnn_reorder(dnnl_memory_t from, dnnl_memory_t to)
     DNN(dnnl_memory_get_memory_desc(to, &b));
     DNN(dnnl_reorder_primitive_desc_create(&pd, a, dnn_engine(), b,
                                            dnn_engine(), NULL));
-    DNN(dnnl_primitive_create(&call.primitive, pd));
-    DNN(dnnl_primitive_desc_destroy(pd));
+    call.primitive = dnn_primitive(pd);
     return call;
 }
 

@@ -29,8 +29,12 @@ typedef struct dnn_call {
     int arg_count;
 } dnn_call;
 
+/* The primitive `pd` describes. Takes `pd`. */
+dnnl_primitive_t dnn_primitive(dnnl_primitive_desc_t pd);
 dnn_call dnn_reorder(dnnl_memory_t from, dnnl_memory_t to);
 void dnn_run(const dnn_call *calls, int count);
+/* Lets go of all memory and primitives made so far. */
+void dnn_release(void *unused);
 
 ptl_status dnn_product_open(const work_request *r, work *w, ptl_error *err);
 ptl_status dnn_conv_open(const work_request *r, work *w, ptl_error *err);

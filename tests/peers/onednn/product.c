@@ -66,13 +66,12 @@ static void build(dnn_product *d, int way)
         calls[count++] = dnn_reorder(given, taken);
     }
     calls[count] = (dnn_call){
+        .primitive = dnn_primitive(pd),
         .args = {{DNNL_ARG_SRC, dnn_memory(&a, (void *)(uintptr_t)p->a)},
                  {DNNL_ARG_WEIGHTS, taken},
                  {DNNL_ARG_DST, dnn_memory(&c, p->c)}},
         .arg_count = 3};
-    DNN(dnnl_primitive_create(&calls[count++].primitive, pd));
-    DNN(dnnl_primitive_desc_destroy(pd));
-    d->call_count[way] = count;
+    d->call_count[way] = count + 1;
 }
 
 static void run_sgemm(const product *p)
@@ -106,6 +105,7 @@ ptl_status dnn_product_open(const work_request *r, work *w, ptl_error *err)
     build(d, PACKED);
     w->ctx = d;
     w->run = run_product;
+    w->close = dnn_release;
     w->variants[PLAIN] = "plain";
     w->variants[PACKED] = "packed";
     w->variants[SGEMM] = "sgemm";

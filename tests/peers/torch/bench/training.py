@@ -21,16 +21,19 @@ class Training(Work):
     def set(self, arrays):
         self.arrays = arrays
         self.ready = {}
+        self.data = self.ready_batch(
+            {n: torch.from_numpy(arrays[n]) for n in self.batch})
+        self.batch_bytes = sum(t.nbytes for t in self.data.values())
 
     def prepare(self, variant):
         last = variant.endswith("last")
-        t = {n: torch.from_numpy(a.copy()) for n, a in self.arrays.items()}
+        t = {n: torch.from_numpy(self.arrays[n].copy())
+             for n in self.parameters}
         if last:
             t = {n: x.contiguous(memory_format=torch.channels_last)
                  if x.dim() == 4 else x for n, x in t.items()}
         p = {n: torch.nn.Parameter(t[n]) for n in self.parameters}
-        batch = self.ready_batch({n: t[n] for n in self.batch})
-        return p, batch, self.optimizer(list(p.values()))
+        return p, self.optimizer(list(p.values()))
 
     def ready_batch(self, batch):
         """The batch as the step takes it: not part of the step's time."""
@@ -39,14 +42,15 @@ class Training(Work):
     def run(self, variant):
         if variant not in self.ready:
             self.ready[variant] = self.prepare(variant)
-        p, batch, optimizer = self.ready[variant]
+        p, optimizer = self.ready[variant]
         optimizer.zero_grad(set_to_none=True)
-        self.last = self.losses[variant.startswith("compile")](p, batch)
+        self.last = self.losses[variant.startswith("compile")](
+            p, self.data)
         self.last.backward()
         optimizer.step()
 
     def values(self, variant):
-        p, _, optimizer = self.ready[variant]
+        p, optimizer = self.ready[variant]
         out = {"loss": self.last.detach().numpy().reshape(1)}
         for name, w in p.items():
             out[name] = w.detach().contiguous().numpy()

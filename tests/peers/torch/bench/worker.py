@@ -25,11 +25,16 @@ def open_work(kind, settings):
     return KINDS[kind](settings) if kind in KINDS else None
 
 
+def warm_up():
+    """Threads, pools and libraries are there before memory is measured."""
+    a = torch.ones(256, 256, requires_grad=True)
+    image, window = (a @ a)[None, None], a[:3, :3][None, None]
+    torch.nn.functional.conv2d(image, window).sum().backward()
+    torch.optim.AdamW([a], fused=True).step()
+
+
 if __name__ == "__main__":
     torch.set_num_threads(thread_count())
     torch.set_num_interop_threads(1)
-    # Pools and libraries are there before a work's memory is measured.
-    a = torch.ones(256, 256, requires_grad=True)
-    torch.nn.functional.conv2d(a[None, None] @ a, a[:3, :3][None, None]) \
-        .sum().backward()
+    warm_up()
     serve(open_work)
