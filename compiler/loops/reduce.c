@@ -155,16 +155,16 @@ static kern_value *finite_shift(reducer *r, kern_value *m)
     return kern_select(b, finite, m, zero);
 }
 
-void reduce_store(reducer *r, kern_value *x, emit_place *place)
+void reduce_place(reducer *r, emit_place *place)
 {
     emit *e = r->e;
-    if (r->part) {
-        int64_t size = ir_element_count(&r->n->type);
-        kern_value *by = kern_int(e->b, KERN_I64, 1, size);
-        place->offset = kern_op2(e->b, KERN_ADD, place->offset,
-                                 kern_op2(e->b, KERN_MUL, r->part, by));
-    }
-    emit_store(e, r->out, place, x);
+    emit_result_place(e, r->n, place);
+    if (!r->part)
+        return;
+    int64_t size = ir_element_count(&r->n->type);
+    kern_value *by = kern_int(e->b, KERN_I64, 1, size);
+    place->offset = kern_op2(e->b, KERN_ADD, place->offset,
+                             kern_op2(e->b, KERN_MUL, r->part, by));
 }
 
 static void finish(reducer *r, int copies, kern_value **result)
@@ -215,8 +215,8 @@ static void reduce_outputs(nest *outer, int copies, void *ctx)
         for (int c = 0; c < copies; c++) {
             emit_place place;
             kern_value *saved = nest_copy(outer, c);
-            emit_result_place(e, r->n, &place);
-            reduce_store(r, result[c], &place);
+            reduce_place(r, &place);
+            emit_store(e, r->out, &place, result[c]);
             nest_uncopy(outer, saved);
         }
     }
@@ -318,5 +318,8 @@ void build_reduce(build *k)
     }
     nest outer;
     outer_nest(&j, &outer);
-    run_tasks(k, &j, &outer, work);
+    if (step->reduction.columns)
+        reduce_columns(k, &j);
+    else
+        run_tasks(k, &j, &outer, work);
 }

@@ -63,8 +63,9 @@ void reduce_add(reducer *r, int copy);
 
 /* ---------- reduce.c ---------- */
 
-/* Stores at `place`, or among the partial results of r->part. */
-void reduce_store(reducer *r, kern_value *x, emit_place *place);
+/* Where the result belongs: its place, or that among the partial results of
+ * r->part. */
+void reduce_place(reducer *r, emit_place *place);
 
 /* ---------- columns.c ---------- */
 

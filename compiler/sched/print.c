@@ -79,6 +79,8 @@ static void print_reduction(const sched_reduction *r, const ir_comp *comp,
     else
         str_printf(out, "%s %s", r->lanes_reduce ? "split" : "along",
                    comp->vars[r->lane_var].name);
+    if (r->columns)
+        str_add(out, ", by columns");
     if (r->chunks > 1)
         str_printf(out, ", %s in %lld chunks of %lld",
                    comp->vars[r->chunk_var].name, (long long)r->chunks,

@@ -13,6 +13,8 @@
 #include "sched/sched.h"
 
 enum {
+    LEAST_COLUMNS = 128,
+    LEAST_ROWS = 32,
     CHUNK_WORK = 1 << 16, /* elements a chunk should have at least */
     MAX_CHUNKS = 64,
     FEW_TASKS = 8,
@@ -44,6 +46,19 @@ static int longest_reduced(const sched_space *space)
     return best;
 }
 
+/*
+ * Are the outputs neighbours in memory, and the reduction over what lies around
+ * them? With the accumulators in registers each task would read a narrow strip
+ * of every row.
+ */
+static bool runs_by_columns(const sched_space *space, const sched_reduction *r)
+{
+    return !r->lanes_reduce && space->out_count == 1 && space->count == 2 &&
+           r->lane_var == space->loops[0].var &&
+           space->loops[0].extent >= LEAST_COLUMNS &&
+           space->loops[1].extent >= LEAST_ROWS;
+}
+
 /* Tasks the outputs alone could give, at CHUNK_WORK elements each. */
 static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
 {
@@ -56,6 +71,8 @@ static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
     int64_t units = r->lanes_reduce || r->lane_var < 0
                         ? outputs
                         : (outputs + lanes - 1) / lanes;
+    if (r->columns)
+        units = 1;
     int64_t wanted = volume / CHUNK_WORK;
     if (units >= FEW_TASKS || wanted < 2)
         return;
@@ -87,6 +104,7 @@ void sched_plan_reduction(const sched_scope *scope, ir_node *const *nodes,
     }
     for (int i = 0; i < count; i++)
         cut = cut && can_be_cut(nodes[i]) && !sched_store_of(scope, nodes[i]);
+    out->columns = cut && runs_by_columns(space, out);
     if (cut)
         plan_chunks(space, lanes, out);
 }

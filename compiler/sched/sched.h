@@ -120,6 +120,7 @@ int sched_pick_lanes(const struct sched_scope *scope, ir_node *const *nodes,
 typedef struct sched_reduction {
     int lane_var;          /* along the lanes; -1: one lane */
     bool lanes_reduce;     /* the lanes split the reduction, not the outputs */
+    bool columns; /* accumulators in memory: rows are read as they lie */
     int chunk_var;         /* its range is cut into `chunks` of `chunk` */
     int64_t chunk, chunks; /* chunks 1: not cut */
 } sched_reduction;

@@ -177,6 +177,7 @@ static void add_rows(sched_schedule *s, sched_scope *scope,
                              &m->reduction);
         m->reduction.chunks = 1;
         m->reduction.chunk_var = -1;
+        m->reduction.columns = false;
     }
 }
 

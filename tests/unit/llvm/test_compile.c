@@ -144,6 +144,23 @@ CASE(every_reduction, false,
      "output e = e;\noutput f = f;\noutput g = g;\noutput h = h;\n"
      "output k = k;\noutput l = l;\noutput m = m;\n")
 
+/* Rows as they lie, some at a time: with and without chunks, more columns than
+ * a task takes, columns and rows that fill no vector and no group. */
+CASE(reductions_over_leading_axes, false,
+     "input x: real[1003, 300] generic f32;\n"
+     "input z: real[45, 4500] generic f32;\n"
+     "input q: bool[45, 4500] generic bool;\n"
+     "input t: int(50)[45, 4500] data i32;\n"
+     "comp a[j:300 | i:0..1003] = sum x[i, j];\n"
+     "comp b[j:300 | i:0..1003] = sum x[i, j] * x[i, 299 - j];\n"
+     "comp c[j:300 | i:3..1000] = max x[i, j] if x[i, j] < 0.9;\n"
+     "comp d[j:4500 | i:0..45] = min z[i, j];\n"
+     "comp e[j:4500 | i:0..45] = sum t[i, j];\n"
+     "comp f[j:4500 | i:0..45] = any q[i, j];\n"
+     "comp g[j:4500 | i:0..45] = sum z[i, j] if i > j;\n"
+     "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
+     "output e = e;\noutput f = f;\noutput g = g;\n")
+
 /* Windows so small that they are written out: strides, padding, the lanes
  * along a short row. */
 CASE(windows_of_pooling, false,
@@ -520,6 +537,7 @@ int main(void)
         cmocka_unit_test(scalars_and_empty_tensors),
         cmocka_unit_test(sums_along_either_axis),
         cmocka_unit_test(every_reduction),
+        cmocka_unit_test(reductions_over_leading_axes),
         cmocka_unit_test(windows_of_pooling),
         cmocka_unit_test(filters_and_empty_ranges),
         cmocka_unit_test(a_large_sum_in_chunks),
