@@ -58,12 +58,13 @@ static void print_contraction(const sched_contraction *c, ptl_str *out)
 static void print_direct(const sched_direct *d, ptl_str *out)
 {
     const sched_contraction *c = &d->base;
-    str_printf(out,
-               "    in place: batch %lld m %lld n %lld k %lld, tile %d x %d, last %d, "
-               "%lld runs of %lld%s",
-               (long long)c->batch.extent, (long long)c->m.extent,
-               (long long)c->n.extent, (long long)c->k.extent, c->mr, c->nr, d->last_rows,
-               (long long)d->runs, (long long)d->length,
+    str_add(out, "    in place:");
+    print_axis("batch", &c->batch, out);
+    print_axis("m", &c->m, out);
+    print_axis("n", &c->n, out);
+    print_axis("k", &c->k, out);
+    str_printf(out, ", tile %d x %d, last %d, %lld runs of %lld%s", c->mr,
+               c->nr, d->last_rows, (long long)d->runs, (long long)d->length,
                d->packs_right ? ", right packed" : "");
     if (d->splits > 1)
         str_printf(out, ", k in %lld parts", (long long)d->splits);
