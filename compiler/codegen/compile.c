@@ -148,6 +148,7 @@ static bool copy_step(int index, void *ctx)
 {
     step_copy *c = ctx;
     const kern_kernel *k = c->from->module->kernels.data[index];
+    const sched_schedule *s = c->from->schedule;
     if (c->out) {
         ptl_step *to = &c->out[c->count];
         *to = (ptl_step){.entry = llvm_entry(c->owner->code, index),
@@ -155,7 +156,9 @@ static bool copy_step(int index, void *ctx)
                          .arg_count = c->from->bound[index].buffers.count,
                          .task_count = k->task_count,
                          .flops = k->flops,
-                         .bytes = k->bytes};
+                         .bytes = k->bytes,
+                         .expected_us =
+                             sched_expected_us(s, s->steps.data[index])};
         to->name = arena_strdup(c->owner->arena, k->name);
     }
     c->count++;

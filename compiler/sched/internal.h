@@ -76,4 +76,9 @@ void sched_access_add(sched_schedule *s, sched_step *step, int buffer,
 /* Adds a buffer; fills size, home and lifetime. */
 int sched_buffer_add(sched_schedule *s, sched_buffer buffer);
 
+/* report.c: a line of sums over all steps as often as they run; a section that
+ * says of each sum of products how it is carried out, and why. */
+void sched_print_totals(const sched_schedule *s, ptl_str *out);
+void sched_print_contractions(const sched_schedule *s, ptl_str *out);
+
 #endif

@@ -1,7 +1,7 @@
 /*
  * print.c - `ptlc emit schedule`: steps, buffers, offsets, bytes.
  */
-#include "sched/sched.h"
+#include "sched/internal.h"
 
 static void print_dims(const sched_buffer *b, ptl_str *out)
 {
@@ -99,8 +99,8 @@ static void print_step(const sched_schedule *s, int index, ptl_str *out)
         str_printf(out, "%s%%%d%s", i ? ", " : " from ",
                    step->reads.data[i].buffer,
                    step->reads.data[i].same_map ? "=" : "");
-    str_printf(out, "; %lld flops, %lld bytes", (long long)step->flops,
-               (long long)step->bytes);
+    str_printf(out, "; %lld flops, %lld bytes, %.1f us", (long long)step->flops,
+               (long long)step->bytes, sched_expected_us(s, step));
     if (step->streams)
         str_add(out, ", streamed");
     if (step->note)
@@ -121,6 +121,7 @@ void sched_print(const sched_schedule *s, ptl_str *out)
 {
     str_printf(out, "steps %d, arena %lld bytes\n", s->steps.count,
                (long long)s->arena_bytes);
+    sched_print_totals(s, out);
     for (int i = 0; i < s->steps.count; i++) {
         for (int r = 0; r < s->regions.count; r++)
             if (s->regions.data[r].begin == i)
@@ -129,6 +130,7 @@ void sched_print(const sched_schedule *s, ptl_str *out)
                            (long long)s->regions.data[r].trips);
         print_step(s, i, out);
     }
+    sched_print_contractions(s, out);
     str_add(out, "buffers\n");
     for (int i = 0; i < s->buffers.count; i++)
         print_buffer(s, i, out);

@@ -15,6 +15,7 @@
  *   memplan.c    lifetimes and offsets
  *   estimate.c   flops and bytes
  *   plan_verify.c  simulates the plan
+ *   report.c     expected times; which sums of products are on the template
  *   print.c      `ptlc emit schedule`
  *
  * Everything is decided by sizes and options alone, never by the number of
@@ -327,6 +328,11 @@ void sched_free(sched_schedule *s);
  * map, inputs are untouched until their update. Names what it finds. */
 bool sched_verify(const sched_schedule *s, ptl_error *err);
 void sched_print(const sched_schedule *s, ptl_str *out);
+
+/* Microseconds that one core of a nominal machine of the target's level needs:
+ * 4 GHz, two fma units of full width, 32 GB/s; by flops or by bytes, whichever
+ * takes longer. */
+double sched_expected_us(const sched_schedule *s, const sched_step *step);
 
 /* Operations of an expression and its reads, counted once each; what depends on
  * no variable is free, since it is computed outside the loops. */

@@ -184,25 +184,6 @@ double training_median_ms(training *t)
     return 1e3 * t->times[count / 2];
 }
 
-static void report_kernels(training *t, const session_program *p)
-{
-    double total = 0, runs = (double)run_profiled(p->run);
-    for (int i = 0; i < p->program->step_count; i++)
-        total += run_step_seconds(p->run, i);
-    log_note(&t->log,
-             "kernels of %s (%lld records), %.0f times:", p->program->name,
-             (long long)p->rows, runs);
-    for (int i = 0; i < p->program->step_count && total > 0; i++) {
-        const ptl_step *s = &p->program->steps[i];
-        double spent = run_step_seconds(p->run, i);
-        double rate = spent > 0 ? 1e-9 * runs / spent : 0;
-        log_note(&t->log,
-                 "  %8.3f s %5.1f %% %6lld tasks %7.2f GFLOP/s %7.2f GB/s  %s",
-                 spent, 100 * spent / total, (long long)s->task_count,
-                 rate * (double)s->flops, rate * (double)s->bytes, s->name);
-    }
-}
-
 void training_report_times(training *t)
 {
     const struct {
@@ -221,5 +202,5 @@ void training_report_times(training *t)
     for (size_t i = 0; t->s.options->time && i < count; i++)
         log_note(&t->log, "  %9.3f s  %s", phases[i].seconds, phases[i].name);
     for (int i = 0; t->s.options->profile && i < t->s.program_count; i++)
-        report_kernels(t, t->s.programs[i]);
+        profile_report(&t->log, t->s.programs[i], pool_threads(t->s.pool));
 }

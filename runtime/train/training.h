@@ -53,6 +53,8 @@ ptl_status training_nonfinite(training *t, const data_batch *batch, double loss,
 /* Adds to err where the last good checkpoint is; gives err's status. */
 ptl_status training_name_last_good(const training *t, ptl_error *err);
 void training_report_times(training *t);
+/* profile.c: with --profile, where the runs of a program went. */
+void profile_report(train_log *log, const session_program *p, int threads);
 double training_median_ms(training *t);
 
 #endif

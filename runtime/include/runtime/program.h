@@ -65,6 +65,7 @@ typedef struct ptl_step {
     int arg_count;
     int64_t task_count;
     int64_t flops, bytes; /* estimates, for reports */
+    double expected_us;   /* on one core of a nominal machine; 0: not known */
 } ptl_step;
 
 typedef struct ptl_program {
