@@ -219,6 +219,8 @@ static int joins_by_rows(grouper *c, int index, ir_node *n)
     if (!may_be_rows(c, group, n))
         return 0;
     int rank = least_rank(group, n);
+    if (group->row_rank > 0 && rank > group->row_rank)
+        rank = group->row_rank; /* its members may read across the axes after */
     while (rank > 0 &&
            !(all_fit(c, group, n, rank) && reads_within(c, index, n, rank)))
         rank--;
