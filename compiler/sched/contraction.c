@@ -14,7 +14,7 @@
  */
 #include "sched/internal.h"
 
-enum { LEAST_WORK = 1 << 15, LEAST_EXTENT = 4 };
+enum { LEAST_EXTENT = 4 };
 
 static void check_packable(ir_expr *e, void *ctx)
 {
@@ -63,12 +63,15 @@ void sched_axis_add(sched_axis *axis, const ir_comp *comp, int var)
     axis->extent *= comp->vars[var].hi - comp->vars[var].lo;
 }
 
-static void split_axes(const ir_comp *comp, sched_contraction *c)
+void sched_split_axes(sched_contraction *c)
 {
+    const ir_comp *comp = &c->node->comp;
     const sched_axis none = {.extent = 1};
     uint32_t left = sched_vars_of(c->left), right = sched_vars_of(c->right);
     c->batch = c->m = c->n = c->k = none;
     for (int v = 0; v < comp->var_count; v++) {
+        if (v < comp->out_count && comp->vars[v].hi == 1)
+            continue;
         bool in_left = left >> v & 1, in_right = right >> v & 1;
         if (v >= comp->out_count)
             sched_axis_add(&c->k, comp, v);
@@ -110,18 +113,18 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
         return "filtered";
     *out = (sched_contraction){
         .node = n, .left = body->args[0], .right = body->args[1]};
-    split_axes(comp, out);
+    sched_split_axes(out);
     if (has_var(&out->m, sched_innermost(comp))) {
         out->left = body->args[1];
         out->right = body->args[0];
-        split_axes(comp, out);
+        sched_split_axes(out);
     }
     if (!sched_is_packable(out->left) || !sched_is_packable(out->right))
         return "a factor is more than operations on affine reads";
     if (out->m.extent < LEAST_EXTENT || out->n.extent < LEAST_EXTENT ||
         out->k.extent < LEAST_EXTENT)
         return "an axis is short";
-    if (ir_volume(comp) < LEAST_WORK)
+    if (ir_volume(comp) < SCHED_LEAST_WORK)
         return "small";
     out->splits = 1;
     out->k_split = out->k.extent;

@@ -2,14 +2,15 @@
  * direct.c - contractions over operands as they lie in memory.
  *
  * A factor read through a window would be packed many times over: each element
- * once for every tap. Here the left factor stays where it is. A tile of rows
- * has fixed distances between its rows, and K is walked in runs of constant
- * stride whose starts stand in a table. The right factor is packed, or used in
- * place where its columns are neighbours.
+ * once for every tap. A factor that few columns use is packed for little. Here
+ * the left factor stays where it is. A tile of rows has fixed distances between
+ * its rows, and K is walked in runs of constant stride whose starts stand in a
+ * table. The right factor is packed, or used in place where its columns are
+ * neighbours.
  *
- * K runs through the left factor's memory from large steps to small ones;
- * sums of few results and long K are cut into parts that a second step adds in
- * order. Both follow from sizes alone.
+ * K runs forward through the left factor's memory, from large steps to small
+ * ones; sums of few results and long K are cut into parts that a second step
+ * adds in order. Both follow from sizes alone.
  *
  * Needs:    a comprehension after layout.
  * Provides: axes, runs, tiles; or the reason why not.
@@ -20,7 +21,6 @@
 #include <string.h>
 
 enum {
-    LEAST_WORK = 1 << 15,
     LEAST_COLUMNS = 4,
     MOST_SPLIT_RESULTS = 8192, /* more results are work enough to share */
     SPLIT_WORK = 1 << 20,      /* products a part should have at least */
@@ -29,7 +29,7 @@ enum {
     MOST_COLUMNS = 512,
     LEAST_ROWS = 4,
     CACHE_WAY = 4096, /* bytes */
-    WIDE_ROW = 2048, /* bytes: rows so far apart fight for the same lines */
+    WIDE_ROW = 2048,  /* bytes: rows so far apart fight for the same lines */
 };
 
 /* ---------- factors ---------- */
@@ -51,26 +51,6 @@ static bool is_in_place(const ir_expr *e)
 }
 
 /* ---------- axes ---------- */
-
-static void split_axes(const ir_comp *comp, sched_contraction *c)
-{
-    const sched_axis none = {.extent = 1};
-    uint32_t left = sched_vars_of(c->left), right = sched_vars_of(c->right);
-    c->batch = c->m = c->n = c->k = none;
-    for (int v = 0; v < comp->var_count; v++) {
-        if (extent_of(comp, v) == 1 && v < comp->out_count)
-            continue;
-        bool in_left = left >> v & 1, in_right = right >> v & 1;
-        if (v >= comp->out_count)
-            sched_axis_add(&c->k, comp, v);
-        else if (in_left && in_right)
-            sched_axis_add(&c->batch, comp, v);
-        else if (in_right)
-            sched_axis_add(&c->n, comp, v);
-        else
-            sched_axis_add(&c->m, comp, v);
-    }
-}
 
 /* Batch and M as one axis. */
 static sched_axis rows_of(const ir_comp *comp, const sched_contraction *c)
@@ -320,7 +300,7 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
     ir_expr *body = comp->body;
     if (body->kind != IR_EXPR_OP || body->op != IR_MUL_OP)
         return "not a product";
-    if (ir_volume(comp) < LEAST_WORK || options->no_fuse)
+    if (ir_volume(comp) < SCHED_LEAST_WORK || options->no_fuse)
         return "small";
     int column = sched_innermost(comp);
     bool first = column >= 0 && (sched_vars_of(body->args[0]) >> column & 1);
@@ -328,7 +308,7 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
     c->right = body->args[first ? 0 : 1];
     if (!is_in_place(c->left))
         return "the left factor is no plain read";
-    split_axes(comp, c);
+    sched_split_axes(c);
     sched_address left, right = {0}, result = result_address(n);
     sched_address_of(c->left, &left);
     if (c->right->kind == IR_EXPR_READ)

@@ -21,6 +21,9 @@ bool sched_only_reshapes(const ir_node *scatter);
 uint32_t sched_vars_of(ir_expr *e);
 /* Adds variable `var` of `comp` as the axis' innermost. */
 void sched_axis_add(sched_axis *axis, const ir_comp *comp, int var);
+/* Batch, M, N and K by where the variables of c->node occur in c->left and
+ * c->right; axes of the result with one element are in none. */
+void sched_split_axes(sched_contraction *c);
 /* The innermost axis of the result that has an extent; -1: none. */
 int sched_innermost(const ir_comp *comp);
 /* Has the read a subscript with indices of the result and reduced ones? */

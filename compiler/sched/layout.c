@@ -16,8 +16,6 @@
 #include "sched/layout.h"
 #include "sched/internal.h"
 
-enum { LEAST_WORK = 1 << 15 };
-
 typedef struct chooser {
     const ir_graph *g;
     sched_layout *l;
@@ -79,7 +77,7 @@ static sched_window find_window(const ir_node *n)
     const sched_window none = {NULL, NULL};
     const ir_comp *comp = &n->comp;
     if (n->kind != IR_COMP || comp->reduce != IR_SUM || comp->filter ||
-        n->type.kind != IR_REAL || ir_volume(comp) < LEAST_WORK)
+        n->type.kind != IR_REAL || ir_volume(comp) < SCHED_LEAST_WORK)
         return none;
     const ir_expr *body = comp->body;
     if (body->kind != IR_EXPR_OP || body->op != IR_MUL_OP ||

@@ -4,6 +4,7 @@
  *
  * Made from a graph in passes, each in its own file:
  *
+ *   layout.c     the order of axes of intermediate tensors; relayout.c makes it
  *   fuse.c       inlines pointwise producers: a new graph, every node of which
  *                is kept in memory
  *   classify.c   map, reduction, contraction, scatter
@@ -133,6 +134,9 @@ void sched_plan_reduction(const struct sched_scope *scope,
                           sched_reduction *out);
 
 /* ---------- contractions ---------- */
+
+/* Products that a contraction must have; fewer are an ordinary sum. */
+enum { SCHED_LEAST_WORK = 1 << 15 };
 
 typedef struct sched_axis { /* a fused logical axis */
     int vars[IR_MAX_VARS];
