@@ -100,12 +100,12 @@ static bool copy_constants(program_owner *owner, const sched_schedule *s,
     return true;
 }
 
-/* Values that live in another buffer's memory have none of their own, unless
- * someone may ask for them by name. */
+/* Values that live in another buffer's memory, or within a row, have none of
+ * their own, unless someone may ask for them by name. */
 static bool is_wanted(const sched_schedule *s, int index)
 {
     const sched_buffer *b = &s->buffers.data[index];
-    return b->role != PTL_ROLE_TRANSIENT || b->home == index;
+    return b->role != PTL_ROLE_TRANSIENT || (b->home == index && !b->in_row);
 }
 
 static void copy_buffers(program_owner *owner, const sched_schedule *s,
@@ -140,6 +140,7 @@ typedef struct step_copy {
     program_owner *owner;
     const stages *from;
     int **args;    /* by step of the schedule */
+    int *arg_count;
     ptl_step *out; /* NULL: only count */
     int count;
 } step_copy;
@@ -153,7 +154,7 @@ static bool copy_step(int index, void *ctx)
         ptl_step *to = &c->out[c->count];
         *to = (ptl_step){.entry = llvm_entry(c->owner->code, index),
                          .args = c->args[index],
-                         .arg_count = c->from->bound[index].buffers.count,
+                         .arg_count = c->arg_count[index],
                          .task_count = k->task_count,
                          .flops = k->flops,
                          .bytes = k->bytes,
@@ -172,11 +173,13 @@ static void copy_steps(program_owner *owner, const stages *from,
     const sched_schedule *s = from->schedule;
     step_copy c = {.owner = owner, .from = from};
     c.args = ARENA_ARRAY(owner->arena, int *, s->steps.count + 1);
+    c.arg_count = ARENA_ARRAY(owner->arena, int, s->steps.count + 1);
     for (int i = 0; i < s->steps.count; i++) {
         const kern_bound *bound = &from->bound[i];
         c.args[i] = ARENA_ARRAY(owner->arena, int, bound->buffers.count + 1);
         for (int k = 0; k < bound->buffers.count; k++)
-            c.args[i][k] = number[bound->buffers.data[k]];
+            if (!bound->kernel->buffers.data[k].scratch)
+                c.args[i][c.arg_count[i]++] = number[bound->buffers.data[k]];
     }
     sched_walk_steps(s, INT64_MAX, copy_step, &c);
     c.out = ARENA_ARRAY(owner->arena, ptl_step, c.count + 1);

@@ -64,6 +64,15 @@ int kern_buffer_add(kern_kernel *k, const char *name, ptl_dtype dtype,
     return k->buffers.count - 1;
 }
 
+int kern_scratch_add(kern_kernel *k, const char *name, ptl_dtype dtype,
+                     int64_t elements)
+{
+    int buffer = kern_buffer_add(k, name, dtype, true);
+    PTL_ASSERT(elements > 0);
+    k->buffers.data[buffer].scratch = elements;
+    return buffer;
+}
+
 kern_builder kern_begin(kern_kernel *k)
 {
     if (!k->body)

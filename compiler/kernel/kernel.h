@@ -57,6 +57,8 @@ typedef struct kern_memory {
     kern_value *offsets;
     kern_value *mask;
     kern_value *other;
+    int64_t ahead; /* LOAD: so many elements further will be read soon; 0:
+                      nothing is known. A wish; never changes bits. */
 } kern_memory;
 
 struct kern_value {
@@ -101,6 +103,8 @@ typedef struct kern_buffer {
     const char *name;
     ptl_dtype dtype;
     bool written; /* else read only */
+    int64_t scratch; /* elements: memory of one call alone, with nothing in it
+                        at first; 0: an argument */
     bool streamed; /* written and not read soon: whole vectors may go around
                       the caches. A wish; never changes bits. */
 } kern_buffer;
@@ -176,7 +180,7 @@ typedef enum kern_kernel_kind { KERN_NEST, KERN_TILE, KERN_DIRECT } kern_kernel_
 struct kern_kernel {
     kern_kernel_kind kind;
     const char *name;
-    VEC(kern_buffer) buffers;
+    VEC(kern_buffer) buffers; /* arguments in order, but for scratch */
     int64_t task_count;
     int64_t flops, bytes; /* estimates */
     kern_block *body;     /* NEST */
@@ -235,6 +239,9 @@ kern_kernel *kern_kernel_inside(kern_kernel *outer, const char *name,
                                 int64_t task_count);
 int kern_buffer_add(kern_kernel *k, const char *name, ptl_dtype dtype,
                     bool written);
+/* Memory of one call alone; not among the arguments. */
+int kern_scratch_add(kern_kernel *k, const char *name, ptl_dtype dtype,
+                     int64_t elements);
 kern_builder kern_begin(kern_kernel *k);
 
 kern_value *kern_real(kern_builder *b, kern_type type, int lanes, double x);

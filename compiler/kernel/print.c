@@ -53,6 +53,8 @@ static void print_memory(ptl_str *out, const kern_kernel *k,
         str_printf(out, " + lane*%" PRId64, at->stride);
     }
     str_addc(out, ']');
+    if (at->ahead)
+        str_printf(out, " ahead %" PRId64, at->ahead);
     if (at->mask) {
         str_add(out, " where ");
         print_use(out, at->mask);
@@ -222,6 +224,11 @@ static void print_kernel(ptl_str *out, const kern_kernel *k)
     str_printf(out, "kernel %s tasks %" PRId64 "\n", k->name, k->task_count);
     for (int i = 0; i < k->buffers.count; i++) {
         const kern_buffer *b = &k->buffers.data[i];
+        if (b->scratch) {
+            str_printf(out, "  scratch %d:%s %s[%" PRId64 "]\n", i, b->name,
+                       dtype_name(b->dtype), b->scratch);
+            continue;
+        }
         str_printf(out, "  buffer %d:%s %s%s%s\n", i, b->name,
                    dtype_name(b->dtype), b->written ? " written" : "",
                    b->streamed ? " streamed" : "");

@@ -28,6 +28,9 @@ int build_buffer(build *k, int buffer, bool written)
         }
     const sched_buffer *b = &k->s->buffers.data[home];
     vec_push(k->module->arena, &k->bound->buffers, home);
+    if (b->in_row)
+        return kern_scratch_add(k->kernel, b->name, b->dtype,
+                                sched_row_elements(k->step, b));
     int added = kern_buffer_add(k->kernel, b->name, b->dtype, written);
     k->kernel->buffers.data[added].streamed = written && k->step->streams;
     return added;

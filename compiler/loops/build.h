@@ -61,6 +61,8 @@ typedef struct emit {
     kern_value **memo;    /* by expression id */
     VEC(int) log;         /* what is in it, in order */
     kern_value **forward; /* by node id: values still in registers */
+    /* By node id: how far ahead of a read the next row lies; NULL: unknown. */
+    int64_t *ahead;
     /* Reads in another way; NULL: emit_read() does it. */
     kern_value *(*read)(struct emit *e, const ir_expr *read, void *ctx);
     void *ctx;
@@ -87,6 +89,8 @@ typedef struct emit_place {
 } emit_place;
 void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
                      int count, bool guarded, emit_place *out);
+/* The same for a read of `n`, of whom perhaps only the row at hand exists. */
+void emit_read_place(emit *e, const ir_expr *read, emit_place *out);
 /* The element of `type` at variables 0, 1, ... */
 void emit_own_place(emit *e, const ir_type *type, emit_place *out);
 /* The element of `n` there, wherever its result is stored. */

@@ -143,12 +143,13 @@ static void guard_axis(place_ctx *c, const ir_sub *sub, kern_value *at,
         both(c->e, c->out->guard, axis_guard(c->e, at, known, low, high, size));
 }
 
-void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
-                     int count, bool guarded, emit_place *out)
+/* The subscripts of axes [first, count). */
+static void place_axes(emit *e, const ir_type *type, const ir_sub *subs,
+                       int first, int count, bool guarded, emit_place *out)
 {
     *out = (emit_place){.offset = kern_int(e->b, KERN_I64, 1, 0)};
     place_ctx c = {e, out, ir_element_count(type) < INT32_MAX / 4};
-    for (int i = 0; i < count; i++) {
+    for (int i = first; i < count; i++) {
         int64_t stride = sched_stride(type, i);
         kern_value *at = NULL;
         if (sched_is_direct(&subs[i])) {
@@ -172,10 +173,30 @@ void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
     out->stride = 0;
 }
 
-void emit_own_place(emit *e, const ir_type *type, emit_place *out)
+void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
+                     int count, bool guarded, emit_place *out)
+{
+    place_axes(e, type, subs, 0, count, guarded, out);
+}
+
+/* Leading axes that no address has, since only the row at hand exists. */
+static int axes_gone(const emit *e, const ir_node *n)
+{
+    const build *k = e->k;
+    int home = sched_home(k->s, k->step->scope->node_buffer[n->id]);
+    return k->s->buffers.data[home].in_row ? k->step->row_rank : 0;
+}
+
+void emit_read_place(emit *e, const ir_expr *read, emit_place *out)
+{
+    place_axes(e, &read->node->type, read->subs, axes_gone(e, read->node),
+               read->sub_count, read->outside != NULL, out);
+}
+
+static void own_axes(emit *e, const ir_type *type, int first, emit_place *out)
 {
     *out = (emit_place){.offset = kern_int(e->b, KERN_I64, 1, 0)};
-    for (int i = 0; i < type->rank; i++) {
+    for (int i = first; i < type->rank; i++) {
         int64_t stride = sched_stride(type, i);
         kern_value *by = kern_int(e->b, KERN_I64, 1, stride);
         out->offset = kern_op2(e->b, KERN_ADD, out->offset,
@@ -185,11 +206,16 @@ void emit_own_place(emit *e, const ir_type *type, emit_place *out)
     }
 }
 
+void emit_own_place(emit *e, const ir_type *type, emit_place *out)
+{
+    own_axes(e, type, 0, out);
+}
+
 void emit_result_place(emit *e, const ir_node *n, emit_place *out)
 {
     const sched_store *store = sched_store_of(e->k->step->scope, n);
     if (!store) {
-        emit_own_place(e, &n->type, out);
+        own_axes(e, &n->type, axes_gone(e, n), out);
         return;
     }
     const ir_type *type = &store->scatter->type;
@@ -209,9 +235,10 @@ kern_memory emit_memory(emit *e, int buffer, const emit_place *place, int lanes)
 
 /* Lanes that read beyond the data are switched off. */
 static kern_value *load_lanes(emit *e, int buffer, const emit_place *place,
-                              kern_value *outside)
+                              kern_value *outside, int64_t ahead)
 {
     kern_memory at = emit_memory(e, buffer, place, e->lanes);
+    at.ahead = place->stride == 1 ? ahead : 0;
     if (!place->guard)
         return kern_load(e->b, at, e->lanes);
     kern_value *guard = kern_splat(e->b, place->guard, e->lanes);
@@ -245,14 +272,14 @@ kern_value *emit_read(emit *e, const ir_expr *x)
     int buffer =
         build_buffer(e->k, e->k->step->scope->node_buffer[x->node->id], false);
     emit_place place;
-    emit_subscripts(e, &x->node->type, x->subs, x->sub_count,
-                    x->outside != NULL, &place);
+    emit_read_place(e, x, &place);
     kern_value *outside = x->outside ? emit_expr(e, x->outside) : NULL;
     bool vector = place.offsets || place.stride ||
                   (place.guard && place.guard->lanes > 1) ||
                   (place.guard && outside->lanes > 1);
     kern_value *v = vector && e->lane_var >= 0
-                        ? load_lanes(e, buffer, &place, outside)
+                        ? load_lanes(e, buffer, &place, outside,
+                                     e->ahead ? e->ahead[x->node->id] : 0)
                         : load_one(e, buffer, &place, outside);
     if (v->type == KERN_I64 && fits_i32(x->node))
         v = kern_convert(e->b, v, KERN_I32);

@@ -10,16 +10,80 @@ typedef struct rows_ctx {
     build *k;
     emit *e;
     const int *targets;
+    int64_t **ahead; /* by member, then by node: see prefetch_in() */
 } rows_ctx;
+
+/* ---------- the next row ---------- */
+
+/*
+ * The passes over a row find it in the nearest cache, all but the first, which
+ * waits for memory; meanwhile nothing is computed, and later nothing is
+ * fetched. So the pass that computes most asks for the next row.
+ */
+enum { LEAST_ROW_BYTES = 1024 };
+
+typedef struct next_row {
+    build *k;
+    int64_t *ahead; /* what one member reads, by node */
+} next_row;
+
+static void note_row(ir_expr *read, void *ctx)
+{
+    next_row *r = ctx;
+    const sched_step *step = r->k->step;
+    if (read->kind != IR_EXPR_READ || read->node->type.rank < step->row_rank)
+        return;
+    for (int i = 0; i < step->row_rank; i++)
+        if (!sched_is_variable(&read->subs[i], i))
+            return;
+    for (int i = 0; i < step->node_count; i++)
+        if (step->nodes[i] == read->node)
+            return;
+    int64_t size = sched_stride(&read->node->type, step->row_rank - 1);
+    int64_t element = r->k->s->options.f64 ? 8 : 4;
+    if (size * element >= LEAST_ROW_BYTES)
+        r->ahead[read->node->id] = size;
+}
+
+/* Leaves every operand to the member that costs most of those that read it. */
+static int64_t **plan_rows_ahead(build *k)
+{
+    const sched_step *step = k->step;
+    int nodes = step->scope->graph->nodes.count;
+    int64_t **ahead = ARENA_ARRAY(k->scratch, int64_t *, step->node_count);
+    for (int i = 0; i < step->node_count; i++) {
+        next_row r = {k, ARENA_ARRAY(k->scratch, int64_t, nodes + 1)};
+        ahead[i] = r.ahead;
+        ir_visit_reads(step->nodes[i]->comp.body, note_row, &r);
+    }
+    for (int n = 0; n < nodes; n++) {
+        int best = -1;
+        for (int i = 0; i < step->node_count; i++) {
+            if (ahead[i][n] && best >= 0 &&
+                sched_cost(step->nodes[i]->comp.body) <=
+                    sched_cost(step->nodes[best]->comp.body))
+                ahead[i][n] = 0;
+            if (!ahead[i][n])
+                continue;
+            if (best >= 0)
+                ahead[best][n] = 0;
+            best = i;
+        }
+    }
+    return ahead;
+}
+
+/* ---------- one row ---------- */
 
 /* The row's variables have values; those of the node start at their lower
  * ends. */
-static void enter_member(rows_ctx *c, const ir_node *n)
+static void enter_member(rows_ctx *c, const ir_node *n, int64_t *ahead)
 {
     emit *e = c->e;
     e->range = n->comp.vars;
     e->range_count = n->comp.var_count;
     e->lane_var = -1;
+    e->ahead = ahead;
     for (int v = c->k->step->row_rank; v < n->comp.var_count; v++)
         e->var[v] = kern_int(e->b, KERN_I64, 1, n->comp.vars[v].lo);
 }
@@ -33,7 +97,7 @@ static void row_body(nest *rows, int copies, void *ctx)
     for (int i = 0; i < step->node_count; i++) {
         ir_node *n = step->nodes[i];
         const sched_member *m = &step->members[i];
-        enter_member(c, n);
+        enter_member(c, n, c->ahead[i]);
         if (n->comp.reduce == IR_MAP)
             build_map_inside(c->k, c->e, n, &m->space, c->targets[i]);
         else
@@ -61,7 +125,7 @@ void build_rows(build *k)
     int *targets = ARENA_ARRAY(k->scratch, int, step->node_count);
     for (int i = 0; i < step->node_count; i++)
         targets[i] = build_buffer(k, step->targets[i], true);
-    rows_ctx c = {k, &e, targets};
+    rows_ctx c = {k, &e, targets, plan_rows_ahead(k)};
     nest n;
     nest_init(&n, &e, loops, count, -1);
     n.body = row_body;

@@ -148,7 +148,7 @@ static void store_line(turn *t, emit *e, int j)
     for (int r = 0; r < t->read_count; r++)
         emit_give(e, t->reads[r], t->block[r][j]);
     kern_value *x = emit_expr(e, t->node->comp.body);
-    emit_own_place(e, &t->node->type, &place);
+    emit_result_place(e, t->node, &place);
     emit_store(e, t->out, &place, x);
     emit_rewind(e, mark);
 }

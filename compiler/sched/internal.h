@@ -28,8 +28,6 @@ void sched_split_axes(sched_contraction *c);
 int sched_innermost(const ir_comp *comp);
 /* Has the read a subscript with indices of the result and reduced ones? */
 bool sched_is_windowed(const ir_comp *comp, const ir_expr *read);
-/* Is this subscript exactly variable `var`? */
-bool sched_is_variable(const ir_sub *sub, int var);
 
 /* Fills scope->store. */
 void sched_find_stores(sched_schedule *s, sched_scope *scope);
@@ -62,6 +60,8 @@ ir_node *sched_copy_node(sched_scope *scope, ir_node *n);
 /* Records where the value of a node that was added late is. */
 void sched_set_buffer(sched_schedule *s, sched_scope *scope, const ir_node *n,
                       int buffer);
+/* Marks buffers that need no memory. */
+void sched_find_private(sched_schedule *s);
 /* Flops and bytes of every step. */
 void sched_estimate(sched_schedule *s);
 /* Lifetimes, reuse in place, offsets. */

@@ -220,7 +220,8 @@ void sched_plan_memory(sched_schedule *s)
     l.near = ARENA_ARRAY(scratch, placed, s->buffers.count + 1);
     for (int i = 0; i < s->buffers.count; i++) {
         const sched_buffer *b = &s->buffers.data[i];
-        if (in_arena(b) && b->home == i && b->first < s->steps.count)
+        if (in_arena(b) && b->home == i && b->first < s->steps.count &&
+            !b->in_row)
             l.order[l.count++] = i;
     }
     sort_by_size(&l);

@@ -24,7 +24,9 @@ static void print_buffer(const sched_schedule *s, int index, ptl_str *out)
     const sched_buffer *b = &s->buffers.data[index];
     str_printf(out, "  %%%d %s \"%s\" ", index, role_name(b->role), b->name);
     print_dims(b, out);
-    if (b->home != index)
+    if (b->in_row)
+        str_printf(out, " within a row, step %d", b->first);
+    else if (b->home != index)
         str_printf(out, " in place of %%%d", sched_home(s, index));
     else if (b->role == PTL_ROLE_TRANSIENT || b->role == PTL_ROLE_OUTPUT)
         str_printf(out, " at %lld, steps %d to %d", (long long)b->offset,

@@ -47,6 +47,7 @@ ptl_status sched_new(const ir_graph *g, const sched_options *options,
     sched_order(s, scope);
     sched_make_steps(s, scope);
     name_outputs(s, scope);
+    sched_find_private(s);
     sched_estimate(s);
     sched_plan_memory(s);
     *out = s;

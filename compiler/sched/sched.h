@@ -13,6 +13,7 @@
  *   steps.c      steps and scratch buffers of each group; pack.c and blocks.c
  *                those of contractions
  *   order.c      the order of groups, and updates in place
+ *   private.c    what exists within a row only
  *   memplan.c    lifetimes and offsets
  *   estimate.c   flops and bytes
  *   plan_verify.c  simulates the plan
@@ -65,6 +66,7 @@ typedef struct sched_buffer {
     int64_t size_bytes;
     const void *constant; /* CONSTANT: in the schedule's arena */
     bool updated;
+    bool in_row; /* only the row at hand exists, inside its ROWS step */
     int64_t idx_bound;
     int home;  /* the buffer whose memory this is: itself, or one it reuses in
                   place (follow until it is its own) */
@@ -108,6 +110,8 @@ void sched_address_of(const ir_expr *read, sched_address *out);
 int64_t sched_stride(const ir_type *type, int axis);
 /* Is axis `axis` of this subscript list in the affine part of the address? */
 bool sched_is_direct(const ir_sub *sub);
+/* Is this subscript exactly variable `var`? */
+bool sched_is_variable(const ir_sub *sub, int var);
 /*
  * The variable that best runs along the lanes, among loops [from, to) of
  * `space`, judged by how the nodes' reads and (`stored`) the result lie in
@@ -344,6 +348,8 @@ double sched_cost(ir_expr *e);
 /* The node whose memory holds the value of `n`: itself, or what it is a view
  * of. */
 ir_node *sched_base(const sched_scope *scope, ir_node *n);
+/* Elements of one row of a ROWS step in buffer `b`. */
+int64_t sched_row_elements(const sched_step *step, const sched_buffer *b);
 /* How the value of `n` is stored; NULL: as it is, in row-major order. */
 const sched_store *sched_store_of(const sched_scope *scope, const ir_node *n);
 /* How far apart in memory elements of the result lie along variable `var`. */

@@ -216,15 +216,32 @@ char *llvm_kernel_symbol(const kern_module *m, int index)
     return name;
 }
 
+static LLVMValueRef make_scratch(llvm_emitter *e, const kern_buffer *b)
+{
+    LLVMTypeRef type =
+        LLVMArrayType2(llvm_element_type(e, b->dtype), (uint64_t)b->scratch);
+    LLVMValueRef at =
+        LLVMBuildAlloca(e->builder, type, b->name ? b->name : "scratch");
+    LLVMSetAlignment(at, PTL_BUFFER_ALIGN);
+    return at;
+}
+
 /* Base pointers of the buffers, read once from the argument array. */
 static void load_buffers(llvm_emitter *e, LLVMValueRef args)
 {
     LLVMMetadataRef none = LLVMMDNodeInContext2(e->context, NULL, 0);
     unsigned kind =
         LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
+    int argument = 0;
     for (int i = 0; i < e->kernel->buffers.count; i++) {
-        const char *name = e->kernel->buffers.data[i].name;
-        LLVMValueRef at = llvm_gep(e, e->ptr, args, llvm_i64(e, i), "");
+        const kern_buffer *b = &e->kernel->buffers.data[i];
+        const char *name = b->name;
+        if (b->scratch) {
+            e->buffers[i] = make_scratch(e, b);
+            continue;
+        }
+        LLVMValueRef at =
+            llvm_gep(e, e->ptr, args, llvm_i64(e, argument++), "");
         e->buffers[i] =
             LLVMBuildLoad2(e->builder, e->ptr, at, name ? name : "buffer");
         LLVMSetMetadata(e->buffers[i], kind,

@@ -9,7 +9,7 @@
 
 enum { LINE = 64 }; /* bytes that travel together to and from the caches */
 
-static LLVMTypeRef element_type(const llvm_emitter *e, ptl_dtype dtype)
+LLVMTypeRef llvm_element_type(const llvm_emitter *e, ptl_dtype dtype)
 {
     switch (dtype) {
     case PTL_F32: return e->f32;
@@ -26,7 +26,7 @@ static LLVMTypeRef element_type(const llvm_emitter *e, ptl_dtype dtype)
 static llvm_access access_of(llvm_emitter *e, const kern_memory *at, int lanes)
 {
     ptl_dtype dtype = e->kernel->buffers.data[at->buffer].dtype;
-    LLVMTypeRef element = element_type(e, dtype);
+    LLVMTypeRef element = llvm_element_type(e, dtype);
     return (llvm_access){
         .element = element,
         .type = lanes == 1 ? element : LLVMVectorType(element, (unsigned)lanes),
@@ -233,12 +233,25 @@ static LLVMValueRef load_access(llvm_emitter *e, llvm_access *a,
     return a->mask ? load_gather(e, a, other, name) : load_each(e, a);
 }
 
+/* Beyond the end of the memory it does nothing. */
+static void prefetch(llvm_emitter *e, const llvm_access *a, int64_t ahead)
+{
+    LLVMValueRef args[] = {
+        llvm_gep(e, a->element, a->at, llvm_i64(e, ahead), ""),
+        LLVMConstInt(e->i32, 0, false),  /* for reading, */
+        LLVMConstInt(e->i32, 3, false),  /* into the nearest cache */
+        LLVMConstInt(e->i32, 1, false)}; /* of data */
+    llvm_call_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4, "");
+}
+
 LLVMValueRef llvm_emit_load(llvm_emitter *e, const kern_value *v)
 {
     const char *name = v->name ? v->name : "";
     llvm_access a = access_of(e, &v->memory, v->lanes);
     PTL_ASSERT(a.lanes <= MAX_LANES);
     LLVMValueRef other = LLVMConstNull(a.type);
+    if (v->memory.ahead)
+        prefetch(e, &a, v->memory.ahead);
     if (v->memory.other)
         other = to_memory(e, llvm_use(e, v->memory.other), v, a.type);
     return from_memory(e, load_access(e, &a, other, name), v, name);

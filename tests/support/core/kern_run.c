@@ -12,8 +12,8 @@
 
 typedef struct machine {
     const kern_kernel *kernel;
-    void *const *buffers;
-    const int64_t *sizes;
+    void **buffers; /* scratch included */
+    int64_t *sizes; /* NULL: unknown */
     void **values; /* by id */
     void **locals; /* by id */
     int64_t task;
@@ -395,10 +395,35 @@ static void run_direct(machine *m)
                 direct_element(m, part, t, i, j);
 }
 
+static void open_buffers(machine *m, void *const *args, const int64_t *sizes)
+{
+    int count = m->kernel->buffers.count, argument = 0;
+    m->buffers = calloc((size_t)count + 1, sizeof *m->buffers);
+    m->sizes = sizes ? calloc((size_t)count + 1, sizeof *m->sizes) : NULL;
+    PTL_ASSERT(m->buffers && (m->sizes || !sizes));
+    for (int i = 0; i < count; i++) {
+        const kern_buffer *b = &m->kernel->buffers.data[i];
+        if (sizes)
+            m->sizes[i] = b->scratch ? b->scratch : sizes[argument];
+        m->buffers[i] =
+            b->scratch ? calloc((size_t)b->scratch, 8) : args[argument++];
+    }
+}
+
+static void close_buffers(machine *m)
+{
+    for (int i = 0; i < m->kernel->buffers.count; i++)
+        if (m->kernel->buffers.data[i].scratch)
+            free(m->buffers[i]);
+    free(m->buffers);
+    free(m->sizes);
+}
+
 void kern_run(const kern_kernel *k, void *const *buffers, const int64_t *sizes,
               int64_t begin, int64_t end)
 {
-    machine m = {k, buffers, sizes, NULL, NULL, 0};
+    machine m = {.kernel = k};
+    open_buffers(&m, buffers, sizes);
     m.values = calloc((size_t)k->value_count + 1, sizeof *m.values);
     m.locals = calloc((size_t)k->local_count + 1, sizeof *m.locals);
     PTL_ASSERT(m.values && m.locals);
@@ -416,4 +441,5 @@ void kern_run(const kern_kernel *k, void *const *buffers, const int64_t *sizes,
         free(m.locals[i]);
     free(m.values);
     free(m.locals);
+    close_buffers(&m);
 }

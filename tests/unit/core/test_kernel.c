@@ -46,6 +46,31 @@ static void text_names_all_a_generator_reads(void **state)
     kern_module_free(m);
 }
 
+static void text_shows_scratch_order_and_what_lies_ahead(void **state)
+{
+    (void)state;
+    static const uint8_t order[] = {3, 0};
+    kern_module *m = kern_module_new();
+    kern_kernel *k = kern_kernel_new(m, "pair", 1);
+    int row = kern_scratch_add(k, "row", PTL_F32, 8);
+    kern_builder b = kern_begin(k);
+    kern_value *zero = kern_int(&b, KERN_I64, 1, 0);
+    kern_memory at = {.buffer = row, .offset = zero, .stride = 1, .ahead = 64};
+    kern_value *x = kern_load(&b, at, 2);
+    at.ahead = 0;
+    kern_store(&b, at, kern_shuffle(&b, x, x, order, 2));
+    ptl_str out = {0};
+    kern_print(m, &out);
+    assert_string_equal(str_text(&out),
+                        "kernel pair tasks 1\n"
+                        "  scratch 0:row f32[8]\n"
+                        "  v1: f32x2 = load 0:row[i64(0) + lane*1] ahead 64\n"
+                        "  v2: f32x2 = shuffle v1, v1 to 3 0\n"
+                        "  store 0:row[i64(0) + lane*1] = v2\n");
+    str_fini(&out);
+    kern_module_free(m);
+}
+
 static void verifier_accepts_what_the_builder_makes(void **state)
 {
     (void)state;
@@ -129,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_names_all_a_generator_reads),
+        cmocka_unit_test(text_shows_scratch_order_and_what_lies_ahead),
         cmocka_unit_test(verifier_accepts_what_the_builder_makes),
         cmocka_unit_test(verifier_finds_a_changed_type),
         cmocka_unit_test(

@@ -390,6 +390,39 @@ static void a_streamed_result_is_stored_like_any_other(void **state)
     kern_module_free(m);
 }
 
+/* y = x backwards by way of scratch, which comes before both in the kernel but
+ * is no argument; what lies ahead of x is asked for. */
+static void scratch_is_no_argument(void **state)
+{
+    (void)state;
+    float x[N], y[N];
+    kern_module *m = kern_module_new();
+    kern_kernel *k = kern_kernel_new(m, "turn", 1);
+    kern_scratch_add(k, "row", PTL_F32, LANES);
+    kern_buffer_add(k, "x", PTL_F32, false);
+    kern_buffer_add(k, "y", PTL_F32, true);
+    kern_builder b = kern_begin(k);
+    kern_memory from = at(1, i64(&b, 0), 1);
+    from.ahead = 1000000;
+    kern_store(&b, at(0, i64(&b, LANES - 1), -1), kern_load(&b, from, LANES));
+    kern_store(&b, at(2, i64(&b, 0), 1),
+               kern_load(&b, at(0, i64(&b, 0), 1), LANES));
+    for (const char *const *cpu = test_levels(); *cpu; cpu++) {
+        llvm_code *code = test_compile(m, *cpu);
+        void *args[] = {x, y};
+        for (int i = 0; i < N; i++)
+            x[i] = (float)(i + 1);
+        llvm_entry(code, 0)(args, 0, 1);
+        for (int i = 0; i < LANES; i++)
+            assert_true(y[i] == x[LANES - 1 - i]);
+        llvm_code_release(code);
+    }
+    ptl_str text = test_emit(m, "native", false);
+    assert_non_null(strstr(str_text(&text), "llvm.prefetch"));
+    str_fini(&text);
+    kern_module_free(m);
+}
+
 static void a_streamed_kernel_ends_with_a_fence(void **state)
 {
     (void)state;
@@ -539,6 +572,7 @@ int main(void)
         cmocka_unit_test(every_shape_of_access),
         cmocka_unit_test(a_strided_access_stays_within_its_lanes),
         cmocka_unit_test(a_streamed_result_is_stored_like_any_other),
+        cmocka_unit_test(scratch_is_no_argument),
         cmocka_unit_test(a_streamed_kernel_ends_with_a_fence),
         cmocka_unit_test(masked_lanes_touch_nothing),
         cmocka_unit_test(dumps_carry_the_kernels_names),
