@@ -30,7 +30,8 @@ int build_buffer(build *k, int buffer, bool written)
     vec_push(k->module->arena, &k->bound->buffers, home);
     if (b->in_row)
         return kern_scratch_add(k->kernel, b->name, b->dtype,
-                                sched_row_elements(k->step, b));
+                                sched_row_elements(k->step, b) *
+                                    k->rows_at_once);
     int added = kern_buffer_add(k->kernel, b->name, b->dtype, written);
     k->kernel->buffers.data[added].streamed = written && k->step->streams;
     return added;
@@ -42,7 +43,11 @@ kern_module *kern_build(const sched_schedule *s, kern_bound **bound)
     *bound = ARENA_ARRAY(m->arena, kern_bound, s->steps.count + 1);
     for (int i = 0; i < s->steps.count; i++) {
         const sched_step *step = s->steps.data[i];
-        build k = {.s = s, .step = step, .module = m, .bound = &(*bound)[i]};
+        build k = {.s = s,
+                   .step = step,
+                   .module = m,
+                   .bound = &(*bound)[i],
+                   .rows_at_once = 1};
         k.scratch = arena_new();
         k.kernel = kern_kernel_new(m, step->name, 1);
         k.bound->kernel = k.kernel;

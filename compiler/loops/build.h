@@ -32,6 +32,7 @@ typedef struct build {
     kern_builder b;
     kern_type real;
     int lanes;          /* of a full vector */
+    int rows_at_once;   /* ROWS: scratch holds so many rows */
     ptl_arena *scratch; /* ends with the kernel */
 } build;
 
@@ -61,6 +62,7 @@ typedef struct emit {
     kern_value **memo;    /* by expression id */
     VEC(int) log;         /* what is in it, in order */
     kern_value **forward; /* by node id: values still in registers */
+    int row;              /* which of the rows at once */
     /* By node id: how far ahead of a read the next row lies; NULL: unknown. */
     int64_t *ahead;
     /* Reads in another way; NULL: emit_read() does it. */
@@ -115,7 +117,7 @@ typedef struct nest {
     sched_loop loops[IR_MAX_VARS]; /* the lane loop last */
     int count;
     bool has_lanes;
-    int jam; /* vectors side by side in the main loop */
+    int jam;  /* vectors (or single steps) side by side in the last loop */
     int flat; /* from this loop on each value is code of its own */
     kern_value *lo[IR_MAX_VARS], *hi[IR_MAX_VARS]; /* NULL: 0 and extent */
     uint32_t unbound;  /* variables that get values only inside the body */
@@ -136,7 +138,7 @@ nest_cut nest_plan(const nest *n, double work, int limit);
 /* Fixes what the cut fixes, given the number of the task. */
 void nest_enter(nest *n, const nest_cut *cut, kern_value *task);
 void nest_run(nest *n, int first);
-/* Moves the lane variable to copy `copy`; undone by nest_uncopy(). */
+/* Moves the last loop's variable to copy `copy`; undone by nest_uncopy(). */
 kern_value *nest_copy(nest *n, int copy);
 void nest_uncopy(nest *n, kern_value *saved);
 

@@ -16,6 +16,7 @@ typedef struct map_ctx {
     const int *buffers;
     window window;
     turn turn;
+    bool keeps; /* values stay known: there is one for the whole row */
 } map_ctx;
 
 static void map_body(nest *n, int copies, void *ctx)
@@ -33,7 +34,8 @@ static void map_body(nest *n, int copies, void *ctx)
         emit_place place;
         emit_result_place(e, c->nodes[i], &place);
         emit_store(e, c->buffers[i], &place, values[i]);
-        e->forward[c->nodes[i]->id] = NULL;
+        if (!c->keeps)
+            e->forward[c->nodes[i]->id] = NULL;
     }
 }
 
@@ -97,6 +99,7 @@ void build_map_inside(build *k, emit *e, ir_node *n, const sched_space *space,
     nest inner;
     map_ctx c = {.k = k, .e = e, .nodes = &n, .count = 1, .buffers = &target};
     map_nest(&c, space, &inner);
+    c.keeps = space->count == 0 && n->type.rank == k->step->row_rank;
     int mark = emit_mark(e);
     nest_run(&inner, 0);
     emit_rewind(e, mark);

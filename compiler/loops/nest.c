@@ -30,6 +30,12 @@ static int64_t rounded_up(int64_t x, int64_t to)
     return (x + to - 1) / to * to;
 }
 
+/* How far one step of the last loop goes. */
+static int64_t width(const nest *n)
+{
+    return n->has_lanes ? n->e->lanes : 1;
+}
+
 nest_cut nest_plan(const nest *n, double work, int limit)
 {
     double wish = work / BUILD_TASK_WORK;
@@ -47,8 +53,8 @@ nest_cut nest_plan(const nest *n, double work, int limit)
         int64_t chunks = (wanted + cut.tasks - 1) / cut.tasks;
         chunks = chunks < extent ? chunks : extent;
         cut.chunk = (extent + chunks - 1) / chunks;
-        if (n->has_lanes && i + 1 == n->count)
-            cut.chunk = rounded_up(cut.chunk, (int64_t)n->e->lanes * n->jam);
+        if (i + 1 == n->count)
+            cut.chunk = rounded_up(cut.chunk, width(n) * n->jam);
         cut.chunks = (extent + cut.chunk - 1) / cut.chunk;
         cut.tasks *= cut.chunks;
         break;
@@ -96,17 +102,20 @@ void nest_enter(nest *n, const nest_cut *cut, kern_value *task)
 kern_value *nest_copy(nest *n, int copy)
 {
     emit *e = n->e;
-    kern_value *saved = n->has_lanes ? e->var[e->lane_var] : NULL;
-    if (copy && saved)
-        e->var[e->lane_var] = kern_op2(e->b, KERN_ADD, saved,
-                                       number(n, (int64_t)copy * e->lanes));
+    if (n->count == 0 || (!n->has_lanes && n->jam == 1))
+        return NULL;
+    int var = n->loops[n->count - 1].var;
+    kern_value *saved = e->var[var];
+    if (copy)
+        e->var[var] = kern_op2(e->b, KERN_ADD, saved,
+                               number(n, (int64_t)copy * width(n)));
     return saved;
 }
 
 void nest_uncopy(nest *n, kern_value *saved)
 {
     if (saved)
-        n->e->var[n->e->lane_var] = saved;
+        n->e->var[n->loops[n->count - 1].var] = saved;
 }
 
 /* ---------- running ---------- */
@@ -140,8 +149,7 @@ static void run_full(nest *n, kern_value *lo, kern_value *hi, int copies)
 {
     const sched_loop *loop = &n->loops[n->count - 1];
     int mark = emit_mark(n->e);
-    kern_value *at =
-        kern_loop(n->e->b, lo, hi, (int64_t)copies * n->e->lanes, 0);
+    kern_value *at = kern_loop(n->e->b, lo, hi, (int64_t)copies * width(n), 0);
     set_var(n, loop, at);
     n->body(n, copies, n->ctx);
     emit_rewind(n->e, mark);
@@ -167,7 +175,7 @@ static void run_rest(nest *n, kern_value *lo, kern_value *hi)
 static void run_lanes(nest *n, kern_value *lo, kern_value *hi)
 {
     const sched_loop *loop = &n->loops[n->count - 1];
-    int64_t lanes = n->e->lanes;
+    int64_t lanes = width(n);
     if (n->jam > 1 && loop->extent >= lanes * n->jam) {
         kern_value *wide = whole_steps(n, lo, hi, lanes * n->jam);
         run_full(n, lo, wide, n->jam);
@@ -220,7 +228,7 @@ void nest_run(nest *n, int first)
     const sched_loop *loop = &n->loops[first];
     kern_value *lo = n->lo[first] ? n->lo[first] : number(n, 0);
     kern_value *hi = n->hi[first] ? n->hi[first] : number(n, loop->extent);
-    if (n->has_lanes && first + 1 == n->count) {
+    if ((n->has_lanes || n->jam > 1) && first + 1 == n->count) {
         run_lanes(n, lo, hi);
         return;
     }

@@ -179,18 +179,30 @@ void emit_subscripts(emit *e, const ir_type *type, const ir_sub *subs,
     place_axes(e, type, subs, 0, count, guarded, out);
 }
 
-/* Leading axes that no address has, since only the row at hand exists. */
-static int axes_gone(const emit *e, const ir_node *n)
+/* The buffer of `n` where only the rows at hand exist, else NULL. */
+static const sched_buffer *row_of(const emit *e, const ir_node *n)
 {
     const build *k = e->k;
     int home = sched_home(k->s, k->step->scope->node_buffer[n->id]);
-    return k->s->buffers.data[home].in_row ? k->step->row_rank : 0;
+    const sched_buffer *b = &k->s->buffers.data[home];
+    return b->in_row ? b : NULL;
+}
+
+/* To the row among those at hand. */
+static void move_to_row(emit *e, const sched_buffer *b, emit_place *out)
+{
+    int64_t size = sched_row_elements(e->k->step, b);
+    out->offset = kern_op2(e->b, KERN_ADD, out->offset,
+                           kern_int(e->b, KERN_I64, 1, e->row * size));
 }
 
 void emit_read_place(emit *e, const ir_expr *read, emit_place *out)
 {
-    place_axes(e, &read->node->type, read->subs, axes_gone(e, read->node),
+    const sched_buffer *row = row_of(e, read->node);
+    place_axes(e, &read->node->type, read->subs, row ? e->k->step->row_rank : 0,
                read->sub_count, read->outside != NULL, out);
+    if (row)
+        move_to_row(e, row, out);
 }
 
 static void own_axes(emit *e, const ir_type *type, int first, emit_place *out)
@@ -214,10 +226,13 @@ void emit_own_place(emit *e, const ir_type *type, emit_place *out)
 void emit_result_place(emit *e, const ir_node *n, emit_place *out)
 {
     const sched_store *store = sched_store_of(e->k->step->scope, n);
-    if (!store) {
-        own_axes(e, &n->type, axes_gone(e, n), out);
+    const sched_buffer *row = row_of(e, n);
+    if (!store)
+        own_axes(e, &n->type, row ? e->k->step->row_rank : 0, out);
+    if (row)
+        move_to_row(e, row, out);
+    if (!store)
         return;
-    }
     const ir_type *type = &store->scatter->type;
     emit_subscripts(e, type, store->piece->subs, type->rank, false, out);
 }

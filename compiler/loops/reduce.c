@@ -193,6 +193,13 @@ static void add_exponentials(joint *j, nest *outer, int copies,
                              kern_log(r->e->b, sums[c]));
 }
 
+/* Is there one result for the whole row? Later members need not read it. */
+static bool is_row_value(const reducer *r)
+{
+    const sched_step *step = r->k->step;
+    return step->kind == SCHED_STEP_ROWS && r->n->type.rank == step->row_rank;
+}
+
 /* Reduces for `copies` vectors of outputs (or one output), and stores. */
 static void reduce_outputs(nest *outer, int copies, void *ctx)
 {
@@ -212,6 +219,8 @@ static void reduce_outputs(nest *outer, int copies, void *ctx)
         if (r->n->comp.reduce == IR_LSE)
             add_exponentials(j, outer, copies, result);
         e->lane_var = lane_var;
+        if (outer->count == 0 && is_row_value(r))
+            e->forward[r->n->id] = result[0];
         for (int c = 0; c < copies; c++) {
             emit_place place;
             kern_value *saved = nest_copy(outer, c);

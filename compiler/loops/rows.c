@@ -5,12 +5,17 @@
  * one wrote the next finds in the nearest cache.
  */
 #include "loops/build.h"
+#include <string.h>
+
+enum { ROWS_AT_ONCE = 4, SHORT_ROW = 256, FEW_MEMBERS = 8 };
 
 typedef struct rows_ctx {
     build *k;
     emit *e;
     const int *targets;
-    int64_t **ahead; /* by member, then by node: see prefetch_in() */
+    int64_t **ahead; /* by member, then by node: see plan_rows_ahead() */
+    kern_value **forward[ROWS_AT_ONCE]; /* by row at once, then by node */
+    size_t forward_size;
 } rows_ctx;
 
 /* ---------- the next row ---------- */
@@ -88,23 +93,61 @@ static void enter_member(rows_ctx *c, const ir_node *n, int64_t *ahead)
         e->var[v] = kern_int(e->b, KERN_I64, 1, n->comp.vars[v].lo);
 }
 
+static void run_member(rows_ctx *c, int i)
+{
+    const sched_step *step = c->k->step;
+    const sched_member *m = &step->members[i];
+    ir_node *n = step->nodes[i];
+    enter_member(c, n, c->ahead[i]);
+    if (n->comp.reduce == IR_MAP)
+        build_map_inside(c->k, c->e, n, &m->space, c->targets[i]);
+    else
+        build_reduce_inside(c->k, c->e, n, &m->space, &m->reduction,
+                            c->targets[i]);
+}
+
+/* Each member for all rows at once: what one row waits for, others fill. */
 static void row_body(nest *rows, int copies, void *ctx)
 {
     rows_ctx *c = ctx;
+    emit *e = c->e;
     const sched_step *step = c->k->step;
-    (void)rows;
-    (void)copies;
+    kern_value **forward = e->forward;
+    for (int row = 0; row < copies; row++)
+        memset(c->forward[row], 0, c->forward_size);
+    for (int i = 0; i < step->node_count; i++)
+        for (int row = 0; row < copies; row++) {
+            kern_value *saved = nest_copy(rows, row);
+            e->row = row;
+            e->forward = c->forward[row];
+            run_member(c, i);
+            nest_uncopy(rows, saved);
+        }
+    e->forward = forward;
+    e->row = 0;
+    e->lane_var = -1;
+}
+
+/* Rows so short that their work is less than what it waits for. */
+static int rows_at_once(const sched_step *step)
+{
+    int64_t rows = 1, longest = 0;
+    for (int v = 0; v < step->row_rank; v++)
+        rows *= step->nodes[0]->type.dims[v];
     for (int i = 0; i < step->node_count; i++) {
-        ir_node *n = step->nodes[i];
-        const sched_member *m = &step->members[i];
-        enter_member(c, n, c->ahead[i]);
-        if (n->comp.reduce == IR_MAP)
-            build_map_inside(c->k, c->e, n, &m->space, c->targets[i]);
-        else
-            build_reduce_inside(c->k, c->e, n, &m->space, &m->reduction,
-                                c->targets[i]);
+        int64_t volume = ir_volume(&step->nodes[i]->comp) / rows;
+        longest = volume > longest ? volume : longest;
     }
-    c->e->lane_var = -1;
+    bool is_short = longest <= SHORT_ROW && step->node_count <= FEW_MEMBERS;
+    return is_short ? ROWS_AT_ONCE : 1;
+}
+
+static void init_forward(rows_ctx *c)
+{
+    size_t nodes = (size_t)c->k->step->scope->graph->nodes.count + 1;
+    c->forward_size = nodes * sizeof **c->forward;
+    for (int row = 0; row < c->k->rows_at_once; row++)
+        c->forward[row] = ARENA_ARRAY(c->k->scratch, kern_value *, nodes);
 }
 
 void build_rows(build *k)
@@ -121,13 +164,17 @@ void build_rows(build *k)
         work += (double)ir_volume(&step->nodes[i]->comp) *
                 sched_cost(step->nodes[i]->comp.body);
     emit e;
+    k->rows_at_once = rows_at_once(step);
     emit_init(&e, k, first->vars, first->var_count);
     int *targets = ARENA_ARRAY(k->scratch, int, step->node_count);
     for (int i = 0; i < step->node_count; i++)
         targets[i] = build_buffer(k, step->targets[i], true);
-    rows_ctx c = {k, &e, targets, plan_rows_ahead(k)};
+    rows_ctx c = {
+        .k = k, .e = &e, .targets = targets, .ahead = plan_rows_ahead(k)};
+    init_forward(&c);
     nest n;
     nest_init(&n, &e, loops, count, -1);
+    n.jam = k->rows_at_once;
     n.body = row_body;
     n.ctx = &c;
     nest_cut cut = nest_plan(&n, work, count);

@@ -225,6 +225,23 @@ CASE(reductions_over_one_domain, false,
      "output e = e;\noutput f = f;\noutput g = g;\noutput h = h;\n"
      "output k = k;\n")
 
+/* Several rows at once and what is left of them; values of a row that later
+ * members read from a register, from the row beside the task, and shifted. */
+CASE(short_rows, false,
+     "input x: real[3, 7, 40] generic f32;\n"
+     "input d: real[3, 7, 40] generic f32;\n"
+     "comp m[a:3, b:7 | j:0..40] = max x[a, b, j];\n"
+     "comp e[a:3, b:7, j:40] = exp(x[a, b, j] - m[a, b]);\n"
+     "comp s[a:3, b:7 | j:0..40] = sum e[a, b, j];\n"
+     "comp r[a:3, b:7] = 1.0 / s[a, b];\n"
+     "comp p[a:3, b:7, j:40] = e[a, b, j] * r[a, b];\n"
+     "comp t[a:3, b:7 | j:0..40] = sum p[a, b, j] * d[a, b, j];\n"
+     "comp g[a:3, b:7, j:40] = p[a, b, j] * (d[a, b, j] - t[a, b]) "
+     "+ e[a, b, j - 1 else 0.5];\n"
+     "comp w[a:3, b:7 | j:0..40] below 40 = argmax e[a, b, 39 - j];\n"
+     "comp v[a:3, b:7, j:40] = j == w[a, b] ? 1.0 : e[a, b, j];\n"
+     "output g = g;\noutput p = p;\noutput v = v;\n")
+
 CASE(a_layer_norm_row_by_row, false,
      "input x: real[6, 20, 96] generic f32;\n"
      "input g: real[96] param f32;\n"
@@ -543,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_large_sum_in_chunks),
         cmocka_unit_test(softmax_by_hand),
         cmocka_unit_test(reductions_over_one_domain),
+        cmocka_unit_test(short_rows),
         cmocka_unit_test(a_layer_norm_row_by_row),
         cmocka_unit_test(a_cross_entropy_and_its_derivative),
         cmocka_unit_test(a_product),
