@@ -242,6 +242,14 @@ CASE(short_rows, false,
      "comp v[a:3, b:7, j:40] = j == w[a, b] ? 1.0 : e[a, b, j];\n"
      "output g = g;\noutput p = p;\noutput v = v;\n")
 
+/* A member that turns what it reads, of whom only the row at hand exists. */
+CASE(a_turned_row, false,
+     "input x: real[10, 20, 24] generic f32;\n"
+     "comp e[n:10, j:24, i:20] = exp(x[n, i, j]);\n"
+     "comp s[n:10 | j:0..24, i:0..20] = sum e[n, j, i];\n"
+     "comp y[n:10, j:24, i:20] = e[n, j, i] / s[n];\n"
+     "output y = y;\n")
+
 CASE(a_layer_norm_row_by_row, false,
      "input x: real[6, 20, 96] generic f32;\n"
      "input g: real[96] param f32;\n"
@@ -561,6 +569,7 @@ int main(void)
         cmocka_unit_test(softmax_by_hand),
         cmocka_unit_test(reductions_over_one_domain),
         cmocka_unit_test(short_rows),
+        cmocka_unit_test(a_turned_row),
         cmocka_unit_test(a_layer_norm_row_by_row),
         cmocka_unit_test(a_cross_entropy_and_its_derivative),
         cmocka_unit_test(a_product),
