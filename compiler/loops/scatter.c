@@ -134,6 +134,35 @@ static int lane_axis(const scatterer *s, const bool *parallel)
     return best;
 }
 
+/*
+ * Where all axes but the lanes' must run in order (an embedding's gradient: the
+ * tokens), tasks take strips of the lanes' axis: each goes through all sources,
+ * and no two meet.
+ */
+enum { LEAST_STRIP = 128, MOST_STRIPS = 16 };
+
+static nest_cut cut_lanes(nest *n, double work)
+{
+    int last = n->count - 1;
+    int64_t extent = n->loops[last].extent;
+    double wanted = work / BUILD_TASK_WORK;
+    int64_t strips = wanted < MOST_STRIPS ? (int64_t)wanted : MOST_STRIPS;
+    strips = strips < extent / LEAST_STRIP ? strips : extent / LEAST_STRIP;
+    nest_cut cut = {.lead = -1, .chunk = extent, .chunks = 1, .tasks = 1};
+    if (strips < 2)
+        return cut;
+    int64_t lanes = n->e->lanes;
+    cut.chunk = ((extent + strips - 1) / strips + lanes - 1) / lanes * lanes;
+    cut.tasks = cut.chunks = (extent + cut.chunk - 1) / cut.chunk;
+    kern_builder *b = n->e->b;
+    kern_value *size = kern_int(b, KERN_I64, 1, cut.chunk);
+    n->lo[last] = kern_op2(b, KERN_MUL, kern_task(b), size);
+    n->hi[last] =
+        kern_op2(b, KERN_MIN, kern_op2(b, KERN_ADD, n->lo[last], size),
+                 kern_int(b, KERN_I64, 1, extent));
+    return cut;
+}
+
 void build_scatter(build *k)
 {
     const ir_node *node = k->step->nodes[0];
@@ -151,6 +180,8 @@ void build_scatter(build *k)
     s.source =
         build_buffer(k, k->step->scope->node_buffer[piece->source->id], false);
     s.out = build_buffer(k, k->step->targets[0], true);
+    if (!node->disjoint) /* what it adds to is read as well */
+        build_buffer(k, k->step->targets[0], false);
     int64_t count = ir_element_count(type);
     if (count == 0)
         return;
@@ -166,7 +197,9 @@ void build_scatter(build *k)
     nest_init(&n, &e, loops, loop_count, lane);
     n.body = add_element;
     n.ctx = &s;
-    nest_cut cut = nest_plan(&n, (double)count * 8, cuttable);
+    double work = (double)count * 8;
+    bool strips = cuttable == 0 && lane >= 0;
+    nest_cut cut = strips ? cut_lanes(&n, work) : nest_plan(&n, work, cuttable);
     k->kernel->task_count = cut.tasks;
     nest_enter(&n, &cut, kern_task(&k->b));
     nest_run(&n, cut.lead < 0 ? 0 : cut.lead);

@@ -104,7 +104,16 @@ static ptl_program *compile(const ir_graph *g, const bench_options *o,
 }
 
 /* Small numbers everywhere: what they are does not matter, what they are not
- * (denormals, NaN) does. */
+ * (denormals, NaN, one index over and over) does. */
+static void fill(const ptl_buffer *b, void *to)
+{
+    int64_t bound = b->idx_bound ? b->idx_bound : 2;
+    for (int64_t e = 0; b->dtype == PTL_F32 && e < b->size_bytes / 4; e++)
+        ((float *)(void *)to)[e] = (float)(e % 97) * 0.01f + 0.1f;
+    for (int64_t e = 0; b->dtype == PTL_I32 && e < b->size_bytes / 4; e++)
+        ((int32_t *)(void *)to)[e] = (int32_t)(e * 7919 % bound);
+}
+
 static void bind_all(ptl_run *run)
 {
     const ptl_program *p = run_program(run);
@@ -115,8 +124,7 @@ static void bind_all(ptl_run *run)
         char *at = memory_map((size_t)b->size_bytes);
         if (!at)
             stop("out of memory");
-        for (int64_t e = 0; b->dtype == PTL_F32 && e < b->size_bytes / 4; e++)
-            ((float *)(void *)at)[e] = (float)(e % 97) * 0.01f + 0.1f;
+        fill(b, at);
         run_bind(run, i, at);
     }
 }

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -331,6 +332,38 @@ CASE(disjoint_phases, false,
 
 /* Windows that fill what they are stored to: two and three phases, whole
  * vectors and the rest of one; a window that fills nothing side by side. */
+/* Tokens in order, strips of the rows they lead to as tasks. */
+CASE(an_embedding_gradient, false,
+     "input dy: real[30, 40, 200] generic f32;\n"
+     "input tok: int(9)[30, 40] data i32;\n"
+     "scatter de: real[9, 200] {\n"
+     "  [n, t, d] at [tok[n, t], d] += dy;\n};\n"
+     "output de = de;\n")
+
+/* Zeros are stored around the caches, what is added to them is not. */
+static void what_a_step_reads_is_not_streamed(void **state)
+{
+    (void)state;
+    graph_case *c = graph_case_new("input dy: real[4000, 20] generic f32;\n"
+                                   "input tok: int(500000)[4000] data i32;\n"
+                                   "scatter de: real[500000, 20] {\n"
+                                   "  [n, d] at [tok[n], d] += dy;\n};\n"
+                                   "output de = de;\n",
+                                   1, false);
+    compile_options options = {.verify = true};
+    ptl_str text = {0};
+    ptl_error err = {0};
+    assert_int_equal(compile_emit(c->graph, "kernels", &options, &text, &err),
+                     PTL_OK);
+    const char *fill = strstr(str_text(&text), "kernel fill.de");
+    const char *scatter = strstr(str_text(&text), "kernel scatter.de");
+    assert_true(fill && scatter && fill < scatter);
+    assert_true(strstr(fill, "written streamed") < scatter);
+    assert_null(strstr(scatter, "streamed"));
+    str_fini(&text);
+    graph_case_free(c);
+}
+
 CASE(windows_stored_through_a_scatter, true,
      "input x: real[3, 5, 14, 14] generic f32;\n"
      "input t: int(4)[3, 5, 14, 14] data i32;\n"
@@ -578,6 +611,8 @@ int main(void)
         cmocka_unit_test(a_padded_strided_convolution),
         cmocka_unit_test(a_product_of_inlined_operands),
         cmocka_unit_test(disjoint_phases),
+        cmocka_unit_test(an_embedding_gradient),
+        cmocka_unit_test(what_a_step_reads_is_not_streamed),
         cmocka_unit_test(windows_stored_through_a_scatter),
         cmocka_unit_test(reductions_stored_through_a_scatter),
         cmocka_unit_test(a_max_pool_and_its_gradient),
