@@ -1,33 +1,80 @@
 /*
- * summary.c - see summary.h. Everything is read off compiled programs, one for
- * the file's batch and one for twice it; nothing is run.
+ * summary.c - see summary.h. Everything is read off compiled programs, those
+ * for the file's batch and those for twice it; nothing is run. Where the
+ * beginnings of the data files are there, they tell what the records are like.
  */
 #include "summary.h"
 #include "job_build.h"
+#include "runtime/data.h"
+#include "runtime/prefetch.h"
+#include "runtime/run.h"
 #include <stdio.h>
 #include <string.h>
 
 typedef struct cost {
     int64_t flops, bytes; /* of one step */
-    int64_t memory;       /* arena, parameters, slots, one batch */
+    int64_t memory;       /* of a run: see runtime/README.md, peak_bytes */
 } cost;
+
+static bool build(ptl_job *job, ptl_program_kind kind, int64_t rows,
+                  const ptl_job_source *source, ptl_program **out,
+                  ptl_error *err)
+{
+    data_preview p;
+    data_options options = {.f64 = job->f64};
+    bool seen = data_preview_open(source, &options, &p);
+    ptl_status st = job->build(job, kind, rows, seen ? p.raw : NULL,
+                               seen ? p.count : 0, out, err);
+    data_preview_close(&p);
+    return st == PTL_OK;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What programs other than the training step add. */
+static bool memory_of(ptl_job *job, ptl_program_kind kind, int64_t rows,
+                      const ptl_job_source *source, program_memory *out,
+                      ptl_error *err)
+{
+    ptl_program *p;
+    if (!build(job, kind, rows, source, &p, err))
+        return false;
+    *out = program_memory_of(p);
+    p->release(p);
+    return true;
+}
+
+static bool total_memory(ptl_job *job, int64_t rows, program_memory step,
+                         int64_t *out, ptl_error *err)
+{
+    program_memory init, eval = {0};
+    if (!memory_of(job, PTL_PROGRAM_INIT, rows, &job->train, &init, err))
+        return false;
+    if (job->eval.array_count > 0 &&
+        !memory_of(job, PTL_PROGRAM_EVAL, rows, &job->eval, &eval, err))
+        return false;
+    size_t arena = larger(step.arena, larger(init.arena, eval.arena));
+    *out = (int64_t)(arena + step.persistent + step.fixed + eval.fixed +
+                     prefetch_plan(rows, step.data) + eval.data);
+    return true;
+}
 
 static bool cost_of(ptl_job *job, int64_t rows, cost *out, ptl_error *err)
 {
     ptl_program *p;
-    if (job->build(job, PTL_PROGRAM_TRAIN, rows, NULL, 0, &p, err) != PTL_OK)
+    if (!build(job, PTL_PROGRAM_TRAIN, rows, &job->train, &p, err))
         return false;
-    *out = (cost){.memory = p->arena_bytes};
+    *out = (cost){0};
     for (int i = 0; i < p->step_count; i++) {
         out->flops += p->steps[i].flops;
         out->bytes += p->steps[i].bytes;
     }
-    for (int i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].role != PTL_ROLE_OUTPUT &&
-            p->buffers[i].role != PTL_ROLE_TRANSIENT)
-            out->memory += p->buffers[i].size_bytes;
+    program_memory step = program_memory_of(p);
     p->release(p);
-    return true;
+    return total_memory(job, rows, step, &out->memory, err);
 }
 
 /* 0 where the system does not tell. */

@@ -219,5 +219,10 @@ void prefetch_close(ptl_prefetch *p)
 
 size_t prefetch_bytes(const ptl_prefetch *p)
 {
-    return p->memory_bytes;
+    return memory_padded(p->memory_bytes);
+}
+
+size_t prefetch_plan(int64_t batch, size_t data)
+{
+    return SLOTS * (memory_padded((size_t)batch * sizeof(uint32_t)) + data);
 }

@@ -7,6 +7,7 @@
  * one huge page longer and the ends are given back.
  */
 #include "runtime/run.h"
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 static const size_t huge_page = (size_t)2 << 20;
@@ -45,7 +46,33 @@ static void *map_huge(size_t size)
 
 static size_t mapped_size(size_t size)
 {
-    return round_up(size ? size : 1, size < huge_page ? page : huge_page);
+    return round_up(size ? size : 1, page);
+}
+
+static _Atomic size_t in_use, most_in_use;
+
+static void count_block(size_t size)
+{
+    size_t now = atomic_fetch_add(&in_use, size) + size;
+    size_t most = atomic_load(&most_in_use);
+    while (now > most &&
+           !atomic_compare_exchange_weak(&most_in_use, &most, now))
+        ;
+}
+
+size_t memory_in_use(void)
+{
+    return atomic_load(&in_use);
+}
+
+size_t memory_peak(void)
+{
+    return atomic_load(&most_in_use);
+}
+
+void memory_peak_begin(void)
+{
+    atomic_store(&most_in_use, atomic_load(&in_use));
 }
 
 void *memory_map(size_t size_bytes)
@@ -53,11 +80,16 @@ void *memory_map(size_t size_bytes)
     if (size_bytes > (size_t)INT64_MAX - 2 * huge_page)
         return NULL;
     size_t size = mapped_size(size_bytes);
-    return size_bytes < huge_page ? map_bytes(size) : map_huge(size);
+    void *block = size_bytes < huge_page ? map_bytes(size) : map_huge(size);
+    if (block)
+        count_block(memory_padded(size_bytes));
+    return block;
 }
 
 void memory_unmap(void *memory, size_t size_bytes)
 {
-    if (memory)
-        munmap(memory, mapped_size(size_bytes));
+    if (!memory)
+        return;
+    munmap(memory, mapped_size(size_bytes));
+    atomic_fetch_sub(&in_use, memory_padded(size_bytes));
 }

@@ -15,7 +15,8 @@
 struct ptl_run {
     const ptl_program *program;
     ptl_pool *pool;
-    char *arena;   /* outputs and transients */
+    char *arena; /* outputs and transients; NULL: not there yet */
+    bool own_arena;
     char *scalars; /* PTL_BUFFER_ALIGN bytes for each buffer that is one */
     char *constants;
     size_t scalar_bytes, constant_bytes;
@@ -34,7 +35,7 @@ static int arg_total(const ptl_program *p)
     return total;
 }
 
-static ptl_status no_arena(const ptl_program *p, ptl_error *err)
+ptl_status run_no_arena(const ptl_program *p, ptl_error *err)
 {
     const ptl_buffer *largest = NULL;
     for (int i = 0; i < p->buffer_count; i++)
@@ -50,15 +51,13 @@ static ptl_status no_arena(const ptl_program *p, ptl_error *err)
 }
 
 /* Constants are copied: their bytes may be unaligned or end without padding. */
-static void place_buffers(ptl_run *run)
+static void place_constants(ptl_run *run)
 {
     const ptl_program *p = run->program;
     char *scalar = run->scalars, *constant = run->constants;
     for (int i = 0; i < p->buffer_count; i++) {
         const ptl_buffer *b = &p->buffers[i];
-        if (b->role == PTL_ROLE_OUTPUT || b->role == PTL_ROLE_TRANSIENT) {
-            run->data[i] = run->arena + b->arena_offset;
-        } else if (b->role == PTL_ROLE_SCALAR) {
+        if (b->role == PTL_ROLE_SCALAR) {
             run->data[i] = scalar;
             scalar += PTL_BUFFER_ALIGN;
         } else if (b->role == PTL_ROLE_CONSTANT) {
@@ -67,6 +66,18 @@ static void place_buffers(ptl_run *run)
                 memcpy(constant, b->constant, (size_t)b->size_bytes);
             constant += memory_padded((size_t)b->size_bytes);
         }
+    }
+}
+
+void run_give_arena(ptl_run *run, void *arena)
+{
+    const ptl_program *p = run->program;
+    run->arena = arena;
+    run->stale = true;
+    for (int i = 0; i < p->buffer_count; i++) {
+        const ptl_buffer *b = &p->buffers[i];
+        if (b->role == PTL_ROLE_OUTPUT || b->role == PTL_ROLE_TRANSIENT)
+            run->data[i] = run->arena + b->arena_offset;
     }
 }
 
@@ -81,8 +92,28 @@ static void measure(const ptl_program *p, ptl_run *run)
     }
 }
 
-ptl_status run_open(const ptl_program *program, ptl_pool *pool, ptl_run **out,
-                    ptl_error *err)
+program_memory program_memory_of(const ptl_program *program)
+{
+    ptl_run run = {0};
+    program_memory m = {0};
+    measure(program, &run);
+    m.fixed =
+        memory_padded(run.scalar_bytes) + memory_padded(run.constant_bytes);
+    m.arena = memory_padded((size_t)program->arena_bytes);
+    for (int i = 0; i < program->buffer_count; i++) {
+        const ptl_buffer *b = &program->buffers[i];
+        size_t size = memory_padded((size_t)b->size_bytes);
+        if (b->role == PTL_ROLE_DATA)
+            m.data += size;
+        if (b->role == PTL_ROLE_PARAM || b->role == PTL_ROLE_STATE ||
+            b->role == PTL_ROLE_SLOT)
+            m.persistent += size;
+    }
+    return m;
+}
+
+ptl_status run_open_without(const ptl_program *program, ptl_pool *pool,
+                            ptl_run **out, ptl_error *err)
 {
     ptl_status st = program_check(program, err);
     if (st != PTL_OK)
@@ -98,14 +129,29 @@ ptl_status run_open(const ptl_program *program, ptl_pool *pool, ptl_run **out,
     run->args = calloc((size_t)arg_total(program) + 1, sizeof *run->args);
     run->scalars = memory_map(run->scalar_bytes);
     run->constants = memory_map(run->constant_bytes);
-    run->arena = memory_map(memory_padded((size_t)program->arena_bytes));
-    if (!run->data || !run->args || !run->scalars || !run->constants ||
-        !run->arena) {
+    if (!run->data || !run->args || !run->scalars || !run->constants) {
         run_close(run);
-        return no_arena(program, err);
+        return run_no_arena(program, err);
     }
-    place_buffers(run);
+    place_constants(run);
     *out = run;
+    return PTL_OK;
+}
+
+ptl_status run_open(const ptl_program *program, ptl_pool *pool, ptl_run **out,
+                    ptl_error *err)
+{
+    ptl_status st = run_open_without(program, pool, out, err);
+    if (st != PTL_OK)
+        return st;
+    void *arena = memory_map((size_t)program->arena_bytes);
+    if (!arena) {
+        run_close(*out);
+        *out = NULL;
+        return run_no_arena(program, err);
+    }
+    run_give_arena(*out, arena);
+    (*out)->own_arena = true;
     return PTL_OK;
 }
 
@@ -113,7 +159,8 @@ void run_close(ptl_run *run)
 {
     if (!run)
         return;
-    memory_unmap(run->arena, memory_padded((size_t)run->program->arena_bytes));
+    if (run->own_arena)
+        memory_unmap(run->arena, (size_t)run->program->arena_bytes);
     memory_unmap(run->constants, run->constant_bytes);
     memory_unmap(run->scalars, run->scalar_bytes);
     free(run->data);

@@ -201,6 +201,7 @@ ptl_status log_event_start(train_log *log, const log_start *e, ptl_error *err)
     put_int(&j, "threads", e->threads);
     put_int(&j, "shards", 1);
     put_int(&j, "steps", e->steps);
+    put_int(&j, "peak_bytes", e->peak_bytes);
     json_key(&j, "config");
     json_raw(&j, e->config_json);
     ptl_status st = end_event(log, &j, true, err);
@@ -208,9 +209,10 @@ ptl_status log_event_start(train_log *log, const log_start *e, ptl_error *err)
         return st;
     return say(log, err,
                "%s: %lld parameters, %lld records, %lld steps, cpu, "
-               "%d thread%s",
+               "%d thread%s, %.1f MiB",
                e->model, (long long)e->parameters, (long long)e->records,
-               (long long)e->steps, e->threads, e->threads == 1 ? "" : "s");
+               (long long)e->steps, e->threads, e->threads == 1 ? "" : "s",
+               (double)e->peak_bytes / 1048576.0);
 }
 
 /* At most ten times a second, over itself. */

@@ -117,9 +117,7 @@ static ptl_status log_end_of(training *t, ptl_error *err)
                  .wall_s = clock_seconds() - t->began,
                  .compile_s = t->s.compile_s,
                  .step_ms_median = training_median_ms(t)};
-    e.peak_bytes = session_bytes(&t->s) + (int64_t)prefetch_bytes(t->batches) +
-                   (int64_t)t->evaluation.memory_bytes +
-                   (t->backup ? (int64_t)t->s.store.block_bytes : 0);
+    e.peak_bytes = (int64_t)memory_peak() - t->memory_before;
     return log_event_end(&t->log, &e, err);
 }
 

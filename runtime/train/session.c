@@ -34,6 +34,7 @@ void session_close(session *s)
     data_close(s->train);
     data_close(s->eval);
     store_fini(&s->store);
+    memory_unmap(s->arena, s->arena_bytes);
     pool_close(s->pool);
 }
 
@@ -116,6 +117,23 @@ static int find_output(const ptl_program *program, const char *name)
     return i;
 }
 
+/* Makes the arena large enough for `p`; what stands in it is lost. */
+static ptl_status share_arena(session *s, session_program *p, ptl_error *err)
+{
+    size_t wanted = program_memory_of(p->program).arena;
+    if (wanted > s->arena_bytes) {
+        memory_unmap(s->arena, s->arena_bytes);
+        s->arena = memory_map(wanted);
+        s->arena_bytes = s->arena ? wanted : 0;
+        for (int i = 0; i < s->program_count && s->arena; i++)
+            run_give_arena(s->programs[i]->run, s->arena);
+    }
+    if (!s->arena)
+        return run_no_arena(p->program, err);
+    run_give_arena(p->run, s->arena);
+    return PTL_OK;
+}
+
 static ptl_status build(session *s, session_program *p,
                         const ptl_job_tensor *raw, int raw_count,
                         ptl_error *err)
@@ -127,7 +145,9 @@ static ptl_status build(session *s, session_program *p,
     if (st == PTL_OK)
         st = map_fields(p, raw, raw_count, err);
     if (st == PTL_OK)
-        st = run_open(p->program, s->pool, &p->run, err);
+        st = run_open_without(p->program, s->pool, &p->run, err);
+    if (st == PTL_OK)
+        st = share_arena(s, p, err);
     if (st == PTL_OK && s->store.block)
         st = store_bind(&s->store, p->run, err);
     if (st != PTL_OK)
@@ -218,10 +238,10 @@ void session_report_times(const session *s)
 
 int64_t session_bytes(const session *s)
 {
-    int64_t bytes = (int64_t)s->store.block_bytes;
+    size_t bytes = memory_padded(s->store.block_bytes) + s->arena_bytes;
     for (int i = 0; i < s->program_count; i++)
-        bytes += s->programs[i]->program->arena_bytes;
-    return bytes;
+        bytes += program_memory_of(s->programs[i]->program).fixed;
+    return (int64_t)bytes;
 }
 
 ptl_status session_load(session *s, const char *path, ptl_error *err)

@@ -29,6 +29,9 @@ typedef struct session {
     ptl_store store;
     session_program *programs[8];
     int program_count;
+    /* Of all programs: no two run at the same time. */
+    void *arena;
+    size_t arena_bytes;
     double data_s, data_wait_s; /* reading; waiting until it was done */
     double compile_s;
 } session;
@@ -70,7 +73,7 @@ ptl_status session_find_from(const train_options *options,
 ptl_status session_load(session *s, const char *path, ptl_error *err);
 /* With --time: one line for each phase all of these have. */
 void session_report_times(const session *s);
-/* Memory of arenas, parameters, states and slots. */
+/* Memory of programs, parameters, states and slots. */
 int64_t session_bytes(const session *s);
 
 #endif

@@ -239,6 +239,17 @@ static ptl_status open_batches(training *t, ptl_error *err)
     return prefetch_open(&desc, &t->batches, err);
 }
 
+/* Everything is there by now: no step takes more. */
+static int64_t planned_bytes(const training *t)
+{
+    size_t bytes = prefetch_bytes(t->batches);
+    if (t->s.eval)
+        bytes += memory_padded(t->evaluation.memory_bytes);
+    if (t->backup)
+        bytes += memory_padded(t->s.store.block_bytes);
+    return session_bytes(&t->s) + (int64_t)bytes;
+}
+
 static ptl_status log_start_of(training *t, ptl_error *err)
 {
     const ptl_job *job = t->s.job;
@@ -247,6 +258,7 @@ static ptl_status log_start_of(training *t, ptl_error *err)
                    .parameters = job->parameter_count,
                    .steps = t->last,
                    .records = t->rows,
+                   .peak_bytes = planned_bytes(t),
                    .threads = pool_threads(t->s.pool)};
     return log_event_start(&t->log, &e, err);
 }
@@ -272,6 +284,8 @@ ptl_status training_open(training *t, ptl_job *job,
                          const train_options *options, ptl_error *err)
 {
     *t = (training){.began = clock_seconds(), .checkpoint_step = -1};
+    memory_peak_begin();
+    t->memory_before = (int64_t)memory_in_use();
     log_open(&t->log, options, job->f64);
     ptl_status st = session_open(&t->s, job, options, err);
     /* Before the long work: is there anything to resume from? */
@@ -296,8 +310,8 @@ ptl_status training_open(training *t, ptl_job *job,
     report_skipped(t, t->s.train, "training");
     report_skipped(t, t->s.eval, "evaluation");
     if (st == PTL_OK)
-        st = log_start_of(t, err);
-    return st == PTL_OK ? open_batches(t, err) : st;
+        st = open_batches(t, err);
+    return st == PTL_OK ? log_start_of(t, err) : st;
 }
 
 void training_close(training *t)

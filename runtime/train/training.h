@@ -35,6 +35,7 @@ typedef struct training {
     int64_t timed;
     double began, logged_at;
     int64_t logged_records; /* since the last line */
+    int64_t memory_before; /* in use when the run was opened */
     double start_s; /* from the start of the process to the first step */
     double init_s, wait_s, step_s, eval_s, checkpoint_s;
 } training;

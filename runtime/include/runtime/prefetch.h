@@ -37,5 +37,8 @@ ptl_status prefetch_next(ptl_prefetch *p, const data_batch **out,
                          ptl_error *err);
 /* Bytes of its buffers. */
 size_t prefetch_bytes(const ptl_prefetch *p);
+/* The same before there is one: for batches of `batch` records whose fields
+ * take `data` bytes, each padded. */
+size_t prefetch_plan(int64_t batch, size_t data);
 
 #endif

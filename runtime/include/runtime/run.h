@@ -28,6 +28,17 @@ typedef struct ptl_run ptl_run;
  */
 ptl_status run_open(const ptl_program *program, ptl_pool *pool, ptl_run **out,
                     ptl_error *err);
+/*
+ * The same in an arena of the caller's, who keeps program->arena_bytes there
+ * (from memory_map()) from before the first execution to after the last, and may
+ * give another between two. Runs that are never executed at the same time may
+ * share one: then outputs can be read until any of them is executed.
+ */
+ptl_status run_open_without(const ptl_program *program, ptl_pool *pool,
+                            ptl_run **out, ptl_error *err);
+void run_give_arena(ptl_run *run, void *arena);
+/* E_MEMORY, with the largest buffers. */
+ptl_status run_no_arena(const ptl_program *program, ptl_error *err);
 void run_close(ptl_run *run); /* accepts NULL */
 
 /*
@@ -62,5 +73,20 @@ void *memory_map(size_t size_bytes);
 void memory_unmap(void *memory, size_t size_bytes); /* accepts NULL */
 /* `size` rounded up to PTL_BUFFER_ALIGN. */
 size_t memory_padded(size_t size_bytes);
+
+/* Bytes of all blocks that are mapped, padded; and the most there were since
+ * memory_peak_begin(). Any thread. */
+size_t memory_in_use(void);
+size_t memory_peak(void);
+void memory_peak_begin(void);
+
+/* What a program needs, padded as it is allocated. */
+typedef struct program_memory {
+    size_t arena;      /* outputs and what lives within a run */
+    size_t persistent; /* parameters, states, slots */
+    size_t data;       /* one batch */
+    size_t fixed;      /* scalars and constants */
+} program_memory;
+program_memory program_memory_of(const ptl_program *program);
 
 #endif

@@ -138,7 +138,7 @@ static void every_line_is_json_with_the_members_promised(void **state)
     } promised[] = {
         {"start",
          {"event", "model", "parameters", "device", "threads", "shards",
-          "steps", "config"}},
+          "steps", "peak_bytes", "config"}},
         {"step", {"event", "step", "epoch", "loss", "lr", "examples_per_s"}},
         {"eval", {"event", "step", "epoch", "loss", "mae"}},
         {"checkpoint", {"event", "step", "path"}},
