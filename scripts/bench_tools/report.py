@@ -3,6 +3,8 @@ import json
 
 from bars import ONEDNN_MOST, fastest, machine_share, misses, onednn_share
 
+DISTURBED = 1.3  # the machine's own rate, slowest round over fastest
+
 HEAD = "%-28s %2s %10s %8s %6s  %-22s %10s %6s %6s  %s"
 ROW = "%-28s %2d %10s %8s %6s  %-22s %10s %6s %6s  %s"
 
@@ -29,6 +31,15 @@ def print_head():
                   "ratio", "oneDNN", ""))
 
 
+def remark(record):
+    words = []
+    if record["machine_spread"] > DISTURBED:
+        words.append("~%.1f" % record["machine_spread"])
+    if record["misses"]:
+        words.append("MISS " + "; ".join(record["misses"]))
+    return " ".join(words)
+
+
 def print_row(record):
     first = fastest(record)
     peer, peer_time, ratio = "-", "", None
@@ -36,20 +47,20 @@ def print_row(record):
         peer = "%s %s" % (first[0], record["peers"][first[0]]["variant"])
         peer_time = time_text(first[1])
         ratio = record["ptl"]["seconds"] / first[1]
-    wrong = misses(record)
-    record["misses"] = wrong
+    record["misses"] = misses(record)
     print(ROW % (record["work"], record["threads"],
                  time_text(record["ptl"]["seconds"]), rate_text(record),
                  ratio_text(machine_share(record)), peer, peer_time,
                  ratio_text(ratio), ratio_text(onednn_share(record)),
-                 "MISS " + "; ".join(wrong) if wrong else ""), flush=True)
+                 remark(record)), flush=True)
 
 
 LEGEND = """
 PTL: median of the rounds. G/s: GFLOP or GB a second. share: of the FMA peak
 (products, conv) or of STREAM's triad (operators), measured in turn with the
 work. ratio: PTL's time over the fastest peer's. oneDNN: PTL's speed over
-oneDNN's."""
+oneDNN's. ~N: the machine itself varied by a factor of N meanwhile, so somebody
+else was at work: do not trust the row."""
 
 
 def print_summary(records, extra):

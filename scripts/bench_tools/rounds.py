@@ -136,6 +136,7 @@ class Measurement:
             "threads": self.threads,
             "flops": self.work.flops, "bytes": self.work.bytes,
             "machine_rate": self.amount / machine.median(),
+            "machine_spread": max(machine.times) / min(machine.times),
             "ptl": {"seconds": ours.median(), "rounds": ours.times},
             "peers": {n: {"variant": t.variant, "seconds": t.median(),
                           "rounds": t.times} for n, t in theirs.items()},
