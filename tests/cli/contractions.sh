@@ -9,7 +9,7 @@ off_template() {
 }
 
 sums=0
-for example in "$SOURCE"/examples/*.ptl; do
+for example in $(training_examples); do
   expect_status 0 "$PTLC" emit schedule "$example"
   expect_text "$work/out" "sums of products"
   off=$(off_template)

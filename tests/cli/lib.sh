@@ -45,3 +45,6 @@ at_least() {
   awk -v got="$1" -v floor="$2" 'BEGIN { exit !(got + 0 >= floor + 0) }' ||
     fail "$3 is $1, below $2"
 }
+
+# The examples that train something, one a line.
+training_examples() { grep -l -E '^train\b' "$SOURCE"/examples/*.ptl; }

@@ -17,7 +17,7 @@ stated() {
     printf "%.0f\n", $3 * u[$4] }' "$1"
 }
 
-for example in "$SOURCE"/examples/*.ptl; do
+for example in $(training_examples); do
   expect_status 0 "$PTLC" check --summary "$example"
   summary=$(stated "$work/out")
   got=0

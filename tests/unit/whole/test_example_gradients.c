@@ -229,7 +229,8 @@ static void make_small(const char *path, elab_options *options)
         }
 }
 
-static void load(example *e, const char *path)
+/* False for a file that trains nothing. */
+static bool load(example *e, const char *path)
 {
     ptl_error err = {0};
     ptl_diags *diags = diags_new(0);
@@ -237,6 +238,11 @@ static void load(example *e, const char *path)
     lang_sources sources = {.library = ptl_stdlib_files};
     lang_modules *modules = lang_load(e->arena, path, &sources, diags, &err);
     assert_non_null(modules);
+    if (!elab_has_train(modules)) {
+        diags_free(diags);
+        arena_free(e->arena);
+        return false;
+    }
     elab_options options = {.mode = ELAB_GRAD, .rows = ROWS, .f64 = true};
     make_small(path, &options);
     typed_program *p = elab_train(e->arena, modules, &options, diags);
@@ -249,6 +255,7 @@ static void load(example *e, const char *path)
     e->backward = lowered(p, LOWER_GRAD, diags);
     diags_free(diags);
     list_params(e);
+    return true;
 }
 
 static void unload(example *e)
@@ -320,10 +327,13 @@ static void gradients_of_examples_are_the_oracles(void **state)
     glob_t files;
     assert_int_equal(glob(PTL_SOURCE_DIR "/examples/*.ptl", 0, NULL, &files),
                      0);
+    int checked = 0;
     for (size_t i = 0; i < files.gl_pathc; i++) {
         example e = {0};
         print_message("%s\n", files.gl_pathv[i]);
-        load(&e, files.gl_pathv[i]);
+        if (!load(&e, files.gl_pathv[i]))
+            continue;
+        checked++;
         run_compiled(&e);
         assert_true(e.norm > 0);
         compare_directions(&e);
@@ -331,6 +341,7 @@ static void gradients_of_examples_are_the_oracles(void **state)
         unload(&e);
     }
     globfree(&files);
+    assert_true(checked >= 5);
 }
 
 int main(void)
