@@ -29,6 +29,7 @@ typedef struct driver {
     driver_options options;
     option_texts args; /* what is not an option */
     bool colour;       /* standard error is a terminal that wants colour */
+    bool colour_out;   /* standard output is one */
     double since;      /* clock_seconds() when the last phase ended */
 } driver;
 

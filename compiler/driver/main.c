@@ -97,17 +97,19 @@ static int unknown_command(const char *word)
     return driver_usage(NULL, "there is no command `%s`", word);
 }
 
-static bool wants_colour(void)
+static bool wants_colour(int file)
 {
     const char *no_colour = getenv("NO_COLOR");
-    return !(no_colour && *no_colour) && isatty(STDERR_FILENO);
+    return !(no_colour && *no_colour) && isatty(file);
 }
 
 static int run_command(int number, int argc, char **argv)
 {
     ptl_error err;
-    driver d = {
-        .arena = arena_new(), .colour = wants_colour(), .since = clock_began()};
+    driver d = {.arena = arena_new(),
+                .colour = wants_colour(STDERR_FILENO),
+                .colour_out = wants_colour(STDOUT_FILENO),
+                .since = clock_began()};
     int status;
     if (options_parse(&table, number, argc, argv, d.arena, &d.options, &d.args,
                       &err) != PTL_OK) {
