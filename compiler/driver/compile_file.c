@@ -2,6 +2,7 @@
  * compile_file.c - see compile_file.h.
  */
 #include "compile_file.h"
+#include "opt/opt.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,9 +84,9 @@ static const char *cache_folder(driver *d)
     return home && *home ? arena_printf(d->arena, "%s/.cache/ptl", home) : NULL;
 }
 
-compile_options driver_compile_options(driver *d, bool f64)
+compile_options driver_compile_options(driver *d, typed_precision precision)
 {
-    compile_options o = {.f64 = f64,
+    compile_options o = {.f64 = precision == TYPED_F64,
                          .no_fuse = d->options.no_fuse,
                          .portable_bits = d->options.portable_bits,
                          .cpu = d->options.cpu,
@@ -97,6 +98,16 @@ compile_options driver_compile_options(driver *d, bool f64)
     o.verify = true;
 #endif
     return o;
+}
+
+void driver_simplify(ir_graph *g, typed_precision precision,
+                     const compile_options *options)
+{
+    opt_run(g, options->verify, NULL, NULL);
+    if (precision == TYPED_BF16)
+        opt_round_operands(g, IR_BF16_OP);
+    if (precision == TYPED_TF32)
+        opt_round_operands(g, IR_TF32_OP);
 }
 
 elab_mode driver_mode(lower_kind kind)

@@ -26,7 +26,11 @@ const lang_module *driver_module(const lang_modules *modules,
 lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err);
 
 /* --cpu, --real, --no-fuse, --portable-bits, and the folder of the cache. */
-compile_options driver_compile_options(driver *d, bool f64);
+compile_options driver_compile_options(driver *d, typed_precision precision);
+
+/* All passes from IR to IR, the rounding of `precision` included. */
+void driver_simplify(ir_graph *g, typed_precision precision,
+                     const compile_options *options);
 
 /* The mode in which a program of `kind` is elaborated. */
 elab_mode driver_mode(lower_kind kind);

@@ -4,7 +4,6 @@
  */
 #include "compile_file.h"
 #include "grad/grad.h"
-#include "opt/opt.h"
 
 static typed_program *load_typed(driver *d, const char *path, lower_kind kind,
                                  ptl_error *err)
@@ -25,12 +24,12 @@ bool emit_typed(driver *d, const char *path, ptl_str *out, ptl_error *err)
 }
 
 static ir_graph *load_graph(driver *d, const char *path, lower_kind kind,
-                            bool *f64, ptl_error *err)
+                            typed_precision *precision, ptl_error *err)
 {
     const typed_program *p = load_typed(d, path, kind, err);
     if (!p)
         return NULL;
-    *f64 = p->settings.f64;
+    *precision = p->settings.precision;
     ir_graph *g = lower_program(p, kind, d->diags);
     driver_phase(d, "lower and derive");
     return g;
@@ -39,8 +38,8 @@ static ir_graph *load_graph(driver *d, const char *path, lower_kind kind,
 static bool print_graph(driver *d, const char *path, lower_kind kind,
                         ptl_str *out, ptl_error *err)
 {
-    bool f64;
-    ir_graph *g = load_graph(d, path, kind, &f64, err);
+    typed_precision precision;
+    ir_graph *g = load_graph(d, path, kind, &precision, err);
     if (!g)
         return false;
     ir_print(g, out);
@@ -61,8 +60,8 @@ bool emit_grad(driver *d, const char *path, ptl_str *out, ptl_error *err)
 /* The derivative alone: the gradients and what only they need. */
 bool emit_grad_ptl(driver *d, const char *path, ptl_str *out, ptl_error *err)
 {
-    bool f64;
-    ir_graph *g = load_graph(d, path, LOWER_GRAD, &f64, err);
+    typed_precision precision;
+    ir_graph *g = load_graph(d, path, LOWER_GRAD, &precision, err);
     if (!g)
         return false;
     grad_print_ptl(g, NULL, 0, out);
@@ -73,14 +72,14 @@ bool emit_grad_ptl(driver *d, const char *path, ptl_str *out, ptl_error *err)
 static bool emit_compiled(driver *d, const char *path, const char *stage,
                           ptl_str *out, ptl_error *err)
 {
-    bool f64;
-    ir_graph *g = load_graph(d, path, LOWER_TRAIN, &f64, err);
+    typed_precision precision;
+    ir_graph *g = load_graph(d, path, LOWER_TRAIN, &precision, err);
     compile_options options;
     ptl_status st;
     if (!g)
         return false;
-    options = driver_compile_options(d, f64);
-    opt_run(g, options.verify, NULL, NULL);
+    options = driver_compile_options(d, precision);
+    driver_simplify(g, precision, &options);
     driver_phase(d, "simplify");
     st = compile_emit(g, stage, &options, out, err);
     driver_phase(d, stage);

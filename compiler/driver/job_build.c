@@ -5,7 +5,6 @@
 #include "job_build.h"
 #include "base/map.h"
 #include "compile_file.h"
-#include "opt/opt.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,7 +146,7 @@ static ptl_status build_graph(job_owner *o, const typed_program *p,
     ptl_status st;
     if (!g)
         return program_is_wrong(err);
-    opt_run(g, o->compile.verify, NULL, NULL);
+    driver_simplify(g, p->settings.precision, &o->compile);
     st = compile_graph(g, kind_name(kind), &o->compile, out, err);
     ir_graph_free(g);
     return st;
@@ -284,7 +283,7 @@ ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
         job_free(&o->job);
         return err->status;
     }
-    o->compile = driver_compile_options(d, p->settings.f64);
+    o->compile = driver_compile_options(d, p->settings.precision);
     o->options.f64 = o->compile.f64;
     fill_job(o, p);
     *out = &o->job;

@@ -97,6 +97,12 @@ static void rule_pow(grad_tape *t, ir_expr *e, grad_adj a)
                   mul(g, a.value, mul(g, e, ir_op1(g, IR_LOG_OP, x))));
 }
 
+/* A rounding is taken for what it rounds. */
+static void rule_rounded(grad_tape *t, ir_expr *e, grad_adj a)
+{
+    grad_push(t, e->args[0], a.guard, a.value);
+}
+
 static void rule_abs(grad_tape *t, ir_expr *e, grad_adj a)
 {
     ir_graph *g = grad_graph(t);

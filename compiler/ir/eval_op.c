@@ -62,6 +62,21 @@ static double power(double a, double b, double *s)
     return y;
 }
 
+/* x to the nearest number of `bits` bits of significand, ties to even. */
+static double rounded(double x, int bits)
+{
+    int exponent;
+    if (!isfinite(x))
+        return x;
+    double fraction = frexp(x, &exponent);
+    return ldexp(rint(ldexp(fraction, bits)), exponent - bits);
+}
+
+static double short_value(ir_scalar op, double x)
+{
+    return rounded(x, op == IR_BF16_OP ? 8 : 11);
+}
+
 /* Value and slopes of the functions of one REAL. */
 static double unary(ir_scalar op, double x, double *s)
 {
@@ -106,6 +121,10 @@ static double unary(ir_scalar op, double x, double *s)
     case IR_ERF_OP:
         s[0] = two_over_sqrt_pi * exp(-x * x);
         return erf(x);
+    case IR_BF16_OP:
+    case IR_TF32_OP:
+        s[0] = 1.0;
+        return short_value(op, x);
     default:
         abort();
     }
@@ -212,6 +231,21 @@ static double least(double eps)
     return eps > 1e-10 ? (double)FLT_MIN : DBL_MIN;
 }
 
+/* How far off the rounded number may be where what it rounds is. The numbers
+ * of F32 near 0 are as short as those of bf16. */
+static double short_error(ir_scalar op, double x, double err, double eps)
+{
+    double y = short_value(op, x);
+    if (eps > 1e-10 && fabs(y) > 1e37)
+        return HUGE_VAL;
+    if (err == 0.0 && fabs(x) >= least(eps))
+        return 0.0;
+    double up = short_value(op, x + err) - y;
+    double down = y - short_value(op, x - err);
+    bool tiny = fabs(x) < least(eps);
+    return fmax(up, down) + (tiny ? least(eps) / 128.0 : 0.0);
+}
+
 /* Can a step of floor, ceil or sign lie within the error? */
 static double step_error(ir_scalar op, double x, double err)
 {
@@ -241,6 +275,8 @@ static double real_error(ir_scalar op, const ir_number *a, int count,
 {
     if (op == IR_FLOOR_OP || op == IR_CEIL_OP || op == IR_SIGN_OP)
         return step_error(op, ir_re(a[0]), a[0].err);
+    if (op == IR_BF16_OP || op == IR_TF32_OP)
+        return short_error(op, ir_re(a[0]), a[0].err, eps);
     if (is_whole(op, a, count, y, eps))
         return 0.0;
     double err = 0.0;

@@ -21,6 +21,10 @@ kern_value *kern_sigmoid(kern_builder *b, kern_value *x);
 kern_value *kern_erf(kern_builder *b, kern_value *x);
 kern_value *kern_pow(kern_builder *b, kern_value *x, kern_value *y);
 
+/* x to the nearest number of `bits` bits of significand (the leading one
+ * counted), ties to even; exponents keep their range. NaN stays NaN. */
+kern_value *kern_rounded(kern_builder *b, kern_value *x, int bits);
+
 /*
  * base/philox.h in kernel form. `key` (I64) is philox_key(seed, site), built
  * once per kernel by kern_philox_key; `step` and `element` are I64. Results

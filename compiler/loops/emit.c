@@ -263,6 +263,10 @@ static kern_value *emit_op(emit *e, const ir_expr *x, kern_value **a)
         return kern_fma(b, a[0], a[1], a[2]);
     case IR_STOP_OP:
         return a[0];
+    case IR_BF16_OP:
+        return kern_rounded(b, a[0], 8);
+    case IR_TF32_OP:
+        return kern_rounded(b, a[0], 11);
     case IR_SCALAR_COUNT:
         break;
     }

@@ -20,4 +20,8 @@ void opt_run(ir_graph *g, bool check,
              void (*dump)(const char *pass, const ir_graph *g, void *ctx),
              void *ctx);
 
+/* After opt_run(): rounds the operands of contractions; IR_BF16_OP, IR_TF32_OP.
+ */
+void opt_round_operands(ir_graph *g, ir_scalar op);
+
 #endif

@@ -57,7 +57,8 @@ typed_program *elab_finish(elab *e)
     typed_program *out = e->out;
     out->settings.config_json =
         arena_printf(e->arena, "{%s}", str_text(&e->config));
-    out->settings.f64 |= e->options->f64;
+    if (e->options->f64)
+        out->settings.precision = TYPED_F64;
     str_fini(&e->config);
     if (e->errors)
         return NULL;

@@ -87,18 +87,16 @@ static bool period_setting(train_run *t, setting which, value *v,
 
 static bool precision_setting(train_run *t, value *v)
 {
-    const char *text = v->text ? v->text : "";
-    if (!strcmp(text, "f32"))
-        return true;
-    if (!strcmp(text, "f64")) {
-        t->e->out->settings.f64 = true;
-        return true;
-    }
-    if (!strcmp(text, "bf16") || !strcmp(text, "tf32")) {
-        elab_error(t->e, DIAG_NOT_BUILT, t->said[SET_PRECISION],
-                   "`precision = %s` is not built yet", text);
-        return false;
-    }
+    static const char *const words[] = {
+#define PRECISION(name, text) text,
+#include "lang/precision.def"
+#undef PRECISION
+    };
+    for (int i = 0; v->text && i < (int)(sizeof words / sizeof *words); i++)
+        if (!strcmp(v->text, words[i])) {
+            t->e->out->settings.precision = (typed_precision)i;
+            return true;
+        }
     return bad_setting(t, SET_PRECISION, v, "f32, tf32, bf16 or f64");
 }
 

@@ -190,12 +190,19 @@ typedef struct typed_period {
     int64_t steps, epochs; /* one of them, the other 0 */
 } typed_period;
 
+/* Of the operands of contractions; everything else is F32, or all is F64. */
+typedef enum typed_precision {
+#define PRECISION(name, text) TYPED_##name,
+#include "lang/precision.def"
+#undef PRECISION
+} typed_precision;
+
 typedef struct typed_settings {
     const char *model; /* what logs call it */
     int64_t batch, epochs, steps, accumulate;
     uint64_t seed;
     typed_period eval_every, checkpoint_every;
-    bool f64;
+    typed_precision precision;
     typed_source train, eval;
     const char *config_json; /* one object: key -> resolved value */
 } typed_settings;

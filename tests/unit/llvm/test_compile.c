@@ -44,6 +44,19 @@ CASE(every_real_function, true,
      "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n"
      "output e = e;\n")
 
+CASE(fewer_bits, true,
+     "input x: real[100] generic f32;\n"
+     "comp a[i:100] = bf16(x[i] * 3.0);\n"
+     "comp b[i:100] = tf32(x[i]) - a[i];\n"
+     "output a = a;\noutput b = b;\n")
+
+CASE(products_of_fewer_bits, false,
+     "input x: real[70, 130] data f32;\n"
+     "input w: real[50, 130] param f32;\n"
+     "comp y[n:70, m:50 | k:0..130] = sum bf16(x[n, k]) * bf16(w[m, k]);\n"
+     "comp z[n:70, k:130 | m:0..50] = sum tf32(y[n, m]) * tf32(w[m, k]);\n"
+     "output y = y;\noutput z = z;\n")
+
 CASE(integers_and_truth_values, true,
      "input t: int(9)[50] data u8;\n"
      "input u: int[50] data i32;\n"
@@ -586,6 +599,8 @@ int main(void)
         cmocka_unit_test(a_map_over_a_matrix),
         cmocka_unit_test(a_chain_of_maps),
         cmocka_unit_test(every_real_function),
+        cmocka_unit_test(fewer_bits),
+        cmocka_unit_test(products_of_fewer_bits),
         cmocka_unit_test(integers_and_truth_values),
         cmocka_unit_test(reads_outside),
         cmocka_unit_test(strides_and_diagonals),
