@@ -5,7 +5,9 @@
  * module. The chain of files being read finds cycles.
  */
 #include "base/map.h"
+#include "base/nearest.h"
 #include "lang/module.h"
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -79,27 +81,89 @@ static const char *real_path(loader *l, const char *path)
     return kept;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+typedef struct name_list {
+    VEC(const char *) names;
+} name_list;
+
+/* Files beside `path`, by their names. */
+static void add_beside(loader *l, const char *path, name_list *list)
+{
+    const char *slash = strrchr(path, '/');
+    DIR *dir = opendir(
+        slash ? arena_strndup(l->arena, path, (size_t)(slash - path) + 1)
+              : ".");
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+        size_t n = strlen(e->d_name);
+        if (n > 4 && !strcmp(e->d_name + n - 4, ".ptl"))
+            vec_push(l->arena, &list->names, arena_strdup(l->arena, e->d_name));
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "; did you mean ...?", of the files beside those that were tried. */
+static const char *meant(loader *l, const char *file, const name_list *tried)
+{
+    name_list near = {0};
+    const char *slash = strrchr(file, '/');
+    const char *name = slash ? slash + 1 : file, *found;
+    for (int i = 0; i < tried->names.count; i++) {
+        if (is_folder(tried->names.data[i]))
+            return "";
+        add_beside(l, tried->names.data[i], &near);
+    }
+    if (near.names.count) /* a folder has no order of its own */
+        qsort(near.names.data, (size_t)near.names.count,
+              sizeof *near.names.data, by_text);
+    found = ptl_nearest(name, near.names.data, near.names.count);
+    return found ? arena_printf(l->arena, "; did you mean \"%.*s%s\"?",
+                                (int)(name - file), file, found)
+                 : "";
+}
+
+static void report_missing(loader *l, const ast_decl *d, const name_list *tried)
+{
+    diag_error(l->diags, DIAG_IMPORT, d->file_at, "there is no file \"%s\"%s",
+               d->file, meant(l, d->file, tried));
+    for (int i = 0; i < tried->names.count; i++) {
+        const char *path = tried->names.data[i];
+        diag_note(l->diags, (src_range){0},
+                  is_folder(path) ? "tried %s, which is a folder: import its "
+                                    "files one by one"
+                                  : "tried %s",
+                  path);
+    }
+}
+
 /* The path `name` is found at, or NULL after reporting every path tried. */
 static const char *search(loader *l, const src_file *from, const ast_decl *d)
 {
     if (d->file[0] == '/' && is_file(d->file))
         return d->file;
-    VEC(const char *) tried = {0};
+    name_list tried = {0};
     if (d->file[0] == '/') {
-        vec_push(l->arena, &tried, d->file);
+        vec_push(l->arena, &tried.names, d->file);
     } else {
         for (int i = -1; i < l->sources->include_count; i++) {
             const char *folder = i < 0 ? NULL : l->sources->include_dirs[i];
             const char *path = beside(l, folder, from->name, d->file);
             if (is_file(path))
                 return path;
-            vec_push(l->arena, &tried, path);
+            vec_push(l->arena, &tried.names, path);
         }
     }
-    diag_error(l->diags, DIAG_IMPORT, d->file_at, "there is no file \"%s\"",
-               d->file);
-    for (int i = 0; i < tried.count; i++)
-        diag_note(l->diags, (src_range){0}, "tried %s", tried.data[i]);
+    report_missing(l, d, &tried);
     return NULL;
 }
 

@@ -214,6 +214,7 @@ static const struct {
     elab_set sets[3];
     int count;
 } small[] = {
+    {"digits_blocks.ptl", {{"train.width", "3"}, {"train.depth", "1"}}, 2},
     {"fashion_lenet.ptl", {{"train.width", "2"}}, 1},
     {"gpt_nano.ptl",
      {{"train.dim", "8"}, {"train.depth", "2"}, {"licence.length", "7"}},
