@@ -43,6 +43,8 @@ static ptl_status make_schedule(const ir_graph *g,
 {
     sched_options how = {.f64 = options->f64, .no_fuse = options->no_fuse};
     ptl_status st = llvm_target(llvm_options_of(options).cpu, &how.target, err);
+    if (options->portable_bits)
+        how.target.bf16_pairs = false;
     if (st == PTL_OK)
         st = sched_new(g, &how, &out->schedule, err);
     if (st == PTL_OK && options->verify && !sched_verify(out->schedule, err))

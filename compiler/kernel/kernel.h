@@ -142,6 +142,8 @@ typedef struct kern_tile {
     int64_t kc;
     int64_t m_block, n_block; /* in panels */
     bool unit_columns; /* col_offset[j] == j for all j */
+    bool pairs; /* F32: a number of A and B is two of bf16, the first in the
+                   lower half: steps 2k and 2k + 1; k and kc count pairs */
     kern_kernel *pack_a, *pack_b; /* NULL: packed as a whole before */
 } kern_tile;
 
@@ -203,6 +205,7 @@ typedef struct kern_target {
     int mr_f32, nr_f32;   /* micro-tile of contractions */
     int mr_f64, nr_f64;
     int64_t kc;           /* elements of k in one block, f32 */
+    bool bf16_pairs;      /* it multiplies pairs of bf16 */
 } kern_target;
 
 /* The micro-tile for a contraction of m x n: the target's own, or one that fits

@@ -183,9 +183,10 @@ static void print_tile(ptl_str *out, const kern_tile *t)
     str_printf(
         out,
         "  tile %s batch %" PRId64 " m %" PRId64 " n %" PRId64 " k %" PRId64
-        " mr %d nr %d kc %" PRId64 " blocks %" PRId64 " x %" PRId64 "%s\n",
+        " mr %d nr %d kc %" PRId64 " blocks %" PRId64 " x %" PRId64 "%s%s\n",
         kern_type_name(t->type), t->batch, t->m, t->n, t->k, t->mr, t->nr,
-        t->kc, t->m_block, t->n_block, t->unit_columns ? " unit_columns" : "");
+        t->kc, t->m_block, t->n_block, t->unit_columns ? " unit_columns" : "",
+        t->pairs ? " pairs" : "");
 }
 
 static void print_direct(ptl_str *out, const kern_direct *d)

@@ -259,6 +259,8 @@ static bool check_tile(verifier *c)
     for (int i = 0; i < 6; i++)
         if (!check_operand(c, i, i < 3 ? t->type : KERN_I64, written[i]))
             return false;
+    if (t->pairs && t->type != KERN_F32)
+        return fail(c, NULL, "pairs of bf16 are added in F32");
     if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 0 || t->kc < 1 ||
         t->mr < 1 || t->nr < 1 || t->m_block < 1 || t->n_block < 1)
         return fail(c, NULL, "a size of a tile step is not positive");

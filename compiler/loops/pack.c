@@ -31,22 +31,62 @@ typedef struct pack_part {
 
 /* ---------- one k ---------- */
 
-/* All loads before all stores, or no load could move up past a store. */
+/* Where k, an even one if pairs are packed, stands in a panel. */
+static kern_value *packed_at(packer *p, kern_value *k)
+{
+    int64_t per = p->c->packed;
+    return per == 1 ? k
+                    : kern_op2(&p->k->b, KERN_DIV, k, pack_number(p, per));
+}
+
+/* The piece's values at the packer's k. */
+static kern_value *piece_row(packer *p, const pack_piece *piece)
+{
+    kern_builder *b = &p->k->b;
+    int mark = emit_mark(&p->e);
+    p->at = piece;
+    p->e.lanes = piece->lanes;
+    kern_value *row = kern_splat(b, emit_expr(&p->e, p->factor), piece->lanes);
+    if (piece->used)
+        row = kern_select(b, piece->used, row, kern_real(b, p->k->real, 1, 0));
+    emit_rewind(&p->e, mark);
+    return row;
+}
+
+/* Two rows of bf16 in one: their upper halves side by side. */
+static kern_value *pair_of(packer *p, kern_value *first, kern_value *second)
+{
+    kern_builder *b = &p->k->b;
+    kern_value *low = kern_op2(b, KERN_SHR, kern_bitcast(b, first, KERN_I32),
+                               kern_int(b, KERN_I32, 1, 16));
+    kern_value *high = kern_op2(b, KERN_AND, kern_bitcast(b, second, KERN_I32),
+                                kern_int(b, KERN_I32, 1, -0x10000));
+    return kern_bitcast(b, kern_op2(b, KERN_OR, low, high), KERN_F32);
+}
+
+/* The piece's values at the packer's k and at the next one. */
+static kern_value *piece_pair(packer *p, const pack_piece *piece)
+{
+    kern_value *k = p->at_k, *first = piece_row(p, piece);
+    int turned = p->turned_k;
+    p->at_k = pack_sum(p, k, pack_number(p, 1));
+    p->turned_k = turned < 0 ? turned : turned + 1;
+    kern_value *pair = pair_of(p, first, piece_row(p, piece));
+    p->at_k = k;
+    p->turned_k = turned;
+    return pair;
+}
+
+/* A value of k, or a pair of them. All loads before all stores, or no load
+ * could move up past a store. */
 static void pack_row(packer *p, kern_value *to)
 {
     kern_builder *b = &p->k->b;
     kern_value *row[PACK_MOST_PIECES];
-    for (int i = 0; i < p->piece_count; i++) {
-        const pack_piece *piece = p->at = &p->pieces[i];
-        int mark = emit_mark(&p->e);
-        p->e.lanes = piece->lanes;
-        row[i] = kern_splat(b, emit_expr(&p->e, p->factor), piece->lanes);
-        if (piece->used)
-            row[i] = kern_select(b, piece->used, row[i],
-                                 kern_real(b, p->k->real, 1, 0));
-        emit_rewind(&p->e, mark);
-    }
-    to = pack_sum(p, to, pack_scaled(p, p->at_k, p->width));
+    for (int i = 0; i < p->piece_count; i++)
+        row[i] = p->c->packed == 1 ? piece_row(p, &p->pieces[i])
+                                   : piece_pair(p, &p->pieces[i]);
+    to = pack_sum(p, to, pack_scaled(p, packed_at(p, p->at_k), p->width));
     for (int i = 0; i < p->piece_count; i++) {
         kern_memory at = {.buffer = p->out, .stride = 1};
         at.offset = pack_sum(p, to, pack_number(p, p->pieces[i].first));
@@ -64,8 +104,9 @@ static void pack_group(packer *p, kern_value *to, kern_value *k)
 {
     kern_builder *b = &p->k->b;
     if (!p->turns) {
-        kern_value *i =
-            kern_loop(b, pack_number(p, 0), pack_number(p, GROUP), 1, GROUP);
+        int per = p->c->packed;
+        kern_value *i = kern_loop(b, pack_number(p, 0), pack_number(p, GROUP),
+                                  per, GROUP / per);
         p->at_k = pack_sum(p, k, i);
         pack_row(p, to);
         kern_end(b);
@@ -73,7 +114,7 @@ static void pack_group(packer *p, kern_value *to, kern_value *k)
     }
     for (int i = 0; i < p->piece_count; i++)
         pack_reads_turn(p, &p->pieces[i], k);
-    for (int u = 0; u < p->turn; u++) {
+    for (int u = 0; u < p->turn; u += p->c->packed) {
         p->turned_k = u;
         p->at_k = pack_sum(p, k, pack_number(p, u));
         pack_row(p, to);
@@ -130,7 +171,7 @@ static void pack_panel(packer *p, const pack_part *part, kern_value *panel,
     kern_end(b);
     if (!part->k_rest)
         return;
-    p->at_k = kern_loop(b, end, part->k_hi, 1, 0);
+    p->at_k = kern_loop(b, end, part->k_hi, p->c->packed, 0);
     pack_row(p, to);
     kern_end(b);
 }
@@ -153,7 +194,7 @@ static void pack_side_by_side(packer *p, const pack_part *part, kern_value *hi)
     kern_end(b);
     if (!part->k_rest)
         return;
-    k = kern_loop(b, end, part->k_hi, 1, 0);
+    k = kern_loop(b, end, part->k_hi, p->c->packed, 0);
     panel = kern_loop(b, part->panel_lo, hi, 1, 0);
     kern_value *to = enter_panel(p, part, panel, true);
     p->at_k = k;
@@ -291,17 +332,17 @@ static void find_place(packer *p, const pack_cut *cut, kern_value *batch,
     kern_builder *b = &p->k->b;
     int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
     if (!p->step->inside) {
-        part->to_panel = k * p->width;
+        part->to_panel = k / p->c->packed * p->width;
         part->to = pack_scaled(p, batch, panels * part->to_panel);
         return;
     }
-    part->to_panel = cut->k_block * p->width;
+    part->to_panel = cut->k_block / p->c->packed * p->width;
     block = pack_sum(p, pack_scaled(p, batch, cut->panel_blocks), block);
     part->to = pack_scaled(p, block, cut->panel_block * part->to_panel);
     part->to = kern_op2(b, KERN_SUB, part->to,
                         pack_scaled(p, part->panel_lo, part->to_panel));
-    part->to =
-        kern_op2(b, KERN_SUB, part->to, pack_scaled(p, part->k_lo, p->width));
+    part->to = kern_op2(b, KERN_SUB, part->to,
+                        pack_scaled(p, packed_at(p, part->k_lo), p->width));
 }
 
 /* Task (batch, block of panels, block of k), the last fastest. */

@@ -25,13 +25,14 @@ static void plan_tile(build *k, kern_tile *t)
                      .batch = c->batch.extent,
                      .m = c->m.extent,
                      .n = c->n.extent,
-                     .k = c->k.extent,
+                     .k = c->k.extent / c->packed,
                      .mr = c->mr,
                      .nr = c->nr,
-                     .kc = c->kc,
+                     .kc = c->kc / c->packed,
                      .m_block = c->m_block,
                      .n_block = c->n_block,
-                     .unit_columns = columns_are_plain(k)};
+                     .unit_columns = columns_are_plain(k),
+                     .pairs = c->packed == 2};
 }
 
 void build_tile(build *k)

@@ -36,11 +36,10 @@ static int64_t most(int64_t a, int64_t b)
 }
 
 /* Equal blocks of k, in whole turns of the micro-kernel's loop. */
-static int64_t plan_kc(int64_t k, int64_t longest)
+static int64_t plan_kc(int64_t k, int64_t longest, int packed)
 {
-    enum { UNROLL = 4 };
-    int64_t size = blocks(k, blocks(k, longest));
-    return blocks(size, UNROLL) * UNROLL;
+    int64_t turn = 4 * packed, size = blocks(k, blocks(k, longest * packed));
+    return blocks(size, turn) * turn;
 }
 
 void sched_plan_blocks(sched_contraction *c, const sched_options *options)
@@ -48,8 +47,9 @@ void sched_plan_blocks(sched_contraction *c, const sched_options *options)
     int64_t size = options->f64 ? 8 : 4, batch = c->batch.extent;
     int64_t m_panels = blocks(c->m.extent, c->mr);
     int64_t n_panels = blocks(c->n.extent, c->nr);
-    c->kc = plan_kc(c->k.extent, options->target.kc * 4 / size);
-    int64_t in_cache = most(LEFT_BLOCK_BYTES / (c->mr * c->kc * size), 1);
+    c->kc = plan_kc(c->k.extent, options->target.kc * 4 / size, c->packed);
+    int64_t bytes = c->mr * c->kc / c->packed * size;
+    int64_t in_cache = most(LEFT_BLOCK_BYTES / bytes, 1);
     int64_t m_blocks = blocks(m_panels, in_cache), n_blocks = 1;
     int64_t fmas = c->m.extent * c->n.extent * c->k.extent;
     int64_t wanted = least(blocks(TASKS, batch), most(fmas / TASK_FMAS, 1));

@@ -100,6 +100,17 @@ static bool has_var(const sched_axis *axis, int var)
     return false;
 }
 
+/* Rounded to bf16 on a machine that multiplies them two at a time. */
+static bool multiplies_pairs(const sched_contraction *c,
+                             const sched_options *options)
+{
+    const ir_expr *l = c->left, *r = c->right;
+    return options->target.bf16_pairs && !options->f64 &&
+           l->kind == IR_EXPR_OP && l->op == IR_BF16_OP &&
+           r->kind == IR_EXPR_OP && r->op == IR_BF16_OP &&
+           c->k.extent % 2 == 0;
+}
+
 const char *sched_find_contraction(ir_node *n, const sched_options *options,
                                    sched_contraction *out)
 {
@@ -126,6 +137,7 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
         return "an axis is short";
     if (ir_volume(comp) < SCHED_LEAST_WORK)
         return "small";
+    out->packed = multiplies_pairs(out, options) ? 2 : 1;
     out->splits = 1;
     out->k_split = out->k.extent;
     kern_tile_fit(&options->target, options->f64, out->m.extent, out->n.extent,

@@ -294,7 +294,7 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
 {
     const ir_comp *comp = &n->comp;
     sched_contraction *c = &out->base;
-    *out = (sched_direct){.base = {.node = n, .splits = 1}};
+    *out = (sched_direct){.base = {.node = n, .splits = 1, .packed = 1}};
     if (comp->reduce != IR_SUM || n->type.kind != IR_REAL || comp->filter)
         return "not a plain sum of reals";
     ir_expr *body = comp->body;

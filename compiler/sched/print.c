@@ -54,6 +54,8 @@ static void print_contraction(const sched_contraction *c, ptl_str *out)
                    !c->packs_right  ? "left"
                    : !c->packs_left ? "right"
                                     : "both");
+    if (c->packed == 2)
+        str_add(out, ", pairs of bf16");
     str_add(out, "\n");
 }
 

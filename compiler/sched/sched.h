@@ -159,6 +159,7 @@ typedef struct sched_contraction {
      * panels. What the tasks themselves pack (blocks.c). */
     int64_t kc, m_block, n_block;
     bool packs_left, packs_right;
+    int packed; /* values of k in one number of a panel: 1, or 2 of bf16 */
 } sched_contraction;
 
 /* Fills `out` and returns NULL, or says why `n` is not on the template. */

@@ -205,7 +205,8 @@ static int add_pack(sched_schedule *s, sched_scope *scope,
     int64_t extent = left ? c->m.extent : c->n.extent;
     sched_step *step = pack_step(s, scope, c, left);
     int64_t dims[4] = {c->batch.extent * c->splits,
-                       (extent + width - 1) / width, c->k_split, width};
+                       (extent + width - 1) / width, c->k_split / c->packed,
+                       width};
     vec_push(s->arena, &s->steps, step);
     step->targets[0] =
         add_scratch(s, step->name, sched_real(&s->options), dims, 4);
@@ -222,7 +223,7 @@ static int add_pack_inside(sched_schedule *s, sched_scope *scope,
     int64_t block = left ? c->m_block : c->n_block;
     int64_t panels = (extent + width - 1) / width;
     int64_t count = c->batch.extent * ((panels + block - 1) / block);
-    int64_t dims[4] = {count, block, c->kc, width};
+    int64_t dims[4] = {count, block, c->kc / c->packed, width};
     sched_step *step = tile->packs[left ? 0 : 1] = pack_step(s, scope, c, left);
     step->inside = true;
     step->targets[0] =

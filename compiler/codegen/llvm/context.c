@@ -144,6 +144,9 @@ ptl_status llvm_machine_init(llvm_machine *machine, const char *cpu,
             .features = copy_text(native ? host_features : ""),
             .vector_bits = l->lanes_f32 * 32,
         };
+        machine->target.bf16_pairs =
+            native && machine->vector_bits == 512 &&
+            has_feature(host_features, "avx512bf16", strlen("avx512bf16"));
     }
     LLVMDisposeMessage(host_cpu);
     LLVMDisposeMessage(host_features);

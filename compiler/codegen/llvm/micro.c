@@ -25,6 +25,7 @@ typedef struct micro {
     unsigned align;
     int lanes, mr, nr;
     int cols, vectors; /* of a row of the block, the last perhaps in part */
+    bool pairs;
     LLVMValueRef kc, a, b, c, rows, first, next_c, next_rows, ahead;
 } micro;
 
@@ -46,6 +47,7 @@ static micro micro_of(llvm_emitter *e, const kern_tile *t, int cols)
         .nr = t->nr,
         .cols = cols,
         .vectors = (cols + lanes - 1) / lanes,
+        .pairs = t->pairs,
     };
     m.vector = LLVMVectorType(m.element, (unsigned)lanes);
     PTL_ASSERT(t->nr % lanes == 0);
@@ -184,6 +186,25 @@ static void store_sums(llvm_emitter *e, const micro *m, const cursor *at)
     }
 }
 
+/* sum + a * b; of pairs of bf16 both products, the upper halves' first: each
+ * sum rounds to even, denormals count as 0. */
+static LLVMValueRef multiply_add(llvm_emitter *e, const micro *m,
+                                 LLVMValueRef a, LLVMValueRef b,
+                                 LLVMValueRef sum)
+{
+    LLVMTypeRef type = m->vector;
+    if (!m->pairs) {
+        LLVMValueRef args[] = {a, b, sum};
+        return llvm_call_intrinsic(e, "llvm.fma", &type, 1, args, 3, "");
+    }
+    LLVMTypeRef bf16 = LLVMBFloatTypeInContext(e->context);
+    LLVMTypeRef pairs = LLVMVectorType(bf16, 2 * (unsigned)m->lanes);
+    LLVMValueRef args[] = {sum, LLVMBuildBitCast(e->builder, a, pairs, ""),
+                           LLVMBuildBitCast(e->builder, b, pairs, "")};
+    return llvm_call_intrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", NULL, 0,
+                               args, 3, "");
+}
+
 /* One step of k, `u` steps past the cursor's position. */
 static void multiply(llvm_emitter *e, const micro *m, cursor *at, int u)
 {
@@ -195,12 +216,8 @@ static void multiply(llvm_emitter *e, const micro *m, cursor *at, int u)
         LLVMValueRef from = step_from(e, m, at->a, u * m->mr + i, "");
         LLVMValueRef one = LLVMBuildLoad2(e->builder, m->element, from, "");
         LLVMValueRef a = llvm_splat(e, one, m->lanes, "a");
-        for (int v = 0; v < m->vectors; v++) {
-            LLVMValueRef args[] = {a, b[v], at->sum[i][v]};
-            LLVMTypeRef type = m->vector;
-            at->sum[i][v] =
-                llvm_call_intrinsic(e, "llvm.fma", &type, 1, args, 3, "");
-        }
+        for (int v = 0; v < m->vectors; v++)
+            at->sum[i][v] = multiply_add(e, m, a, b[v], at->sum[i][v]);
     }
 }
 
@@ -314,7 +331,10 @@ LLVMValueRef llvm_micro_kernel(llvm_emitter *e, const kern_tile *tile, int cols)
     char name[64];
     micro m = micro_of(e, tile, cols);
     int length = snprintf(name, sizeof name, "micro.%s.%dx%d",
-                          tile->type == KERN_F64 ? "f64" : "f32", m.mr, m.nr);
+                          tile->type == KERN_F64 ? "f64"
+                          : tile->pairs          ? "bf16"
+                                                 : "f32",
+                          m.mr, m.nr);
     if (cols < m.nr)
         snprintf(name + length, sizeof name - (size_t)length, ".%d", cols);
     LLVMValueRef f = LLVMGetNamedFunction(e->module, name);

@@ -272,6 +272,24 @@ static int64_t packed_at(const side *s, const kern_tile *t, int64_t row,
     return (panel * t->kc + k - k0) * s->width + in;
 }
 
+static float half_of(float pair, bool upper)
+{
+    uint32_t bits;
+    memcpy(&bits, &pair, sizeof bits);
+    bits = upper ? bits & 0xffff0000u : bits << 16;
+    memcpy(&pair, &bits, sizeof bits);
+    return pair;
+}
+
+/* sum + x y, or with the two products of a pair, the upper halves' first. */
+static float multiply_add(const kern_tile *t, float x, float y, float sum)
+{
+    if (!t->pairs)
+        return fmaf(x, y, sum);
+    sum = fmaf(half_of(x, true), half_of(y, true), sum);
+    return fmaf(half_of(x, false), half_of(y, false), sum);
+}
+
 /* Adds the block of k from k0 on to element c. */
 static void tile_element(machine *m, const side *a, const side *b, int64_t i,
                          int64_t j, int64_t c, int64_t k0)
@@ -285,8 +303,9 @@ static void tile_element(machine *m, const side *a, const side *b, int64_t i,
     for (int64_t k = k0; k < end; k++) {
         int64_t x = packed_at(a, t, i, k, k0), y = packed_at(b, t, j, k, k0);
         if (f32)
-            sum = (double)fmaf(((const float *)m->buffers[0])[x],
-                               ((const float *)m->buffers[1])[y], (float)sum);
+            sum = (double)multiply_add(t, ((const float *)m->buffers[0])[x],
+                                       ((const float *)m->buffers[1])[y],
+                                       (float)sum);
         else
             sum = fma(((const double *)m->buffers[0])[x],
                       ((const double *)m->buffers[1])[y], sum);

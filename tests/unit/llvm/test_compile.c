@@ -57,6 +57,24 @@ CASE(products_of_fewer_bits, false,
      "comp z[n:70, k:130 | m:0..50] = sum tf32(y[n, m]) * tf32(w[m, k]);\n"
      "output y = y;\noutput z = z;\n")
 
+/* Both ways through memory, more than one block of k, an odd k. */
+CASE(pairs_of_fewer_bits, false,
+     "input x: real[37, 2100] data f32;\n"
+     "input w: real[2100, 45] param f32;\n"
+     "input v: real[45, 61] param f32;\n"
+     "comp y[n:37, m:45 | k:0..2100] = sum bf16(x[n, k]) * bf16(w[k, m]);\n"
+     "comp dw[k:2100, m:45 | n:0..36] = sum bf16(x[n, k]) * bf16(y[n, m]);\n"
+     "comp z[n:37, j:61 | m:0..45] = sum bf16(y[n, m]) * bf16(v[m, j]);\n"
+     "output y = y;\noutput dw = dw;\noutput z = z;\n")
+
+CASE(a_convolution_of_fewer_bits, false,
+     "input x: real[3, 6, 13, 11] data f32;\n"
+     "input w: real[20, 6, 3, 3] param f32;\n"
+     "comp y[n:3, o:20, p:7, q:6 | c:0..6, r:0..3, s:0..3] = sum\n"
+     "  bf16(x[n, c, 2 * p + r - 1, 2 * q + s - 1 else 0.0])\n"
+     "  * bf16(w[o, c, r, s]);\n"
+     "output y = y;\n")
+
 CASE(integers_and_truth_values, true,
      "input t: int(9)[50] data u8;\n"
      "input u: int[50] data i32;\n"
@@ -601,6 +619,8 @@ int main(void)
         cmocka_unit_test(every_real_function),
         cmocka_unit_test(fewer_bits),
         cmocka_unit_test(products_of_fewer_bits),
+        cmocka_unit_test(pairs_of_fewer_bits),
+        cmocka_unit_test(a_convolution_of_fewer_bits),
         cmocka_unit_test(integers_and_truth_values),
         cmocka_unit_test(reads_outside),
         cmocka_unit_test(strides_and_diagonals),
