@@ -17,8 +17,6 @@ static const char *unbuilt(const driver_options *o)
 {
     if (o->device && strcmp(o->device, "cpu") != 0)
         return "--device other than cpu";
-    if (o->shards.given && o->shards.value != 1)
-        return "--shards";
     if (o->replay)
         return "--replay";
     if (o->job || o->task.given)
@@ -39,6 +37,7 @@ static train_options options_of(const driver_options *o)
         .out = o->out,
         .resume = o->resume,
         .from = o->from,
+        .shards = o->shards.given ? o->shards.value : 0,
         .on_nan = is(o->on_nan, "skip")   ? TRAIN_NAN_SKIP
                   : is(o->on_nan, "dump") ? TRAIN_NAN_DUMP
                                           : TRAIN_NAN_STOP,
@@ -60,7 +59,8 @@ int driver_check_options(const driver *d, const char *command)
     } positive[] = {{"--threads", o->threads},
                     {"--steps", o->steps},
                     {"--epochs", o->epochs},
-                    {"--log-every", o->log_every}};
+                    {"--log-every", o->log_every},
+                    {"--shards", o->shards}};
     for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
         if (positive[i].value.given && positive[i].value.value < 1)
             return driver_usage(command, "%s must be at least 1",

@@ -32,6 +32,14 @@ static ptl_job_tensor job_tensor(job_owner *o, const ty_tensor *t,
     return out;
 }
 
+static ptl_sync sync_of(const char *word)
+{
+    return !word                   ? PTL_SYNC_NONE
+           : !strcmp(word, "mean") ? PTL_SYNC_MEAN
+           : !strcmp(word, "sum")  ? PTL_SYNC_SUM
+                                   : PTL_SYNC_LOCAL;
+}
+
 static void list_tensors(job_owner *o, const typed_program *p)
 {
     VEC(ptl_job_tensor) list = {0};
@@ -41,9 +49,12 @@ static void list_tensors(job_owner *o, const typed_program *p)
         vec_push(o->arena, &list, job_tensor(o, w->tensor, PTL_ROLE_PARAM));
         o->job.parameter_count += ty_element_count(w->tensor);
     }
-    for (int i = 0; i < p->states.count; i++)
-        vec_push(o->arena, &list,
-                 job_tensor(o, p->states.data[i].tensor, PTL_ROLE_STATE));
+    for (int i = 0; i < p->states.count; i++) {
+        ptl_job_tensor t =
+            job_tensor(o, p->states.data[i].tensor, PTL_ROLE_STATE);
+        t.sync = sync_of(p->states.data[i].sync);
+        vec_push(o->arena, &list, t);
+    }
     for (int i = 0; i < p->params.count; i++)
         for (int j = 0; j < p->params.data[i].slot_count; j++)
             vec_push(o->arena, &list,
@@ -78,14 +89,19 @@ static lower_kind lower_kind_of(ptl_program_kind kind)
         return LOWER_PREDICT;
     case PTL_PROGRAM_GRAD:
         return LOWER_GRAD;
+    case PTL_PROGRAM_SHARD:
+        return LOWER_SHARD;
+    case PTL_PROGRAM_UPDATE:
+        return LOWER_UPDATE;
     }
     return LOWER_EVAL;
 }
 
 static const char *kind_name(lower_kind kind)
 {
-    static const char *const names[] = {
-        "init", "train", "eval", "predict", "gradient", "forward", "test"};
+    static const char *const names[] = {"init",    "train",    "eval",
+                                        "predict", "gradient", "forward",
+                                        "test",    "shard",    "update"};
     return names[kind];
 }
 
@@ -236,6 +252,9 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->batch = s->batch;
     job->steps = s->steps;
     job->epochs = s->epochs;
+    job->accumulate = s->accumulate;
+    job->cluster =
+        (ptl_job_cluster){.towers = 1, .sync_every = 1, .state_epochs = 1};
     job->eval_every = s->eval_every.steps;
     job->eval_epochs = s->eval_every.epochs;
     job->checkpoint_every = s->checkpoint_every.steps;

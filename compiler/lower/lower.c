@@ -6,6 +6,7 @@
  * Provides: a graph that passes ir_verify().
  */
 #include "grad/grad.h"
+#include "lower/coupling.h"
 #include "lower_priv.h"
 #include <string.h>
 
@@ -78,7 +79,7 @@ static void need_values(lowering *l)
             need(l, p->values.data[i].tensor);
 }
 
-static void need_updates(lowering *l)
+static void need_params(lowering *l)
 {
     const typed_program *p = l->program;
     bool init = l->kind == LOWER_INIT;
@@ -91,11 +92,24 @@ static void need_updates(lowering *l)
             need(l, init ? w->slots[j].init : w->slots[j].next);
         }
     }
+}
+
+static void need_states(lowering *l)
+{
+    const typed_program *p = l->program;
+    bool init = l->kind == LOWER_INIT;
     for (int i = 0; i < p->states.count; i++) {
         const typed_state *s = &p->states.data[i];
         need(l, s->tensor);
         need(l, init ? s->init : s->next);
     }
+}
+
+static void need_grads(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->params.count; i++)
+        need(l, p->params.data[i].grad);
 }
 
 static void need_expects(lowering *l)
@@ -108,26 +122,43 @@ static void need_expects(lowering *l)
     }
 }
 
+static bool gives_loss(const lowering *l)
+{
+    return l->kind != LOWER_INIT && l->kind != LOWER_PREDICT &&
+           l->kind != LOWER_UPDATE;
+}
+
 static void need_outputs(lowering *l)
 {
     const typed_program *p = l->program;
-    if (l->kind != LOWER_INIT && l->kind != LOWER_PREDICT)
+    if (gives_loss(l))
         need(l, p->loss);
     switch (l->kind) {
     case LOWER_INIT:
-        need_updates(l);
+        need_params(l);
+        need_states(l);
         break;
     case LOWER_TRAIN:
         need(l, p->lr);
-        need_updates(l);
+        need_params(l);
+        need_states(l);
+        break;
+    case LOWER_SHARD:
+        need_grads(l);
+        need_states(l);
+        if (l->weight)
+            need_expr(l, l->weight);
+        break;
+    case LOWER_UPDATE:
+        need(l, p->lr);
+        need_params(l);
         break;
     case LOWER_EVAL:
         for (int i = 0; i < p->metrics.count; i++)
             need(l, p->metrics.data[i].tensor);
         break;
     case LOWER_GRAD:
-        for (int i = 0; i < p->params.count; i++)
-            need(l, p->params.data[i].grad);
+        need_grads(l);
         need_values(l);
         break;
     case LOWER_TEST:
@@ -148,7 +179,7 @@ static void need_operands(lowering *l)
         const ty_tensor *t = p->tensors.data[i];
         if (!l->needed[i])
             continue;
-        if (t->role == TY_GRAD) {
+        if (t->role == TY_GRAD && l->kind != LOWER_UPDATE) {
             need(l, p->loss);
             need(l, t->of);
         }
@@ -200,6 +231,8 @@ static void make_inputs(lowering *l)
         if (is_input(t))
             l->nodes[i] = ir_input(l->g, input_name(t), lower_type(t),
                                    input_role(t), t->storage);
+        else if (t->role == TY_GRAD && l->kind == LOWER_UPDATE)
+            l->nodes[i] = lower_given_gradient(l, t);
         else if (t->role == TY_LITERAL)
             l->nodes[i] = ir_literal(l->g, t->name, lower_type(t), t->values);
     }
@@ -212,11 +245,16 @@ static bool make_grads(lowering *l)
     ir_graph *g = l->g;
     ir_node **wrt = ARENA_ARRAY(g->arena, ir_node *, p->params.count + 1);
     ir_node **grads = ARENA_ARRAY(g->arena, ir_node *, p->params.count + 1);
+    ir_node *loss = l->nodes[p->loss->id];
     int count = 0;
     for (int i = 0; i < p->params.count; i++)
         if (p->params.data[i].grad)
             wrt[count++] = l->nodes[p->params.data[i].tensor->id];
-    if (!grad_build(g, l->nodes[p->loss->id], wrt, count, grads, l->diags))
+    if (l->kind == LOWER_SHARD) {
+        l->weight_node = lower_weight(l);
+        loss = lower_summed_loss(l, l->weight_node);
+    }
+    if (!grad_build(g, loss, wrt, count, grads, l->diags))
         return false;
     count = 0;
     for (int i = 0; i < p->params.count; i++)
@@ -276,7 +314,7 @@ static void update(lowering *l, const ty_tensor *t, const ty_tensor *next)
                   computed(l, n, "next"), IR_OUT_UPDATE, target);
 }
 
-static void give_updates(lowering *l)
+static void update_params(lowering *l)
 {
     const typed_program *p = l->program;
     bool init = l->kind == LOWER_INIT;
@@ -287,10 +325,39 @@ static void give_updates(lowering *l)
             update(l, w->slots[j].tensor,
                    init ? w->slots[j].init : w->slots[j].next);
     }
+}
+
+static void update_states(lowering *l)
+{
+    const typed_program *p = l->program;
+    bool init = l->kind == LOWER_INIT;
     for (int i = 0; i < p->states.count; i++) {
         const typed_state *s = &p->states.data[i];
         update(l, s->tensor, init ? s->init : s->next);
     }
+}
+
+/* Under names with `prefix`: gradients, or the states' new values. */
+static void give_grads(lowering *l, const char *prefix)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->params.count; i++)
+        if (p->params.data[i].grad)
+            give(l,
+                 arena_printf(l->g->arena, "%s%s", prefix,
+                              p->params.data[i].tensor->name),
+                 p->params.data[i].grad);
+}
+
+static void give_next_states(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->states.count; i++)
+        if (p->states.data[i].next)
+            give(l,
+                 arena_printf(l->g->arena, LOWER_NEXT_PREFIX "%s",
+                              p->states.data[i].tensor->name),
+                 p->states.data[i].next);
 }
 
 static void give_values(lowering *l)
@@ -314,9 +381,21 @@ static void give_expects(lowering *l)
     }
 }
 
-static void give_zero_rate(lowering *l)
+/* Where every parameter is frozen, no gradient asked for the weight. */
+static void give_weight(lowering *l)
+{
+    if (!l->weight_node)
+        l->weight_node = lower_weight(l);
+    ir_output_add(l->g, "weight", l->weight_node, IR_OUT_VALUE, NULL);
+}
+
+static void give_rate(lowering *l)
 {
     ir_comp comp = {.reduce = IR_MAP, .body = ir_real(l->g, 0.0)};
+    if (l->program->lr) {
+        give(l, "lr", l->program->lr);
+        return;
+    }
     ir_output_add(l->g, "lr", ir_comprehend(l->g, "lr", &comp, (src_range){0}),
                   IR_OUT_VALUE, NULL);
 }
@@ -324,18 +403,26 @@ static void give_zero_rate(lowering *l)
 static void give_outputs(lowering *l)
 {
     const typed_program *p = l->program;
-    if (l->kind != LOWER_INIT && l->kind != LOWER_PREDICT)
+    if (gives_loss(l))
         give(l, "loss", p->loss);
     switch (l->kind) {
     case LOWER_INIT:
-        give_updates(l);
+        update_params(l);
+        update_states(l);
         break;
     case LOWER_TRAIN:
-        if (p->lr)
-            give(l, "lr", p->lr);
-        else
-            give_zero_rate(l);
-        give_updates(l);
+        give_rate(l);
+        update_params(l);
+        update_states(l);
+        break;
+    case LOWER_SHARD:
+        give_weight(l);
+        give_grads(l, LOWER_SUM_PREFIX);
+        give_next_states(l);
+        break;
+    case LOWER_UPDATE:
+        give_rate(l);
+        update_params(l);
         break;
     case LOWER_EVAL:
         for (int i = 0; i < p->metrics.count; i++)
@@ -343,12 +430,7 @@ static void give_outputs(lowering *l)
         break;
     case LOWER_GRAD:
         give_values(l);
-        for (int i = 0; i < p->params.count; i++)
-            if (p->params.data[i].grad)
-                give(l,
-                     arena_printf(l->g->arena, "grad/%s",
-                                  p->params.data[i].tensor->name),
-                     p->params.data[i].grad);
+        give_grads(l, "grad/");
         break;
     case LOWER_TEST:
         give_expects(l);
@@ -367,6 +449,8 @@ ir_graph *lower_program(const typed_program *program, lower_kind kind,
     l.g = ir_graph_new();
     l.nodes = ARENA_ARRAY(l.g->arena, ir_node *, count + 1);
     l.needed = ARENA_ARRAY(l.g->arena, bool, count + 1);
+    if (kind == LOWER_SHARD)
+        l.weight = coupling_weight(l.g->arena, program);
     need_outputs(&l);
     need_operands(&l);
     make_inputs(&l);

@@ -11,6 +11,10 @@
 #include "ir/ir.h"
 #include "lang/typed.h"
 
+/* Names of the runtime's contract (job.h): sums of gradients, new states. */
+#define LOWER_SUM_PREFIX "sum/"
+#define LOWER_NEXT_PREFIX "next/"
+
 typedef enum lower_kind {
     LOWER_INIT,    /* updates every parameter, state and slot */
     LOWER_TRAIN,   /* "loss", "lr"; updates */
@@ -19,13 +23,16 @@ typedef enum lower_kind {
     LOWER_GRAD,    /* "loss", each value, "grad/PATH" */
     LOWER_FORWARD, /* "loss" and each value: `emit ir` */
     LOWER_TEST,    /* "expectK", and for close() "gotK", "wantK" */
+    /* The two halves of TRAIN. */
+    LOWER_SHARD,  /* "loss", "weight", "sum/PATH", "next/PATH" of states */
+    LOWER_UPDATE, /* "lr"; updates, from "sum/PATH" and "weight" */
 } lower_kind;
 
 /*
- * A new graph, pruned to its outputs. TRAIN and GRAD build derivatives; what
- * has none goes to `diags`, and the result is NULL. Inputs: parameters, states
- * and slots under their paths, raw fields under their names, scalars "step",
- * "total_steps", "seed", "row0".
+ * A new graph, pruned to its outputs. TRAIN, SHARD and GRAD build derivatives;
+ * what has none goes to `diags`, and the result is NULL. Inputs: parameters,
+ * states and slots under their paths, raw fields under their names, scalars
+ * "step", "total_steps", "seed", "row0".
  */
 ir_graph *lower_program(const typed_program *program, lower_kind kind,
                         ptl_diags *diags);

@@ -14,6 +14,8 @@ typedef struct lowering {
     ir_node **nodes; /* by tensor id */
     bool *needed;    /* by tensor id */
     ir_node *seed, *row0, *step;
+    ty_expr *weight; /* SHARD: what the loss divides by; NULL: its rows */
+    ir_node *weight_node;
     VEC(ir_node *) lifted; /* reductions made so far */
     bool failed;
 } lowering;
@@ -24,5 +26,11 @@ ir_node *lower_definition(lowering *l, const ty_tensor *t);
 ir_node *lower_scalar(lowering *l, ir_node **slot, const char *name,
                       ptl_dtype storage);
 ir_type lower_type(const ty_tensor *t);
+
+/* shard.c. Of SHARD: the weight of its rows; the loss times it. */
+ir_node *lower_weight(lowering *l);
+ir_node *lower_summed_loss(lowering *l, ir_node *weight);
+/* Of UPDATE: the sum that was given, divided by the weight that was given. */
+ir_node *lower_given_gradient(lowering *l, const ty_tensor *grad);
 
 #endif

@@ -398,6 +398,7 @@ static void run_train(elab *e, const ast_decl *d)
     defaults(&e->out->settings);
     read_settings(&t);
     e->rows = e->options->rows ? e->options->rows : e->out->settings.batch;
+    e->out->rows = e->rows;
     for (int i = 0; i < d->body.count; i++)
         train_stmt(&t, d->body.stmts[i]);
     find_loss(&t);

@@ -216,6 +216,7 @@ typedef struct typed_program {
     VEC(typed_value) metrics;
     VEC(typed_expect) expects;
     ty_tensor *loss, *lr; /* NULL: none */
+    int64_t rows;         /* of the batch it was made for */
     typed_settings settings;
 } typed_program;
 

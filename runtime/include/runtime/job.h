@@ -17,7 +17,20 @@ typedef enum ptl_program_kind {
     PTL_PROGRAM_EVAL,    /* outputs "loss" and each metric, means over rows */
     PTL_PROGRAM_PREDICT, /* outputs the model's results */
     PTL_PROGRAM_GRAD,    /* forward and backward: "loss", values, "grad/PATH" */
+    /*
+     * The two halves of TRAIN. SHARD reads parameters and states and writes
+     * neither; its outputs are "loss" (the mean over its rows), "weight" (its
+     * rows, or what a weighted mean divides by), "sum/PATH" for each trained
+     * parameter (weight times the loss's gradient) and "next/PATH" for each
+     * state that is updated. UPDATE takes "sum/PATH" and "weight" as DATA,
+     * divides once and updates parameters and slots; output "lr".
+     */
+    PTL_PROGRAM_SHARD,
+    PTL_PROGRAM_UPDATE,
 } ptl_program_kind;
+
+#define PTL_SUM_PREFIX "sum/"
+#define PTL_NEXT_PREFIX "next/"
 
 /* One array of a data source: `train = data.idx(image = "..", label = "..")`
  * has two. */
@@ -36,15 +49,45 @@ typedef struct ptl_job_source {
     int64_t every, except;
 } ptl_job_source;
 
+/* How the shards' values of a state become one after a step. */
+typedef enum ptl_sync {
+    PTL_SYNC_NONE, /* no word: as the job's state_sync says */
+    PTL_SYNC_MEAN, /* weighted by rows */
+    PTL_SYNC_SUM,
+    PTL_SYNC_LOCAL, /* each shard keeps its own; shard 0's is saved */
+} ptl_sync;
+
 /* A parameter, state or slot (what a checkpoint holds), or a raw field. */
 typedef struct ptl_job_tensor {
     const char *path;
     ptl_role role;
+    ptl_sync sync; /* of a state */
     ptl_dtype dtype;
     int rank;
     int64_t dims[PTL_MAX_RANK];
     int64_t idx_bound;
 } ptl_job_tensor;
+
+typedef enum ptl_aggregate {
+    PTL_AGGREGATE_MEAN, /* one update by the sum over all rows, divided once */
+    PTL_AGGREGATE_SUM,  /* one update by the sum of the workers' means */
+    PTL_APPLY_EACH,     /* one update by each worker's mean, in their order */
+} ptl_aggregate;
+
+typedef enum ptl_state_sync {
+    PTL_STATE_CHIEF, /* shard 0's value is saved; no shard changes */
+    PTL_STATE_MEAN,  /* all get the mean, weighted by rows */
+    PTL_STATE_NEVER, /* what is saved is shard 0's current one */
+} ptl_state_sync;
+
+/* What --shards takes from the cluster block. */
+typedef struct ptl_job_cluster {
+    int64_t towers; /* consecutive shards that are one worker */
+    ptl_aggregate aggregate;
+    int64_t sync_every; /* steps from one exchange to the next */
+    ptl_state_sync state_sync;
+    int64_t state_steps, state_epochs; /* how often; one of them, other 0 */
+} ptl_job_cluster;
 
 typedef struct ptl_job {
     const char *model;       /* name for logs */
@@ -52,6 +95,8 @@ typedef struct ptl_job {
     const char *config_json; /* the resolved configuration, one JSON object */
     uint64_t seed;
     int64_t batch, steps, epochs; /* steps 0: by epochs */
+    int64_t accumulate; /* parts of a shard's rows, one after another; 0: 1 */
+    ptl_job_cluster cluster;
     int64_t eval_every, checkpoint_every;   /* in steps; 0: by epochs below */
     int64_t eval_epochs, checkpoint_epochs; /* default 1 */
     bool f64; /* reals are f64: JSON prints %.17g */

@@ -243,6 +243,108 @@ static void random_values_ignore_how_the_batch_is_cut(void **state)
         assert_true(creal(numbers_of(f, "logits")[i]) == whole[15 + i]);
 }
 
+/* ---------- a step in two halves ---------- */
+
+static double bias_number(fixture *f, const char *name)
+{
+    return creal(numbers_of(f, name)[1]);
+}
+
+static double shard_of(fixture *f, int64_t rows, double row0, const char *name)
+{
+    lower(f, "", ELAB_TRAIN, LOWER_SHARD, rows);
+    run(f, row0);
+    return bias_number(f, name);
+}
+
+static bool close_to(double a, double b)
+{
+    return a - b < 1e-12 && b - a < 1e-12;
+}
+
+static void shards_add_up_to_the_whole_batch(void **state)
+{
+    fixture *f = *state;
+    lower(f, "", ELAB_GRAD, LOWER_GRAD, 6);
+    run(f, 0);
+    double whole = 6 * bias_number(f, "grad/m.f.b");
+    assert_true(whole != 0);
+    assert_true(close_to(shard_of(f, 6, 0, "sum/m.f.b"), whole));
+    assert_true(creal(numbers_of(f, "weight")[0]) == 6);
+    double first = shard_of(f, 3, 0, "sum/m.f.b");
+    double second = shard_of(f, 3, 3, "sum/m.f.b");
+    assert_true(close_to(first + second, whole));
+}
+
+static void a_shard_writes_nothing(void **state)
+{
+    fixture *f = *state;
+    lower(f, "freeze \"m.f.w\";", ELAB_TRAIN, LOWER_SHARD, 0);
+    for (int i = 0; i < f->g->outputs.count; i++)
+        assert_int_equal(f->g->outputs.data[i].role, IR_OUT_VALUE);
+    assert_null(output(f, "sum/m.f.w"));
+    assert_null(ir_find(f->g, "m.f.b/v"));
+}
+
+static void an_update_divides_what_was_added_up(void **state)
+{
+    fixture *f = *state;
+    double sum[3] = {0.5, -0.75, 1.5}, weight = 6;
+    lower(f, "", ELAB_TRAIN, LOWER_UPDATE, 0);
+    assert_null(ir_find(f->g, "x"));
+    assert_null(output(f, "loss"));
+    f->v = ir_values_new(f->g);
+    double zeros[6] = {0}, b[3] = {1, 2, 3};
+    bind_numbers(f, "sum/m.f.w", zeros);
+    bind_numbers(f, "sum/m.f.b", sum);
+    bind_numbers(f, "weight", &weight);
+    bind_numbers(f, "m.f.w", zeros);
+    bind_numbers(f, "m.f.b", b);
+    bind_numbers(f, "m.f.w/v", zeros);
+    bind_numbers(f, "m.f.b/v", zeros);
+    ptl_error err = {0};
+    assert_int_equal(ir_eval(f->g, f->v, NULL, &err), PTL_OK);
+    assert_true(bias_number(f, "m.f.b") == 2 - 0.5 * (-0.75 / 6));
+    assert_true(bias_number(f, "m.f.b/v") == -0.75 / 6);
+}
+
+static double weight_of(fixture *f, const char *loss)
+{
+    const char *text = arena_printf(
+        f->arena,
+        "data d { train = data.csv(path = \"x.csv\", x = \"0\");\n"
+        "x: real = raw.x; }\n"
+        "layer one() { param w[1] ~ zeros(); fn (x: real[N]) -> y: real[N] {"
+        "y[n] = x[n] * w[0]; } }\n"
+        "optimizer go() per param { w <- w - g; }\n"
+        "train { model m = one(); data d; y = m(x); %s optimizer = go(); }",
+        loss);
+    double x[4] = {0, 0.5, 1, 2}, w = 1;
+    ptl_error err = {0};
+    typed_program *p = elaborate(f, text, ELAB_TRAIN, 4, NULL, NULL);
+    assert_non_null(p);
+    drop_graph(f);
+    f->g = lower_program(p, LOWER_SHARD, f->diags);
+    assert_non_null(f->g);
+    f->v = ir_values_new(f->g);
+    bind_numbers(f, "x", x);
+    bind_numbers(f, "m.w", &w);
+    assert_int_equal(ir_eval(f->g, f->v, NULL, &err), PTL_OK);
+    return creal(numbers_of(f, "weight")[0]);
+}
+
+static void weighted_means_give_their_denominator(void **state)
+{
+    fixture *f = *state;
+    assert_true(weight_of(f, "loss = mean(n) y[n]^2;") == 4);
+    assert_true(weight_of(f, "loss = mean(n if x[n] > 0.7) y[n]^2;") == 2);
+    assert_true(creal(numbers_of(f, "sum/m.w")[0]) == 10);
+    assert_true(weight_of(f, "a = sum(n) x[n] * y[n]^2; b = sum(n) x[n];"
+                             "loss = a / maximum(b, 1.0) + 0.1;") == 3.5);
+    assert_true(weight_of(f, "loss = (mean(n) y[n]) +"
+                             "(mean(n if x[n] > 0.7) y[n]);") == 4);
+}
+
 static double updated_bias(fixture *f, const char *extra)
 {
     lower(f, extra, ELAB_TRAIN, LOWER_TRAIN, 0);
@@ -339,6 +441,10 @@ int main(void)
         FACT(frozen_parameters_have_no_slot_and_no_update),
         FACT(a_label_is_checked_where_it_enters),
         FACT(random_values_ignore_how_the_batch_is_cut),
+        FACT(shards_add_up_to_the_whole_batch),
+        FACT(a_shard_writes_nothing),
+        FACT(an_update_divides_what_was_added_up),
+        FACT(weighted_means_give_their_denominator),
         FACT(set_blocks_change_the_optimizer_of_a_group),
         FACT(the_same_reduction_twice_is_one_node),
         FACT(a_reduction_is_lifted_over_its_free_indices),
