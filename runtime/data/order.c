@@ -39,3 +39,11 @@ order_place order_at(int64_t rows, int64_t batch, int64_t done)
                          .first = first,
                          .rows = left < batch ? left : batch};
 }
+
+order_part order_cut(int64_t rows, int64_t count, int64_t index)
+{
+    int64_t least = rows / count, more = rows % count;
+    int64_t before = index < more ? index : more;
+    return (order_part){.first = index * least + before,
+                        .rows = least + (index < more)};
+}

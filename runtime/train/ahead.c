@@ -9,6 +9,7 @@
  */
 #include "train/ahead.h"
 #include "base/clock.h"
+#include "train/shards.h"
 
 static bool has_eval(const session *s)
 {
@@ -47,7 +48,12 @@ void ahead_build(ahead *a, session *s)
     if (a->train.seen) {
         const data_preview *p = &a->train.preview;
         int64_t rows = p->rows < batch ? p->rows : batch;
-        build(a, s, PTL_PROGRAM_TRAIN, rows, p);
+        if (shards_wanted(s)) {
+            build(a, s, PTL_PROGRAM_SHARD, shards_first_rows(s, rows), p);
+            build(a, s, PTL_PROGRAM_UPDATE, rows, p);
+        } else {
+            build(a, s, PTL_PROGRAM_TRAIN, rows, p);
+        }
         build(a, s, PTL_PROGRAM_INIT, rows, p);
     }
     if (a->eval.seen) {
@@ -86,6 +92,8 @@ ptl_status ahead_data(ahead *a, session *s, ptl_error *err)
         return PTL_OK;
     }
     session_forget(s, PTL_PROGRAM_TRAIN);
+    session_forget(s, PTL_PROGRAM_SHARD);
+    session_forget(s, PTL_PROGRAM_UPDATE);
     session_forget(s, PTL_PROGRAM_INIT);
     session_forget(s, PTL_PROGRAM_EVAL);
     return PTL_OK;

@@ -182,8 +182,9 @@ static ptl_status fill_store(const char *part, const tensor_file *file,
 {
     ptl_status st = PTL_OK;
     for (int i = 0; i < store->count && st == PTL_OK; i++)
-        st = check_shape(part, &store->items[i],
-                         tensor_file_find(file, store->items[i].path), err);
+        if (store->items[i].saved)
+            st = check_shape(part, &store->items[i],
+                             tensor_file_find(file, store->items[i].path), err);
     for (int i = 0; exact && i < tensor_file_count(file) && st == PTL_OK; i++)
         if (!store_find(store, tensor_file_at(file, i)->name))
             st = ptl_fail(err, PTL_E_CHECKPOINT,
@@ -192,7 +193,7 @@ static ptl_status fill_store(const char *part, const tensor_file *file,
                           part, tensor_file_at(file, i)->name);
     for (int i = 0; i < store->count && st == PTL_OK; i++) {
         store_tensor *t = &store->items[i];
-        if (t->size)
+        if (t->size && t->saved)
             memcpy(t->memory, tensor_file_find(file, t->path)->bytes, t->size);
     }
     return st;

@@ -15,17 +15,21 @@
 
 static const char part_name[] = "model.safetensors";
 
-static tensor_entry *entries_of(const ptl_store *store)
+static tensor_entry *entries_of(const ptl_store *store, int *count)
 {
     tensor_entry *entries = calloc((size_t)store->count + 1, sizeof *entries);
+    *count = 0;
     for (int i = 0; entries && i < store->count; i++) {
         const store_tensor *t = &store->items[i];
-        entries[i] = (tensor_entry){.name = t->path,
-                                    .dtype = t->dtype,
-                                    .rank = t->rank,
-                                    .bytes = t->memory,
-                                    .size = t->size};
-        memcpy(entries[i].dims, t->dims, sizeof t->dims);
+        if (!t->saved)
+            continue;
+        tensor_entry *e = &entries[(*count)++];
+        *e = (tensor_entry){.name = t->path,
+                            .dtype = t->dtype,
+                            .rank = t->rank,
+                            .bytes = t->memory,
+                            .size = t->size};
+        memcpy(e->dims, t->dims, sizeof t->dims);
     }
     return entries;
 }
@@ -36,6 +40,8 @@ static void print_tensors(json_out *j, const ptl_store *store)
     json_open(j, '{');
     for (int i = 0; i < store->count; i++) {
         const store_tensor *t = &store->items[i];
+        if (!t->saved)
+            continue;
         uLong crc = crc32_z(crc32_z(0, NULL, 0), t->memory, t->size);
         json_key(j, t->path);
         json_int(j, (int64_t)crc);
@@ -108,12 +114,13 @@ static ptl_status write_files(const char *at, const checkpoint_info *info,
                               const ptl_store *store, ptl_error *err)
 {
     char path[CHECKPOINT_PATH + 32];
-    tensor_entry *entries = entries_of(store);
+    int count;
+    tensor_entry *entries = entries_of(store, &count);
     if (!entries)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a checkpoint");
     tensor_file_sum sum;
     snprintf(path, sizeof path, "%s/%s", at, part_name);
-    ptl_status st = tensor_file_write(path, entries, store->count, &sum, err);
+    ptl_status st = tensor_file_write(path, entries, count, &sum, err);
     free(entries);
     if (st != PTL_OK)
         return st;

@@ -199,7 +199,7 @@ ptl_status log_event_start(train_log *log, const log_start *e, ptl_error *err)
     put_int(&j, "parameters", e->parameters);
     put_text(&j, "device", "cpu");
     put_int(&j, "threads", e->threads);
-    put_int(&j, "shards", 1);
+    put_int(&j, "shards", e->shards);
     put_int(&j, "steps", e->steps);
     put_int(&j, "peak_bytes", e->peak_bytes);
     json_key(&j, "config");

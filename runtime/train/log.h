@@ -23,7 +23,7 @@ typedef struct train_log {
 
 typedef struct log_start {
     const char *model, *config_json;
-    int64_t parameters, steps, records;
+    int64_t parameters, steps, records, shards;
     int64_t peak_bytes; /* planned */
     int threads;
 } log_start;

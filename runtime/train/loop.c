@@ -39,13 +39,10 @@ static ptl_status evaluate(training *t, ptl_error *err)
 }
 
 static ptl_status log_step_of(training *t, const data_batch *batch,
-                              const session_program *p, double loss,
-                              ptl_error *err)
+                              const shards_result *r, ptl_error *err)
 {
-    log_step e = {.step = t->done,
-                  .epoch = batch->epoch,
-                  .loss = loss,
-                  .lr = session_scalar(p, p->lr)};
+    log_step e = {
+        .step = t->done, .epoch = batch->epoch, .loss = r->loss, .lr = r->lr};
     double now = clock_seconds();
     t->logged_records += batch->rows;
     e.examples_per_s = (double)t->logged_records / (now - t->logged_at);
@@ -57,30 +54,43 @@ static ptl_status log_step_of(training *t, const data_batch *batch,
     return st;
 }
 
-/* One update; on return the step counts as completed. */
-static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
+/* Gradients and update in one program. */
+static ptl_status step_fused(training *t, const data_batch *batch,
+                             shards_result *r, ptl_error *err)
 {
     session_program *p =
         t->full && batch->rows == t->full->rows ? t->full : t->tail;
+    session_bind_fields(p, batch->fields);
+    session_set_scalars(&t->s, p, t->done, batch->epoch, t->total_steps);
+    ptl_status st = run_execute(p->run, err);
+    if (st == PTL_OK)
+        *r = (shards_result){.loss = session_scalar(p, p->loss),
+                             .lr = session_scalar(p, p->lr)};
+    return st;
+}
+
+/* One update; on return the step counts as completed. */
+static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
+{
+    shards_result r;
     double start = clock_seconds();
     if (!t->timed)
         t->start_s = start - clock_began();
-    session_bind_fields(p, batch->fields);
-    session_set_scalars(&t->s, p, t->done, batch->epoch, t->total_steps);
     if (t->backup)
         memcpy(t->backup, t->s.store.block, t->s.store.block_bytes);
-    ptl_status st = run_execute(p->run, err);
+    ptl_status st = t->shards ? shards_step(t->shards, batch, t->done, &r, err)
+                              : step_fused(t, batch, &r, err);
     if (st != PTL_OK)
         return st;
-    double loss = session_scalar(p, p->loss), spent = clock_seconds() - start;
+    double spent = clock_seconds() - start;
     t->done++;
     t->times[t->timed++ % STEP_TIMES] = spent;
     t->step_s += spent;
     bool skips = t->s.options->on_nan == TRAIN_NAN_SKIP;
-    if (!isfinite(loss) || (skips && store_nonfinite(&t->s.store)))
-        return training_nonfinite(t, batch, loss, err);
+    if (!isfinite(r.loss) || (skips && store_nonfinite(&t->s.store)))
+        return training_nonfinite(t, batch, r.loss, err);
     t->skipped = 0;
-    return log_step_of(t, batch, p, loss, err);
+    return log_step_of(t, batch, &r, err);
 }
 
 static ptl_status end_by_signal(training *t, int signal_number, ptl_error *err)

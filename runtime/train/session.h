@@ -27,7 +27,7 @@ typedef struct session {
     ptl_pool *pool;
     ptl_dataset *train, *eval; /* eval NULL: none */
     ptl_store store;
-    session_program *programs[8];
+    session_program *programs[16];
     int program_count;
     /* Of all programs: no two run at the same time. */
     void *arena;

@@ -23,8 +23,12 @@ static ptl_status check_data(session *s, ptl_program_kind kind,
                              ptl_dataset *data, ptl_error *err)
 {
     session_program *p;
-    ptl_status st = session_build_for(
-        s, kind, smaller(s->job->batch, data_rows(data)), data, &p, err);
+    int64_t rows = smaller(s->job->batch, data_rows(data));
+    if (kind == PTL_PROGRAM_TRAIN && shards_wanted(s)) {
+        kind = PTL_PROGRAM_SHARD;
+        rows = shards_first_rows(s, rows);
+    }
+    ptl_status st = session_build_for(s, kind, rows, data, &p, err);
     return st == PTL_OK ? data_check_program(data, p->program, err) : st;
 }
 
@@ -87,6 +91,8 @@ static ptl_status open_store(training *t, ptl_error *err)
     ptl_status st = PTL_OK;
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_add(&s->store, s->programs[i]->program, err);
+    if (st == PTL_OK && shards_wanted(s))
+        st = shards_open(s, smaller(s->job->batch, t->rows), &t->shards, err);
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
@@ -207,6 +213,9 @@ static ptl_status pick_programs(training *t, ptl_error *err)
     int64_t tail_step = t->done - t->done % t->steps_per_epoch +
                         t->steps_per_epoch; /* the next that is one */
     ptl_status st = PTL_OK;
+    if (t->shards)
+        return shards_begin(t->shards, tail_step <= t->last ? left : 0,
+                            t->steps_per_epoch, t->total_steps, err);
     if (t->rows >= batch)
         st = session_build_for(&t->s, PTL_PROGRAM_TRAIN, batch, t->s.train,
                                &t->full, err);
@@ -247,6 +256,8 @@ static int64_t planned_bytes(const training *t)
         bytes += memory_padded(t->evaluation.memory_bytes);
     if (t->backup)
         bytes += memory_padded(t->s.store.block_bytes);
+    if (t->shards)
+        bytes += shards_bytes(t->shards);
     return session_bytes(&t->s) + (int64_t)bytes;
 }
 
@@ -258,6 +269,7 @@ static ptl_status log_start_of(training *t, ptl_error *err)
                    .parameters = job->parameter_count,
                    .steps = t->last,
                    .records = t->rows,
+                   .shards = shards_count(&t->s),
                    .peak_bytes = planned_bytes(t),
                    .threads = pool_threads(t->s.pool)};
     return log_event_start(&t->log, &e, err);
@@ -317,6 +329,7 @@ ptl_status training_open(training *t, ptl_job *job,
 void training_close(training *t)
 {
     prefetch_close(t->batches);
+    shards_close(t->shards);
     evaluation_close(&t->evaluation);
     memory_unmap(t->backup, t->s.store.block_bytes);
     free(t->times);

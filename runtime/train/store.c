@@ -25,7 +25,8 @@ static bool agrees(const store_tensor *t, const ptl_buffer *b)
            memcmp(t->dims, b->dims, (size_t)t->rank * sizeof *t->dims) == 0;
 }
 
-static ptl_status add_one(ptl_store *s, const ptl_buffer *b, ptl_error *err)
+ptl_status store_add_one(ptl_store *s, const ptl_buffer *b, bool saved,
+                         ptl_error *err)
 {
     const store_tensor *there = store_find(s, b->name);
     if (there)
@@ -46,7 +47,8 @@ static ptl_status add_one(ptl_store *s, const ptl_buffer *b, ptl_error *err)
                       .role = b->role,
                       .dtype = b->dtype,
                       .rank = b->rank,
-                      .size = (size_t)b->size_bytes};
+                      .size = (size_t)b->size_bytes,
+                      .saved = saved};
     memcpy(t.dims, b->dims, sizeof t.dims);
     if (!t.path)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for parameters");
@@ -59,7 +61,7 @@ ptl_status store_add(ptl_store *s, const ptl_program *program, ptl_error *err)
     ptl_status st = PTL_OK;
     for (int i = 0; i < program->buffer_count && st == PTL_OK; i++)
         if (persistent(&program->buffers[i]))
-            st = add_one(s, &program->buffers[i], err);
+            st = store_add_one(s, &program->buffers[i], true, err);
     return st;
 }
 

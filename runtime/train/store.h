@@ -17,6 +17,7 @@ typedef struct store_tensor {
     int64_t dims[PTL_MAX_RANK];
     size_t size;
     void *memory; /* zero at first */
+    bool saved;   /* a checkpoint holds it */
 } store_tensor;
 
 typedef struct ptl_store {
@@ -29,6 +30,9 @@ typedef struct ptl_store {
 /* Adds the persistent buffers of a program that are not there yet; those that
  * are must agree in type and shape. */
 ptl_status store_add(ptl_store *s, const ptl_program *program, ptl_error *err);
+/* Adds one tensor that has its shape. */
+ptl_status store_add_one(ptl_store *s, const ptl_buffer *b, bool saved,
+                         ptl_error *err);
 ptl_status store_allocate(ptl_store *s, ptl_error *err);
 void store_fini(ptl_store *s);
 

@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/log.h"
+#include "train/shards.h"
 
 enum { STEP_TIMES = 1 << 16 }; /* of the latest steps, for the median */
 
@@ -18,6 +19,7 @@ typedef struct training {
     evaluation evaluation;
     ptl_prefetch *batches;
     session_program *full, *tail; /* by rows; tail NULL: never needed */
+    shards *shards; /* in their place; NULL: the step is one program */
 
     int64_t rows, steps_per_epoch;
     int64_t total_steps; /* of the file: what schedules see */

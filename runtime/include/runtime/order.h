@@ -30,4 +30,12 @@ typedef struct order_place {
 /* Where the step after `done` completed ones takes its records. */
 order_place order_at(int64_t rows, int64_t batch, int64_t done);
 
+typedef struct order_part {
+    int64_t first, rows;
+} order_part;
+
+/* Part `index` of `rows` rows in `count` contiguous parts whose sizes differ by
+ * at most one, the larger ones first; rows 0: there is none for it. */
+order_part order_cut(int64_t rows, int64_t count, int64_t index);
+
 #endif

@@ -23,6 +23,9 @@ typedef struct train_options {
     const char *out;       /* run folder; NULL: runs/NAME-TIME */
     const char *resume;    /* a run folder or a checkpoint; NULL: from zero */
     const char *from;      /* eval, predict: the same */
+    /* Replay so many shards as job->cluster says; a multiple of its towers. 0:
+     * one, and the cluster is ignored. */
+    int64_t shards;
     train_on_nan on_nan;
     bool skip_bad; /* leave bad records out */
 

@@ -69,6 +69,26 @@ static void places_are_evenly_filled(void **state)
     }
 }
 
+static void parts_of_a_batch_follow_one_another(void **state)
+{
+    (void)state;
+    for (int64_t rows = 0; rows < 20; rows++)
+        for (int64_t count = 1; count < 9; count++) {
+            int64_t next = 0;
+            for (int64_t i = 0; i < count; i++) {
+                order_part p = order_cut(rows, count, i);
+                assert_int_equal(p.first, next);
+                assert_true(p.rows == rows / count ||
+                            p.rows == rows / count + 1);
+                next += p.rows;
+            }
+            assert_int_equal(next, rows);
+        }
+    assert_int_equal(order_cut(10, 4, 1).rows, 3);
+    assert_int_equal(order_cut(10, 4, 2).rows, 2);
+    assert_int_equal(order_cut(2, 4, 3).rows, 0);
+}
+
 static void the_last_partial_batch_is_kept(void **state)
 {
     (void)state;
@@ -182,6 +202,7 @@ int main(void)
         cmocka_unit_test(every_epoch_visits_every_record_once),
         cmocka_unit_test(the_order_is_a_function_of_seed_and_epoch),
         cmocka_unit_test(places_are_evenly_filled),
+        cmocka_unit_test(parts_of_a_batch_follow_one_another),
         cmocka_unit_test(the_last_partial_batch_is_kept),
         cmocka_unit_test(batches_follow_the_order_from_any_step),
         cmocka_unit_test(a_ring_can_be_closed_at_any_time),

@@ -1,0 +1,113 @@
+/*
+ * sums.c - see sums.h.
+ */
+#include "runtime/sums.h"
+#include <stdlib.h>
+
+enum { PIECE = 1 << 14 }; /* elements of a task */
+
+void sums_list_fini(sum_list *list)
+{
+    free(list->pieces);
+    *list = (sum_list){0};
+}
+
+static ptl_status grow(sum_list *list, ptl_error *err)
+{
+    int room = list->room ? 2 * list->room : 32;
+    sum_piece *pieces = realloc(list->pieces, (size_t)room * sizeof *pieces);
+    if (!pieces)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for sums of gradients");
+    list->pieces = pieces;
+    list->room = room;
+    return PTL_OK;
+}
+
+ptl_status sums_list_add(sum_list *list, size_t to, size_t from, int64_t count,
+                         ptl_error *err)
+{
+    size_t size = (size_t)dtype_size(list->dtype);
+    for (int64_t i = 0; i < count; i += PIECE) {
+        ptl_status st = list->count < list->room ? PTL_OK : grow(list, err);
+        if (st != PTL_OK)
+            return st;
+        list->pieces[list->count++] =
+            (sum_piece){.to = to + (size_t)i * size,
+                        .from = from + (size_t)i * size,
+                        .count = count - i < PIECE ? count - i : PIECE};
+    }
+    return PTL_OK;
+}
+
+/* The loops of one type: the same text for each operation. */
+#define LOOP(expression)                                                       \
+    for (int64_t i = 0; i < count; i++)                                        \
+        to[i] = (expression);                                                  \
+    break
+
+#define SPAN_OF(type)                                                          \
+    static void span_##type(sum_op op, type *restrict to,                      \
+                            const type *restrict from, int64_t count, type by) \
+    {                                                                          \
+        switch (op) {                                                          \
+        case SUM_SET:                                                          \
+            LOOP(from[i]);                                                     \
+        case SUM_ADD:                                                          \
+            LOOP(to[i] + from[i]);                                             \
+        case SUM_SET_TIMES:                                                    \
+            LOOP(from[i] * by);                                                \
+        case SUM_ADD_TIMES:                                                    \
+            LOOP(to[i] + from[i] * by);                                        \
+        case SUM_SET_OVER:                                                     \
+            LOOP(from[i] / by);                                                \
+        case SUM_ADD_OVER:                                                     \
+            LOOP(to[i] + from[i] / by);                                        \
+        }                                                                      \
+    }
+SPAN_OF(float)
+SPAN_OF(double)
+
+void sums_span(ptl_dtype dtype, sum_op op, void *to, const void *from,
+               int64_t count, double by)
+{
+    PTL_ASSERT(dtype == PTL_F32 || dtype == PTL_F64);
+    if (dtype == PTL_F32)
+        span_float(op, to, from, count, (float)by);
+    else
+        span_double(op, to, from, count, by);
+}
+
+void sums_put(ptl_dtype dtype, void *to, double value)
+{
+    if (dtype == PTL_F32)
+        *(float *)to = (float)value;
+    else
+        *(double *)to = value;
+}
+
+/* What all tasks of one run share. */
+typedef struct shared {
+    const sum_list *list;
+    sum_op op;
+    char *to;
+    const char *from;
+    double by;
+} shared;
+
+static void run_pieces(void *const *args, int64_t begin, int64_t end)
+{
+    const shared *s = args[0];
+    for (int64_t i = begin; i < end; i++) {
+        const sum_piece *p = &s->list->pieces[i];
+        sums_span(s->list->dtype, s->op, s->to + p->to, s->from + p->from,
+                  p->count, s->by);
+    }
+}
+
+void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
+              const void *from, double by)
+{
+    shared s = {list, op, to, from, by};
+    void *const args[] = {&s};
+    pool_run(pool, run_pieces, args, list->count);
+}

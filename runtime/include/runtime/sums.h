@@ -1,0 +1,49 @@
+/*
+ * sums.h - vectors of reals added up in a fixed order.
+ *
+ * What a shard gives lies in many buffers; what it is added to is one block.
+ * A list says which elements go where, in pieces small enough to be tasks of
+ * their own. Every operation is elementwise, so the bits depend on the order
+ * of the calls alone.
+ */
+#ifndef PTL_RUNTIME_SUMS_H
+#define PTL_RUNTIME_SUMS_H
+
+#include "runtime/run.h"
+
+typedef enum sum_op {
+    SUM_SET,       /* to  = from */
+    SUM_ADD,       /* to += from */
+    SUM_SET_TIMES, /* to  = from * by */
+    SUM_ADD_TIMES, /* to += from * by, rounded twice */
+    SUM_SET_OVER,  /* to  = from / by */
+    SUM_ADD_OVER,  /* to += from / by, rounded twice */
+} sum_op;
+
+typedef struct sum_piece {
+    size_t to, from; /* bytes from the beginnings of the two blocks */
+    int64_t count;   /* elements */
+} sum_piece;
+
+typedef struct sum_list {
+    ptl_dtype dtype; /* F32 or F64 */
+    sum_piece *pieces;
+    int count, room;
+} sum_list; /* zero-initialise */
+
+/* Adds `count` elements that begin at these bytes. */
+ptl_status sums_list_add(sum_list *list, size_t to, size_t from, int64_t count,
+                         ptl_error *err);
+void sums_list_fini(sum_list *list);
+
+/* Carries `op` out over the list. `by` is rounded to the type first; the two
+ * blocks do not overlap. */
+void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
+              const void *from, double by);
+/* The same over `count` elements, by the calling thread. */
+void sums_span(ptl_dtype dtype, sum_op op, void *to, const void *from,
+               int64_t count, double by);
+/* Writes one value. */
+void sums_put(ptl_dtype dtype, void *to, double value);
+
+#endif

@@ -1,0 +1,330 @@
+/*
+ * shards.c - what a run of shards is made of: programs, places, memory.
+ *
+ * Sums of gradients lie in one block each, every parameter's at the same place
+ * in all of them: adding two sums is one pass, and the update is told where its
+ * block is. The total has one; the workers share one, or have one each where
+ * their sums must stand side by side; a shard of several parts has one.
+ */
+#include "train/shards_priv.h"
+#include <stdlib.h>
+#include <string.h>
+
+static ptl_status no_memory(ptl_error *err)
+{
+    return ptl_fail(err, PTL_E_MEMORY, "no memory for shards");
+}
+
+bool shards_wanted(const session *s)
+{
+    const ptl_job *job = s->job;
+    return s->options->shards > 1 || job->accumulate > 1 ||
+           (s->options->shards == 1 && job->cluster.sync_every > 1);
+}
+
+static int64_t at_least_one(int64_t n)
+{
+    return n > 0 ? n : 1;
+}
+
+int64_t shards_count(const session *s)
+{
+    return at_least_one(s->options->shards);
+}
+
+int64_t shards_first_rows(const session *s, int64_t rows)
+{
+    rows = order_cut(rows, shards_count(s), 0).rows;
+    return order_cut(rows, at_least_one(s->job->accumulate), 0).rows;
+}
+
+/* ---------- what the programs give and take ---------- */
+
+/* Every gradient gets its place in a block. */
+static ptl_status place_gradients(shards *h, ptl_error *err)
+{
+    const ptl_program *p = h->update->program;
+    h->inputs = calloc((size_t)p->buffer_count + 1, sizeof *h->inputs);
+    if (!h->inputs)
+        return no_memory(err);
+    h->weight_input = program_find(p, "weight");
+    for (int i = 0; i < p->buffer_count; i++) {
+        if (p->buffers[i].role != PTL_ROLE_DATA || i == h->weight_input)
+            continue;
+        h->inputs[h->input_count++] = (update_input){i, h->block_bytes};
+        h->block_bytes += memory_padded((size_t)p->buffers[i].size_bytes);
+    }
+    h->whole.dtype = h->dtype;
+    return sums_list_add(&h->whole, 0, 0,
+                         (int64_t)h->block_bytes / dtype_size(h->dtype), err);
+}
+
+/* A gradient that the update does not read is not sent. */
+static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
+{
+    p->gradients.dtype = h->dtype;
+    for (int i = 0; i < h->input_count; i++) {
+        const ptl_buffer *to =
+            &h->update->program->buffers[h->inputs[i].buffer];
+        int from = program_find(p->built->program, to->name);
+        if (from < 0 ||
+            p->built->program->buffers[from].role != PTL_ROLE_OUTPUT)
+            return ptl_fail(err, PTL_E_INTERNAL, "a shard gives no \"%s\"",
+                            to->name);
+        const ptl_buffer *b = &p->built->program->buffers[from];
+        ptl_status st = sums_list_add(
+            &p->gradients, h->inputs[i].at, (size_t)b->arena_offset,
+            b->size_bytes / dtype_size(b->dtype), err);
+        if (st != PTL_OK)
+            return st;
+    }
+    return PTL_OK;
+}
+
+static ptl_status add_program(shards *h, int64_t rows, ptl_error *err)
+{
+    for (int i = 0; i < h->program_count; i++)
+        if (h->programs[i].built->rows == rows)
+            return PTL_OK;
+    PTL_ASSERT(h->program_count < MOST_PROGRAMS);
+    shard_program *p = &h->programs[h->program_count];
+    ptl_status st = session_build_for(h->s, PTL_PROGRAM_SHARD, rows,
+                                      h->s->train, &p->built, err);
+    if (st != PTL_OK)
+        return st;
+    h->program_count++;
+    p->weight = program_find(p->built->program, "weight");
+    if (p->built->loss < 0 || p->weight < 0)
+        return ptl_fail(err, PTL_E_INTERNAL,
+                        "the shard's program gives no loss or no weight");
+    return list_gradients(h, p, err);
+}
+
+/* Each size of part that a batch of `rows` rows comes to. */
+static ptl_status add_programs(shards *h, int64_t rows, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    for (int64_t k = 0; k < h->shards && st == PTL_OK; k++) {
+        int64_t own = order_cut(rows, h->shards, k).rows;
+        for (int64_t i = 0; i < h->parts && st == PTL_OK; i++) {
+            int64_t part = order_cut(own, h->parts, i).rows;
+            if (part > 0)
+                st = add_program(h, part, err);
+        }
+    }
+    return st;
+}
+
+/* ---------- opening ---------- */
+
+static ptl_status add_item(shards *h, const char *path, ptl_dtype dtype,
+                           int64_t count, ptl_error *err)
+{
+    ptl_buffer b = {.name = path,
+                    .role = PTL_ROLE_SLOT,
+                    .dtype = dtype,
+                    .rank = 1,
+                    .dims = {count},
+                    .size_bytes = count * dtype_size(dtype)};
+    return store_add_one(&h->s->store, &b, true, err);
+}
+
+/* What must be there again after a resume: sums that wait for their exchange,
+ * and the number of updates where it follows from no step. */
+static ptl_status add_items(shards *h, ptl_error *err)
+{
+    ptl_store *store = &h->s->store;
+    ptl_status st = PTL_OK;
+    h->worker_items = h->updates_item = -1;
+    if (h->rule.sync_every > 1)
+        h->worker_items = store->count;
+    for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++) {
+        char path[64];
+        snprintf(path, sizeof path, "worker%lld/sum", (long long)w);
+        st = add_item(h, path, h->dtype,
+                      (int64_t)h->block_bytes / dtype_size(h->dtype), err);
+        snprintf(path, sizeof path, "worker%lld/weight", (long long)w);
+        if (st == PTL_OK)
+            st = add_item(h, path, PTL_F64, 1, err);
+        if (st != PTL_OK)
+            return st;
+    }
+    if (h->rule.aggregate == PTL_APPLY_EACH) {
+        h->updates_item = store->count;
+        st = add_item(h, "updates", PTL_I64, 1, err);
+    }
+    return st;
+}
+
+static ptl_status open_programs(shards *h, ptl_error *err)
+{
+    session *s = h->s;
+    ptl_status st = session_build_for(s, PTL_PROGRAM_UPDATE, h->batch, s->train,
+                                      &h->update, err);
+    if (st == PTL_OK)
+        st = place_gradients(h, err);
+    if (st == PTL_OK)
+        st = add_program(h, shards_first_rows(s, h->batch), err);
+    if (st == PTL_OK)
+        st = states_open(&h->states, s, h->programs[0].built->program,
+                         h->shards, err);
+    return st == PTL_OK ? add_items(h, err) : st;
+}
+
+ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
+{
+    shards *h = *out = calloc(1, sizeof *h);
+    if (!h)
+        return no_memory(err);
+    h->s = s;
+    h->batch = batch;
+    h->shards = shards_count(s);
+    h->parts = at_least_one(s->job->accumulate);
+    h->dtype = s->job->f64 ? PTL_F64 : PTL_F32;
+    h->rule = s->job->cluster;
+    if (s->options->shards == 0)
+        h->rule = (ptl_job_cluster){.towers = 1, .sync_every = 1};
+    PTL_ASSERT(h->rule.towers > 0 && h->shards % h->rule.towers == 0);
+    h->workers = h->shards / h->rule.towers;
+    if (h->workers == 1) /* one mean is the mean of all */
+        h->rule.aggregate = PTL_AGGREGATE_MEAN;
+    h->side_by_side =
+        h->rule.sync_every > 1 || h->rule.aggregate == PTL_APPLY_EACH;
+    return open_programs(h, err);
+}
+
+void shards_close(shards *h)
+{
+    if (!h)
+        return;
+    for (int i = 0; i < h->program_count; i++) {
+        sums_list_fini(&h->programs[i].gradients);
+        free(h->programs[i].states);
+    }
+    sums_list_fini(&h->whole);
+    states_fini(&h->states);
+    memory_unmap(h->memory, h->memory_bytes);
+    free(h->worker);
+    free(h->inputs);
+    free(h->rows);
+    free(h->fields);
+    free(h);
+}
+
+size_t shards_bytes(const shards *h)
+{
+    return memory_padded(h->memory_bytes);
+}
+
+/* ---------- memory ---------- */
+
+static int64_t worker_sums(const shards *h)
+{
+    return h->side_by_side ? h->workers : 1;
+}
+
+static size_t slice_bytes(const shards *h)
+{
+    int count;
+    int64_t rows = shards_first_rows(h->s, h->batch);
+    size_t bytes = 0;
+    data_raw(h->s->train, &count);
+    for (int i = 0; i < count; i++)
+        bytes += memory_padded((size_t)rows *
+                               data_array_at(h->s->train, i)->record_bytes);
+    return bytes;
+}
+
+static void give_sum(shards *h, shard_sum *sum, char **at)
+{
+    sum->gradients = *at;
+    sum->states.block = *at + h->block_bytes;
+    *at += h->block_bytes + h->states.bytes;
+}
+
+static ptl_status take_memory(shards *h, ptl_error *err)
+{
+    size_t sums = (size_t)(worker_sums(h) + 2);
+    data_raw(h->s->train, &h->field_count);
+    h->worker = calloc((size_t)worker_sums(h), sizeof *h->worker);
+    h->rows = calloc((size_t)h->shards, sizeof *h->rows);
+    h->fields = calloc((size_t)h->field_count + 1, sizeof *h->fields);
+    h->memory_bytes = sums * (h->block_bytes + h->states.bytes) +
+                      slice_bytes(h) + PTL_BUFFER_ALIGN;
+    h->memory = memory_map(h->memory_bytes);
+    if (!h->worker || !h->rows || !h->fields || !h->memory)
+        return no_memory(err);
+    char *at = h->memory + PTL_BUFFER_ALIGN; /* the weight comes first */
+    give_sum(h, &h->total, &at);
+    give_sum(h, &h->part, &at);
+    for (int64_t w = 0; w < worker_sums(h); w++)
+        give_sum(h, &h->worker[w], &at);
+    h->slices = at;
+    return PTL_OK;
+}
+
+/* Sums between exchanges are those of the store. */
+static void adopt_items(shards *h)
+{
+    for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++)
+        h->worker[w].gradients = shards_item(h, h->worker_items + 2 * (int)w);
+}
+
+/* ---------- how many updates ---------- */
+
+int64_t shards_exchanges(const shards *h, int64_t steps)
+{
+    int64_t every = h->rule.sync_every;
+    bool rest = steps == h->total_steps && steps % every != 0;
+    return steps / every + rest;
+}
+
+static int64_t workers_with_rows(const shards *h, int64_t rows)
+{
+    int64_t count = 0;
+    for (int64_t w = 0; w < h->workers; w++)
+        count += order_cut(rows, h->shards, w * h->rule.towers).rows > 0;
+    return count;
+}
+
+/* What schedules see as the last: where each worker's gradient is an update of
+ * its own, so many more. */
+static int64_t all_updates(const shards *h, int64_t tail,
+                           int64_t steps_per_epoch)
+{
+    int64_t all = shards_exchanges(h, h->total_steps);
+    int64_t full = workers_with_rows(h, h->batch);
+    if (h->updates_item < 0)
+        return all;
+    if (h->rule.sync_every > 1 || !tail || steps_per_epoch < 2)
+        return all * full;
+    int64_t tails = all / steps_per_epoch;
+    return (all - tails) * full + tails * workers_with_rows(h, tail);
+}
+
+ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
+                        int64_t total_steps, ptl_error *err)
+{
+    const ptl_job_cluster *rule = &h->rule;
+    ptl_status st = add_programs(h, h->batch, err);
+    if (st == PTL_OK && tail)
+        st = add_programs(h, tail, err);
+    for (int i = 0; i < h->program_count && st == PTL_OK; i++) {
+        shard_program *p = &h->programs[i];
+        p->states = states_io(&h->states, &h->s->store, p->built->program);
+        if (!p->states)
+            st = no_memory(err);
+    }
+    if (st == PTL_OK)
+        st = take_memory(h, err);
+    if (st != PTL_OK)
+        return st;
+    adopt_items(h);
+    states_spread(&h->states, &h->s->store);
+    h->state_every = rule->state_steps > 0
+                         ? rule->state_steps
+                         : rule->state_epochs * steps_per_epoch;
+    h->total_steps = total_steps;
+    h->total_updates = all_updates(h, tail, steps_per_epoch);
+    return PTL_OK;
+}

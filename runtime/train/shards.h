@@ -1,0 +1,51 @@
+/*
+ * shards.h - a training step cut into shards, replayed in one process.
+ *
+ * A shard is a contiguous range of the batch's rows; `accumulate` cuts it once
+ * more, into parts that run one after another. Each part gives (sum of its
+ * rows' gradients, weight). Parts are added left to right to a shard's pair,
+ * the shards of a worker (its towers) to the worker's, the workers' to one, by
+ * which the update divides once. This order is what a cluster is compared with,
+ * bit for bit. A part without rows does not run; one without weight adds
+ * nothing.
+ */
+#ifndef PTL_TRAIN_SHARDS_H
+#define PTL_TRAIN_SHARDS_H
+
+#include "runtime/prefetch.h"
+#include "train/session.h"
+
+typedef struct shards shards;
+
+/* Does this run need it? One shard in one part does not: its step is one
+ * program, gradients and update fused. */
+bool shards_wanted(const session *s);
+int64_t shards_count(const session *s);
+/* Rows of the largest part of a batch of `rows`: what to build first. */
+int64_t shards_first_rows(const session *s, int64_t rows);
+
+/*
+ * Builds UPDATE and the SHARD program of the largest part, and adds to the
+ * session's store what shards keep: states of their own, sums between
+ * exchanges. Before the store has memory.
+ */
+ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err);
+void shards_close(shards *h); /* accepts NULL */
+
+/* Once the store is filled, from the start or from a checkpoint: every
+ * program, all memory. `tail`: rows of an epoch's last batch, 0: none comes. */
+ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
+                        int64_t total_steps, ptl_error *err);
+
+typedef struct shards_result {
+    double loss; /* mean over the shards, weighted; NaN: none had weight */
+    double lr;   /* of the update; NaN: there was none */
+} shards_result;
+
+/* The step after `done` completed ones. Allocates nothing. */
+ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
+                       shards_result *out, ptl_error *err);
+
+size_t shards_bytes(const shards *h); /* of memory outside the store */
+
+#endif

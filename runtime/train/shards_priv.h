@@ -1,0 +1,72 @@
+/*
+ * shards_priv.h - what a run of shards is made of, for the files that open it
+ * and step it.
+ */
+#ifndef PTL_TRAIN_SHARDS_PRIV_H
+#define PTL_TRAIN_SHARDS_PRIV_H
+
+#include "runtime/order.h"
+#include "runtime/sums.h"
+#include "train/shard_states.h"
+#include "train/shards.h"
+
+/* What was added up so far. */
+typedef struct shard_sum {
+    char *gradients;
+    double weight; /* 0: no gradients yet */
+    state_sum states;
+} shard_sum;
+
+/* A SHARD program and where its outputs are added to. */
+typedef struct shard_program {
+    session_program *built;
+    int weight;         /* output */
+    sum_list gradients; /* from the arena to a block */
+    shard_state_io *states;
+} shard_program;
+
+/* An input of UPDATE: a gradient's place in a block. */
+typedef struct update_input {
+    int buffer;
+    size_t at;
+} update_input;
+
+enum { MOST_PROGRAMS = 6 }; /* three sizes of part, full and last batch */
+
+struct shards {
+    session *s;
+    ptl_job_cluster rule;
+    int64_t shards, workers, parts, batch;
+    shard_program programs[MOST_PROGRAMS];
+    int program_count;
+    session_program *update;
+    update_input *inputs;
+    int input_count, weight_input; /* weight_input -1: not read */
+    ptl_dtype dtype;
+    size_t block_bytes; /* of one sum of gradients */
+    sum_list whole;     /* from block to block */
+    shard_states states;
+    shard_sum total, part;
+    shard_sum *worker; /* of each worker, or one for all */
+    bool side_by_side; /* of each */
+    int worker_items;  /* in the store: sum and weight of each; -1: none */
+    int updates_item;  /* in the store: updates so far; -1: not counted */
+    int64_t *rows;     /* of each shard in this step */
+    void **fields;     /* of a part */
+    int field_count;
+    char *memory; /* the update's weight, then blocks, then slices */
+    size_t memory_bytes;
+    char *slices; /* where fields of a part are copied to */
+    int64_t state_every, total_steps, total_updates;
+};
+
+static inline void *shards_item(const shards *h, int item)
+{
+    return h->s->store.items[item].memory;
+}
+
+/* Exchanges in the first `steps` steps: after every `sync_every`th, and after
+ * the last of all. */
+int64_t shards_exchanges(const shards *h, int64_t steps);
+
+#endif

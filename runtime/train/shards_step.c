@@ -1,0 +1,273 @@
+/*
+ * shards_step.c - one step of a run of shards: forward and backward of every
+ * part, sums in order, the update, the states.
+ */
+#include "train/shards_priv.h"
+#include <math.h>
+#include <string.h>
+
+/* A loss times its weight, and the weight. */
+typedef struct loss_sum {
+    double loss, weight;
+} loss_sum;
+
+typedef struct step_run {
+    shards *h;
+    const data_batch *batch;
+    int64_t done;
+    loss_sum loss;
+    double lr;
+    ptl_error *err;
+} step_run;
+
+/* ---------- one part ---------- */
+
+static shard_program *program_for(shards *h, int64_t rows)
+{
+    for (int i = 0; i < h->program_count; i++)
+        if (h->programs[i].built->rows == rows)
+            return &h->programs[i];
+    ptl_panic(__FILE__, __LINE__, "no program for %lld rows", (long long)rows);
+}
+
+/* Fields begin on PTL_BUFFER_ALIGN: what does not is copied. */
+static void cut_fields(shards *h, const data_batch *batch, order_part part)
+{
+    char *at = h->slices;
+    for (int i = 0; i < h->field_count; i++) {
+        size_t size = data_array_at(h->s->train, i)->record_bytes;
+        char *from = (char *)batch->fields[i] + (size_t)part.first * size;
+        h->fields[i] = from;
+        if ((uintptr_t)from % PTL_BUFFER_ALIGN == 0)
+            continue;
+        h->fields[i] = memcpy(at, from, (size_t)part.rows * size);
+        at += memory_padded((size_t)part.rows * size);
+    }
+}
+
+static void take_gradients(shards *h, const shard_program *p, shard_sum *to,
+                           loss_sum *loss)
+{
+    double weight = session_scalar(p->built, p->weight);
+    if (weight == 0)
+        return;
+    sums_run(h->s->pool, &p->gradients, to->weight != 0 ? SUM_ADD : SUM_SET,
+             to->gradients, h->s->arena, 0);
+    to->weight += weight;
+    loss->loss += weight * session_scalar(p->built, p->built->loss);
+    loss->weight += weight;
+}
+
+static ptl_status run_part(step_run *r, int64_t shard, order_part part,
+                           shard_sum *to, loss_sum *loss)
+{
+    shards *h = r->h;
+    shard_program *p = program_for(h, part.rows);
+    cut_fields(h, r->batch, part);
+    session_bind_fields(p->built, h->fields);
+    states_bind(&h->states, &h->s->store, p->states, p->built->run, shard);
+    session_set_scalars(h->s, p->built, r->done, r->batch->epoch,
+                        h->total_steps);
+    run_set(p->built->run, "row0", part.first);
+    ptl_status st = run_execute(p->built->run, r->err);
+    if (st != PTL_OK)
+        return st;
+    take_gradients(h, p, to, loss);
+    states_take(&h->states, &to->states, p->states, h->s->arena, part.rows);
+    if (h->parts == 1)
+        states_keep(&h->states, &h->s->store, shard, NULL, p->states,
+                    h->s->arena);
+    return PTL_OK;
+}
+
+/* ---------- one shard, one worker ---------- */
+
+static void merge_gradients(shards *h, shard_sum *to, const shard_sum *from)
+{
+    if (to == from || from->weight == 0)
+        return;
+    sums_run(h->s->pool, &h->whole, to->weight != 0 ? SUM_ADD : SUM_SET,
+             to->gradients, from->gradients, 0);
+    to->weight += from->weight;
+}
+
+static ptl_status run_parts(step_run *r, int64_t shard, order_part rows,
+                            shard_sum *to, loss_sum *loss)
+{
+    ptl_status st = PTL_OK;
+    for (int64_t i = 0; i < r->h->parts && st == PTL_OK; i++) {
+        order_part part = order_cut(rows.rows, r->h->parts, i);
+        part.first += rows.first;
+        if (part.rows > 0)
+            st = run_part(r, shard, part, to, loss);
+    }
+    return st;
+}
+
+/* Adds the rows of one shard to its worker's sum. */
+static ptl_status run_shard(step_run *r, int64_t shard, shard_sum *worker)
+{
+    shards *h = r->h;
+    order_part rows = order_cut(r->batch->rows, h->shards, shard);
+    loss_sum loss = {0};
+    ptl_status st;
+    h->rows[shard] = rows.rows;
+    if (h->parts == 1) {
+        st = run_parts(r, shard, rows, worker, &loss);
+    } else {
+        h->part.weight = 0;
+        h->part.states.rows = 0;
+        st = run_parts(r, shard, rows, &h->part, &loss);
+        merge_gradients(h, worker, &h->part);
+        states_merge(&h->states, &worker->states, &h->part.states);
+        if (st == PTL_OK && rows.rows > 0)
+            states_keep(&h->states, &h->s->store, shard, &h->part.states, NULL,
+                        NULL);
+    }
+    r->loss.loss += loss.loss;
+    r->loss.weight += loss.weight;
+    return st;
+}
+
+static ptl_status run_worker(step_run *r, int64_t worker, shard_sum *to)
+{
+    int64_t towers = r->h->rule.towers;
+    ptl_status st = PTL_OK;
+    for (int64_t k = 0; k < towers && st == PTL_OK; k++)
+        st = run_shard(r, worker * towers + k, to);
+    return st;
+}
+
+/* ---------- all workers ---------- */
+
+/* Adds a worker's sum to the total, or its mean. */
+static void aggregate(shards *h, const shard_sum *worker)
+{
+    shard_sum *total = &h->total;
+    if (h->rule.aggregate != PTL_AGGREGATE_SUM) {
+        merge_gradients(h, total, worker);
+        return;
+    }
+    if (worker->weight == 0)
+        return;
+    sums_run(h->s->pool, &h->whole,
+             total->weight != 0 ? SUM_ADD_OVER : SUM_SET_OVER, total->gradients,
+             worker->gradients, worker->weight);
+    total->weight = 1;
+}
+
+/* Shards of one worker, or workers of one shard each under `mean`, are added to
+ * the total as they come: the same order with one pass less. */
+static bool adds_directly(const shards *h)
+{
+    return !h->side_by_side &&
+           (h->workers == 1 ||
+            (h->rule.towers == 1 && h->rule.aggregate == PTL_AGGREGATE_MEAN));
+}
+
+/* The weight of a sum that waits for its exchange: in the store, as the sum. */
+static double *waiting_weight(const shards *h, int64_t worker)
+{
+    return shards_item(h, h->worker_items + 2 * (int)worker + 1);
+}
+
+static ptl_status run_workers(step_run *r)
+{
+    shards *h = r->h;
+    ptl_status st = PTL_OK;
+    h->total.weight = 0;
+    h->total.states.rows = 0;
+    for (int64_t w = 0; w < h->workers && st == PTL_OK; w++) {
+        if (adds_directly(h)) {
+            st = run_worker(r, w, &h->total);
+            continue;
+        }
+        shard_sum *sum = &h->worker[h->side_by_side ? w : 0];
+        sum->states.rows = 0;
+        sum->weight = h->worker_items < 0 ? 0 : *waiting_weight(h, w);
+        st = run_worker(r, w, sum);
+        states_merge(&h->states, &h->total.states, &sum->states);
+        if (!h->side_by_side)
+            aggregate(h, sum);
+    }
+    return st;
+}
+
+/* ---------- the update ---------- */
+
+static int64_t *counted_updates(const shards *h)
+{
+    return h->updates_item < 0 ? NULL : shards_item(h, h->updates_item);
+}
+
+static ptl_status update(step_run *r, const shard_sum *sum)
+{
+    shards *h = r->h;
+    session_program *p = h->update;
+    int64_t *counted = counted_updates(h);
+    if (sum->weight == 0)
+        return PTL_OK;
+    for (int i = 0; i < h->input_count; i++)
+        run_bind(p->run, h->inputs[i].buffer, sum->gradients + h->inputs[i].at);
+    sums_put(h->dtype, h->memory, sum->weight);
+    if (h->weight_input >= 0)
+        run_bind(p->run, h->weight_input, h->memory);
+    session_set_scalars(h->s, p,
+                        counted ? *counted : shards_exchanges(h, r->done),
+                        r->batch->epoch, h->total_updates);
+    ptl_status st = run_execute(p->run, r->err);
+    if (st != PTL_OK)
+        return st;
+    r->lr = session_scalar(p, p->lr);
+    if (counted)
+        ++*counted;
+    return PTL_OK;
+}
+
+static ptl_status exchange(step_run *r)
+{
+    shards *h = r->h;
+    bool each = h->rule.aggregate == PTL_APPLY_EACH;
+    ptl_status st = PTL_OK;
+    for (int64_t w = 0; h->side_by_side && w < h->workers && st == PTL_OK;
+         w++) {
+        if (each)
+            st = update(r, &h->worker[w]);
+        else
+            aggregate(h, &h->worker[w]);
+        h->worker[w].weight = 0;
+    }
+    return each || st != PTL_OK ? st : update(r, &h->total);
+}
+
+static void keep_weights(shards *h)
+{
+    for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++)
+        *waiting_weight(h, w) = h->worker[w].weight;
+}
+
+static void sync_states(step_run *r)
+{
+    shards *h = r->h;
+    state_sum sums[2] = {h->part.states, h->total.states};
+    states_sync(&h->states, &h->s->store, &h->total.states);
+    if (h->state_every > 0 && (r->done + 1) % h->state_every == 0)
+        states_exchange(&h->states, &h->s->store, h->rule.state_sync, h->rows,
+                        h->rule.towers, sums);
+}
+
+ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
+                       shards_result *out, ptl_error *err)
+{
+    step_run r = {
+        .h = h, .batch = batch, .done = done, .lr = (double)NAN, .err = err};
+    ptl_status st = run_workers(&r);
+    if (st != PTL_OK)
+        return st;
+    sync_states(&r);
+    if (shards_exchanges(h, done + 1) > shards_exchanges(h, done))
+        st = exchange(&r);
+    keep_weights(h);
+    *out = (shards_result){.loss = r.loss.loss / r.loss.weight, .lr = r.lr};
+    return st;
+}

@@ -1,0 +1,71 @@
+# --shards: what runs cut into shards have in common with runs that are not,
+# and which bits follow from the number of shards alone.
+. "$(dirname "$0")/lib.sh"
+digits=$SOURCE/examples/digits_mlp.ptl
+
+# run NAME OPTION...: ten steps of the digits, log and folder under NAME.
+run() {
+  local name=$1
+  shift
+  expect_status 0 "$PTLC" run "$digits" --steps 10 --log json \
+    --out "$work/$name" "$@"
+  cp "$work/out" "$work/$name.json"
+  comparable "$work/$name.json" >"$work/$name.lines"
+}
+
+# same NAME NAME: equal lines and equal tensors, in bits.
+same() {
+  cmp "$work/$1.lines" "$work/$2.lines" || fail "$1 and $2 differ"
+  cmp "$work/$1/step-10/model.safetensors" \
+    "$work/$2/step-10/model.safetensors" || fail "tensors of $1 and $2 differ"
+}
+
+# losses_agree NAME NAME: each step's, within 1e-5.
+losses_agree() {
+  for name in "$1" "$2"; do
+    grep '"event":"step"' "$work/$name.json" |
+      sed -E 's/.*"loss":([^,}]*).*/\1/' >"$work/$name.losses"
+  done
+  paste "$work/$1.losses" "$work/$2.losses" | awk '
+    { d = $1 - $2; if (d < 0) d = -d; n++
+      if (d > 1e-5 * ($1 > 1 ? $1 : 1)) { print; exit 1 } }
+    END { exit n != 10 }' || fail "losses of $1 and $2 differ"
+}
+
+run whole
+run one --shards 1
+same whole one
+
+# Dropout draws by the row of the whole batch: without coupling the shards come
+# to the same, but for rounding. A batch of 5 leaves two shards of 7 without
+# rows, and so does the last batch of an epoch.
+for n in 2 3 4 7; do
+  run "n$n" --shards "$n"
+  expect_text "$work/n$n.json" "\"shards\":$n,"
+  losses_agree whole "n$n"
+done
+run small --set train.batch=5
+run cut --set train.batch=5 --shards 7
+losses_agree small cut
+
+# Threads do not show.
+run n3_alone --shards 3 --threads 1
+run n3_two --shards 3 --threads 2
+same n3 n3_alone
+same n3 n3_two
+
+# Going on is the same as never stopping, and another number of shards is not.
+run first --shards 3 --steps 4
+expect_status 0 "$PTLC" run "$digits" --steps 10 --log json --shards 3 \
+  --resume "$work/first"
+cat "$work/out" >>"$work/first.json"
+comparable "$work/first.json" | grep -v '"event":"eval","step":4,' \
+  >"$work/first.lines"
+same n3 first
+cmp -s "$work/n3/step-10/model.safetensors" \
+  "$work/n4/step-10/model.safetensors" && fail "3 and 4 shards in one's bits"
+
+expect_status 2 "$PTLC" run "$digits" --shards 0
+expect_text "$work/err" "--shards must be at least 1"
+expect_status 2 "$PTLC" run "$digits" --replay x
+expect_text "$work/err" "--replay"
