@@ -142,6 +142,13 @@ static void run_test(test_run *t, const lang_modules *modules,
 
 /* ---------- one file ---------- */
 
+/* Is there a gradient to check by itself? */
+static bool has_gradient(const ast_decl *d)
+{
+    return d->kind == DECL_LAYER || d->kind == DECL_MODEL ||
+           (d->kind == DECL_FN && d->has_grad);
+}
+
 static void test_decls(test_run *t, const lang_modules *modules,
                        const lang_module *m, const ast_file *file)
 {
@@ -149,7 +156,7 @@ static void test_decls(test_run *t, const lang_modules *modules,
         const ast_decl *d = file->decls[i];
         if (d->kind == DECL_TEST)
             run_test(t, modules, m, d);
-        if (d->kind != DECL_LAYER && d->kind != DECL_MODEL)
+        if (!has_gradient(d))
             continue;
         switch (layer_check(t->d, modules, m, d)) {
         case LAYER_GOOD:
@@ -255,7 +262,7 @@ int cmd_test(driver *d)
         printf("%d tests and %d gradient checks, %d failed\n", t.tests,
                t.layers, t.failed);
         if (t.unchecked)
-            printf("%d layer%s not checked: no random sizes fit%s\n",
+            printf("%d gradient%s not checked: no random sizes fit%s\n",
                    t.unchecked, t.unchecked == 1 ? "" : "s",
                    d->options.verbose ? "" : "; see --verbose");
     }

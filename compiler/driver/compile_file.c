@@ -115,6 +115,7 @@ elab_mode driver_mode(lower_kind kind)
     switch (kind) {
     case LOWER_EVAL:
     case LOWER_FORWARD:
+    case LOWER_CHECK:
         return ELAB_EVAL;
     case LOWER_PREDICT:
         return ELAB_PREDICT;

@@ -99,9 +99,9 @@ static lower_kind lower_kind_of(ptl_program_kind kind)
 
 static const char *kind_name(lower_kind kind)
 {
-    static const char *const names[] = {"init",    "train",    "eval",
-                                        "predict", "gradient", "forward",
-                                        "test",    "shard",    "update"};
+    static const char *const names[] = {
+        "init",    "train", "eval", "predict", "gradient",
+        "forward", "check", "test", "shard",   "update"};
     return names[kind];
 }
 

@@ -1,7 +1,7 @@
 /*
  * layer_check.c - see layer_check.h.
  *
- * What is judged is grad_build() on the layer's own graph: what training
+ * What is judged is grad_build() on the own graph of a layer or function: what training
  * would use. The judge is the oracle's complex step, one sampled coordinate of
  * a parameter or input at a time.
  */
@@ -27,7 +27,7 @@ static const double STEP = 1e-30, TOLERANCE = 1e-9;
 
 typedef struct checking {
     driver *d;
-    const ast_decl *layer;
+    const ast_decl *decl;
     uint64_t seed;
     ir_graph *g;
     ir_node *loss;
@@ -116,6 +116,17 @@ static double norm(const double complex *numbers, int64_t count)
     return sqrt(s);
 }
 
+/* Where `grad` defines what the input receives; else the declaration. */
+static src_range place_of(const ast_decl *decl, const char *input)
+{
+    for (int i = 0; decl->has_grad && i < decl->grad_body.count; i++) {
+        const ast_stmt *st = decl->grad_body.stmts[i];
+        if (st->name && st->name[0] == 'd' && !strcmp(st->name + 1, input))
+            return st->name_at;
+    }
+    return decl->name_at;
+}
+
 static bool check_one(const checking *c, const ir_values *v, int k,
                       const bool *wanted)
 {
@@ -134,10 +145,10 @@ static bool check_one(const checking *c, const ir_values *v, int k,
             return true;
         if (fabs(exact - got) <= TOLERANCE * (1 + size))
             continue;
-        diag_error(c->d->diags, DIAG_GRADIENT_CHECK, c->layer->name_at,
+        diag_error(c->d->diags, DIAG_GRADIENT_CHECK, place_of(c->decl, n->name),
                    "the derivative of `%s` by element %lld of %s is %.12g, "
                    "and %.12g by complex step",
-                   c->layer->name, (long long)at, n->name, got, exact);
+                   c->decl->name, (long long)at, n->name, got, exact);
         return false;
     }
     return true;
@@ -178,17 +189,17 @@ static layer_result check_graph(checking *c)
 }
 
 static layer_result check_draw(driver *d, const lang_modules *modules,
-                               const lang_module *module, const ast_decl *layer,
+                               const lang_module *module, const ast_decl *decl,
                                uint64_t seed)
 {
     ptl_arena *arena = arena_new();
     elab_options options = {.mode = ELAB_GRAD, .seed = seed, .f64 = true};
-    checking c = {.d = d, .layer = layer, .seed = seed};
+    checking c = {.d = d, .decl = decl, .seed = seed};
     typed_program *p =
-        elab_layer(arena, modules, module, layer, &options, d->diags);
+        elab_drawn(arena, modules, module, decl, &options, d->diags);
     layer_result r = LAYER_NOT_DRAWN;
     if (p) {
-        c.g = lower_program(p, LOWER_FORWARD, d->diags);
+        c.g = lower_program(p, LOWER_CHECK, d->diags);
         r = c.g ? check_graph(&c) : LAYER_WRONG;
         if (c.g)
             ir_graph_free(c.g);
@@ -198,11 +209,11 @@ static layer_result check_draw(driver *d, const lang_modules *modules,
 }
 
 layer_result layer_check(driver *d, const lang_modules *modules,
-                         const lang_module *module, const ast_decl *layer)
+                         const lang_module *module, const ast_decl *decl)
 {
     int checked = 0;
     for (uint64_t seed = 1; seed <= DRAWS && checked < CHECKED_DRAWS; seed++) {
-        switch (check_draw(d, modules, module, layer, seed)) {
+        switch (check_draw(d, modules, module, decl, seed)) {
         case LAYER_WRONG:
             return LAYER_WRONG;
         case LAYER_GOOD:

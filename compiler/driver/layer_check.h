@@ -1,6 +1,6 @@
 /*
- * layer_check.h - the derived gradient of a layer against the oracle's complex
- * step, at small random sizes in f64.
+ * layer_check.h - the gradient of a layer, or of a function with a gradient of
+ * its own, against the oracle's complex step, at small random sizes in f64.
  */
 #ifndef PTL_DRIVER_LAYER_CHECK_H
 #define PTL_DRIVER_LAYER_CHECK_H
@@ -14,6 +14,6 @@ typedef enum layer_result {
 } layer_result;
 
 layer_result layer_check(driver *d, const lang_modules *modules,
-                         const lang_module *module, const ast_decl *layer);
+                         const lang_module *module, const ast_decl *decl);
 
 #endif

@@ -20,6 +20,7 @@ typedef struct reverse {
     bool *active;       /* depends on what is differentiated for */
     grad_terms *terms;  /* per node */
     ir_node **adjoints; /* per node, once its turn came */
+    const grad_custom **customs; /* per node: whose result it is, or NULL */
 } reverse;
 
 static void mark_active(reverse *c, ir_node *const *wrt, int wrt_count)
@@ -30,6 +31,9 @@ static void mark_active(reverse *c, ir_node *const *wrt, int wrt_count)
         ir_node *n = c->g->nodes.data[i], **operands;
         int count = ir_operands(c->g, n, &operands);
         bool carries = n->type.kind == IR_REAL || n->kind == IR_SCAN;
+        const grad_custom *own = c->customs[i];
+        for (int k = 0; own && k < own->input_count; k++)
+            c->active[i] = c->active[i] || c->active[own->inputs[k]->id];
         for (int k = 0; k < count && carries; k++)
             c->active[i] = c->active[i] || c->active[operands[k]->id];
     }
@@ -142,10 +146,67 @@ static void reverse_scatter(reverse *c, ir_node *n, ir_node *adjoint)
     }
 }
 
+static ir_node *zero_like(reverse *c, const ir_node *n)
+{
+    ir_comp zero = over_shape(c->g, n);
+    zero.body = ir_real(c->g, 0.0);
+    return ir_comprehend(c->g, adjoint_name(c->g, n), &zero, n->at);
+}
+
+/* ---------- derivatives of their own ---------- */
+
+static void find_customs(reverse *c)
+{
+    for (const grad_custom *k = c->g->customs; k; k = k->next)
+        for (int i = 0; i < k->result_count; i++)
+            c->customs[k->results[i]->id] = k;
+    c->g->customs = NULL;
+}
+
+/* All results have their adjoints when the first one's turn comes. */
+static bool is_first_result(const grad_custom *k, const ir_node *n)
+{
+    for (int i = 0; i < k->result_count; i++)
+        if (k->results[i]->id < n->id)
+            return false;
+    return true;
+}
+
+static bool reverse_custom(reverse *c, const grad_custom *k)
+{
+    ptl_arena *arena = c->g->arena;
+    ir_node **dys = ARENA_ARRAY(arena, ir_node *, k->result_count);
+    ir_node **grads = ARENA_ARRAY(arena, ir_node *, k->input_count + 1);
+    bool any = false;
+    for (int i = 0; i < k->result_count; i++) {
+        const ir_node *y = k->results[i];
+        dys[i] = c->adjoints[y->id];
+        any = any || (dys[i] && c->active[y->id]);
+        dys[i] = dys[i] ? dys[i] : zero_like(c, y);
+    }
+    if (!any)
+        return true;
+    if (!k->make(k, dys, grads))
+        return false;
+    for (int i = 0; i < k->input_count; i++) {
+        const ir_node *x = k->inputs[i];
+        PTL_ASSERT(ir_same_shape(&x->type, &grads[i]->type));
+        for (int j = 0; j < k->result_count; j++)
+            PTL_ASSERT(x->id < k->results[j]->id);
+        if (c->active[x->id])
+            vec_push(arena, &c->terms[x->id], (grad_term){.node = grads[i]});
+    }
+    return true;
+}
+
 static bool reverse_node(reverse *c, ir_node *n)
 {
     ir_node *adjoint = add_up(c, n);
     c->adjoints[n->id] = adjoint;
+    if (c->customs[n->id])
+        return is_first_result(c->customs[n->id], n)
+                   ? reverse_custom(c, c->customs[n->id])
+                   : true;
     if (!adjoint || !c->active[n->id])
         return true;
     switch (n->kind) {
@@ -167,11 +228,12 @@ static bool reverse_node(reverse *c, ir_node *n)
     return true;
 }
 
-static ir_node *zero_like(reverse *c, const ir_node *n)
+void grad_custom_add(ir_graph *g, const grad_custom *c)
 {
-    ir_comp zero = over_shape(c->g, n);
-    zero.body = ir_real(c->g, 0.0);
-    return ir_comprehend(c->g, adjoint_name(c->g, n), &zero, n->at);
+    grad_custom *own = ARENA_NEW(g->arena, grad_custom);
+    *own = *c;
+    own->next = g->customs;
+    g->customs = own;
 }
 
 bool grad_build(ir_graph *g, ir_node *loss, ir_node *const *wrt, int wrt_count,
@@ -182,6 +244,8 @@ bool grad_build(ir_graph *g, ir_node *loss, ir_node *const *wrt, int wrt_count,
     c.active = ARENA_ARRAY(g->arena, bool, c.count);
     c.terms = ARENA_ARRAY(g->arena, grad_terms, c.count);
     c.adjoints = ARENA_ARRAY(g->arena, ir_node *, c.count);
+    c.customs = ARENA_ARRAY(g->arena, const grad_custom *, c.count);
+    find_customs(&c);
     mark_active(&c, wrt, wrt_count);
     grad_term one = {.comp = over_shape(g, loss)};
     one.comp.body = ir_real(g, 1.0);

@@ -22,6 +22,25 @@
 bool grad_build(ir_graph *g, ir_node *loss, ir_node *const *wrt, int wrt_count,
                 ir_node **grads, ptl_diags *diags);
 
+/*
+ * A part of a graph with a derivative of its own: when results[i] receives
+ * dys[i], `make` adds to the graph what inputs[k] receives and stores it in
+ * grads[k] (REAL, same shape); nothing else passes through the results. Inputs
+ * come before the results among the graph's nodes. grad_build() takes all of
+ * them off the graph; no pass may come between.
+ */
+typedef struct grad_custom {
+    ir_node *const *results, *const *inputs;
+    int result_count, input_count;
+    bool (*make)(const struct grad_custom *c, ir_node *const *dys,
+                 ir_node **grads);
+    void *owner;
+    struct grad_custom *next;
+} grad_custom;
+
+/* Copies `c` itself; the arrays live as long as the graph. */
+void grad_custom_add(ir_graph *g, const grad_custom *c);
+
 /* One row per (comprehension, read) that was differentiated. */
 typedef struct grad_volume {
     const ir_node *node;    /* the forward comprehension */

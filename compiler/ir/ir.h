@@ -228,6 +228,7 @@ struct ir_graph {
     VEC(ir_output) outputs;
     struct ir_interner *interner; /* of expressions */
     struct grad_report *report;   /* volumes, of grad_build(); or NULL */
+    struct grad_custom *customs;  /* for grad_build(); or NULL: see grad.h */
     int next_expr;
 };
 

@@ -39,38 +39,6 @@ static void need(lowering *l, const ty_tensor *t)
         l->needed[t->id] = true;
 }
 
-static void need_expr(lowering *l, const ty_expr *x);
-
-static void need_subs(lowering *l, const ty_sub *subs, int count)
-{
-    for (int i = 0; i < count; i++)
-        need_expr(l, subs[i].index);
-}
-
-static void need_expr(lowering *l, const ty_expr *x)
-{
-    switch (x->kind) {
-    case TY_READ:
-    case TY_INSIDE:
-        need(l, x->tensor);
-        need_subs(l, x->subs, x->count);
-        if (x->outside)
-            need_expr(l, x->outside);
-        break;
-    case TY_OP:
-        for (int i = 0; i < x->count; i++)
-            need_expr(l, x->args[i]);
-        break;
-    case TY_REDUCE:
-        if (x->filter)
-            need_expr(l, x->filter);
-        need_expr(l, x->body);
-        break;
-    default:
-        break;
-    }
-}
-
 static void need_values(lowering *l)
 {
     const typed_program *p = l->program;
@@ -170,6 +138,12 @@ static void need_outputs(lowering *l)
     }
 }
 
+static void need_read(lowering *l, const ty_tensor *read, void *ctx)
+{
+    (void)ctx;
+    need(l, read);
+}
+
 /* Definitions come after what they read, so one walk backwards is enough. A
  * gradient needs the loss and the parameters it is taken by. */
 static void need_operands(lowering *l)
@@ -183,13 +157,23 @@ static void need_operands(lowering *l)
             need(l, p->loss);
             need(l, t->of);
         }
-        if (t->body)
-            need_expr(l, t->body);
-        for (int j = 0; j < t->piece_count; j++) {
-            need_subs(l, t->pieces[j].subs, t->rank);
-            need_expr(l, t->pieces[j].body);
-        }
+        lower_visit_reads(l, t, need_read, NULL);
     }
+}
+
+static bool derives(lower_kind kind)
+{
+    return kind == LOWER_TRAIN || kind == LOWER_GRAD ||
+           kind == LOWER_CHECK || kind == LOWER_SHARD;
+}
+
+static void need_all(lowering *l)
+{
+    need_outputs(l);
+    need_operands(l);
+    lower_mark_late(l);
+    while (derives(l->kind) && lower_need_customs(l))
+        need_operands(l);
 }
 
 /* ---------- nodes ---------- */
@@ -247,6 +231,7 @@ static bool make_grads(lowering *l)
     ir_node **grads = ARENA_ARRAY(g->arena, ir_node *, p->params.count + 1);
     ir_node *loss = l->nodes[p->loss->id];
     int count = 0;
+    lower_add_customs(l);
     for (int i = 0; i < p->params.count; i++)
         if (p->params.data[i].grad)
             wrt[count++] = l->nodes[p->params.data[i].tensor->id];
@@ -267,7 +252,7 @@ static bool make_definitions(lowering *l)
 {
     for (int i = 0; i < l->program->tensors.count && !l->failed; i++) {
         const ty_tensor *t = l->program->tensors.data[i];
-        if (!l->needed[i] || l->nodes[i])
+        if (!l->needed[i] || l->nodes[i] || l->late[i])
             continue;
         if (t->role == TY_GRAD && !make_grads(l))
             return false;
@@ -441,24 +426,35 @@ static void give_outputs(lowering *l)
     }
 }
 
+static lowering *begin(const typed_program *program, lower_kind kind,
+                       ptl_diags *diags)
+{
+    ir_graph *g = ir_graph_new();
+    lowering *l = ARENA_NEW(g->arena, lowering);
+    int count = program->tensors.count;
+    *l = (lowering){.program = program, .kind = kind, .diags = diags, .g = g};
+    l->nodes = ARENA_ARRAY(g->arena, ir_node *, count + 1);
+    l->needed = ARENA_ARRAY(g->arena, bool, count + 1);
+    l->late = ARENA_ARRAY(g->arena, bool, count + 1);
+    if (kind == LOWER_SHARD)
+        l->weight = coupling_weight(g->arena, program);
+    return l;
+}
+
 ir_graph *lower_program(const typed_program *program, lower_kind kind,
                         ptl_diags *diags)
 {
-    lowering l = {.program = program, .kind = kind, .diags = diags};
-    int count = program->tensors.count;
-    l.g = ir_graph_new();
-    l.nodes = ARENA_ARRAY(l.g->arena, ir_node *, count + 1);
-    l.needed = ARENA_ARRAY(l.g->arena, bool, count + 1);
-    if (kind == LOWER_SHARD)
-        l.weight = coupling_weight(l.g->arena, program);
-    need_outputs(&l);
-    need_operands(&l);
-    make_inputs(&l);
-    if (!make_definitions(&l)) {
-        ir_graph_free(l.g);
+    lowering *l = begin(program, kind, diags);
+    need_all(l);
+    make_inputs(l);
+    if (!make_definitions(l)) {
+        ir_graph_free(l->g);
         return NULL;
     }
-    give_outputs(&l);
-    ir_prune(l.g);
-    return l.g;
+    give_outputs(l);
+    if (kind == LOWER_CHECK)
+        lower_add_customs(l);
+    else
+        ir_prune(l->g);
+    return l->g;
 }

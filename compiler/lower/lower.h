@@ -22,6 +22,8 @@ typedef enum lower_kind {
     LOWER_PREDICT, /* what models gave */
     LOWER_GRAD,    /* "loss", each value, "grad/PATH" */
     LOWER_FORWARD, /* "loss" and each value: `emit ir` */
+    LOWER_CHECK,   /* as FORWARD, for grad_build(): not pruned, and `program`
+                      must outlive that */
     LOWER_TEST,    /* "expectK", and for close() "gotK", "wantK" */
     /* The two halves of TRAIN. */
     LOWER_SHARD,  /* "loss", "weight", "sum/PATH", "next/PATH" of states */

@@ -13,6 +13,7 @@ typedef struct lowering {
     ptl_diags *diags;
     ir_node **nodes; /* by tensor id */
     bool *needed;    /* by tensor id */
+    bool *late;      /* by tensor id: worked out from adjoints */
     ir_node *seed, *row0, *step;
     ty_expr *weight; /* SHARD: what the loss divides by; NULL: its rows */
     ir_node *weight_node;
@@ -25,6 +26,20 @@ ir_node *lower_definition(lowering *l, const ty_tensor *t);
 /* A scalar input, made on first use. */
 ir_node *lower_scalar(lowering *l, ir_node **slot, const char *name,
                       ptl_dtype storage);
+/* ---------- custom.c ---------- */
+
+/* Calls `visit` for every tensor that the definition of `t` reads. */
+void lower_visit_reads(lowering *l, const ty_tensor *t,
+                       void (*visit)(lowering *l, const ty_tensor *read,
+                                     void *ctx),
+                       void *ctx);
+void lower_mark_late(lowering *l);
+/* Functions with a derivative of their own, whose results are needed: needs
+ * what their derivative reads. False: nothing that was not needed before. */
+bool lower_need_customs(lowering *l);
+/* Hands them to grad_build(); all their nodes are there. */
+void lower_add_customs(lowering *l);
+
 ir_type lower_type(const ty_tensor *t);
 
 /* shard.c. Of SHARD: the weight of its rows; the loss times it. */

@@ -353,6 +353,21 @@ static bool wanted_sizes(elab *e, scope *s, const ast_decl *fn,
     return true;
 }
 
+static value *run_fn(elab *e, scope *s, const ast_decl *fn, src_range at)
+{
+    declare_results(e, s, fn);
+    return run_body(e, s, &fn->body) ? collect_results(e, s, fn, at) : NULL;
+}
+
+static value *run_custom(elab *e, scope *s, const ast_decl *fn, src_range at)
+{
+    scope *inputs = custom_begin(e, s, fn, at);
+    int first = e->out->tensors.count;
+    value *v = inputs ? run_fn(e, s, fn, at) : NULL;
+    return v && v->kind != V_ERROR ? custom_finish(e, inputs, fn, v, first, at)
+                                   : v;
+}
+
 value *call_fn(elab *e, const ast_decl *fn, const lang_module *m, scope *up,
                value **args, const ty_tensor *wanted, src_range at)
 {
@@ -370,15 +385,8 @@ value *call_fn(elab *e, const ast_decl *fn, const lang_module *m, scope *up,
         f->site = join_path(e, f->site, fn->name);
     }
     s = scope_new(e, up ? up : module_scope(e, m), f);
-    if (fn->has_grad) {
-        elab_error(e, DIAG_NOT_BUILT, fn->name_at,
-                   "custom gradients (`grad(...)`) are not built yet");
-    } else if (bind_params(e, s, fn, args, at) &&
-               wanted_sizes(e, s, fn, wanted)) {
-        declare_results(e, s, fn);
-        if (run_body(e, s, &fn->body))
-            result = collect_results(e, s, fn, at);
-    }
+    if (bind_params(e, s, fn, args, at) && wanted_sizes(e, s, fn, wanted))
+        result = fn->has_grad ? run_custom(e, s, fn, at) : run_fn(e, s, fn, at);
     frame_pop(e);
     e->subscript_depth = depth;
     if (!result)

@@ -261,22 +261,6 @@ static bool run_layer(drawing *d, const lang_module *m, const ast_decl *layer)
     return e->out->loss != NULL;
 }
 
-typed_program *elab_layer(ptl_arena *arena, const lang_modules *program,
-                          const lang_module *module, const ast_decl *layer,
-                          const elab_options *options, ptl_diags *diags)
-{
-    elab e;
-    drawing d = {.e = &e, .seed = options->seed};
-    typed_program *out;
-    bool good;
-    elab_init(&e, arena, program, options, diags);
-    e.quiet = true;
-    e.training = value_bool(&e, true, (src_range){0});
-    good = run_layer(&d, module, layer);
-    out = elab_finish(&e);
-    return good ? out : NULL;
-}
-
 /* ---------- read alone ---------- */
 
 static bool is_scalar_param(const ast_param *p)
@@ -307,6 +291,42 @@ static bool draw_fn_args(drawing *d, const ast_decl *fn, value **args)
         args[i] = value_tensor(d->e, t, p->at);
     }
     return true;
+}
+
+/* What `draw` could not draw gives no message. */
+static bool run_function(drawing *d, const lang_module *m, const ast_decl *fn)
+{
+    elab *e = d->e;
+    value **args = ARENA_ARRAY(e->arena, value *, fn->param_count + 1);
+    value *result;
+    ty_expr *loss = NULL;
+    d->sizes = scope_new(e, NULL,
+                         frame_push(e, FRAME_TEST, m, NULL, (src_range){0}));
+    if (!draw_fn_args(d, fn, args))
+        return false;
+    result = call_fn(e, fn, m, NULL, args, NULL, fn->at);
+    if (!add_loss(d, result, &loss) || !loss)
+        return false;
+    e->out->loss = tensor_define(e, "loss", NULL, 0, loss, fn->at);
+    frame_pop(e);
+    return e->out->loss != NULL;
+}
+
+typed_program *elab_drawn(ptl_arena *arena, const lang_modules *program,
+                          const lang_module *module, const ast_decl *decl,
+                          const elab_options *options, ptl_diags *diags)
+{
+    elab e;
+    drawing d = {.e = &e, .seed = options->seed};
+    typed_program *out;
+    bool good;
+    elab_init(&e, arena, program, options, diags);
+    e.quiet = true;
+    e.training = value_bool(&e, true, (src_range){0});
+    good = decl->kind == DECL_FN ? run_function(&d, module, decl)
+                                 : run_layer(&d, module, decl);
+    out = elab_finish(&e);
+    return good ? out : NULL;
 }
 
 /* The shape a result is wanted in, for functions that take it from there. */
@@ -370,6 +390,7 @@ static bool is_certain(diag_code code)
     case DIAG_LEFT_SIDE:
     case DIAG_NOT_CALLABLE:
     case DIAG_NO_RESULT:
+    case DIAG_CUSTOM_GRAD:
     case DIAG_REDEFINED:
         return true;
     default:

@@ -359,6 +359,12 @@ bool run_body(elab *e, scope *s, const ast_block *body);
 /* Result names known before the body runs are declared with their types. */
 void declare_results(elab *e, scope *s, const ast_decl *fn);
 value *collect_results(elab *e, scope *s, const ast_decl *fn, src_range at);
+/* elab_grad.c: around a body with a gradient of its own. What its `grad` may
+ * read, before the body ran (NULL: an error); the results that callers get,
+ * where tensors from `first` on were made by the body. */
+scope *custom_begin(elab *e, scope *s, const ast_decl *fn, src_range at);
+value *custom_finish(elab *e, scope *inputs, const ast_decl *fn, value *result,
+                     int first, src_range at);
 /* A builtin that takes these arguments, or NULL. */
 value *eval_builtin(elab *e, scope *s, const ast_expr *call);
 bool is_builtin(const char *name);

@@ -170,7 +170,8 @@ static void print_tensor(const ty_tensor *t, ptl_str *out)
 {
     static const char *const roles[] = {"value", "literal", "param",
                                         "state", "slot",    "grad",
-                                        "raw",   "scalar",  "input"};
+                                        "raw",   "scalar",  "input",
+                                        "adjoint"};
     str_printf(out, "%s %s: ", roles[t->role], t->name);
     print_type(t, out);
     str_addc(out, '\n');

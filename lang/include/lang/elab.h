@@ -40,7 +40,7 @@ typedef struct elab_options {
     const elab_set *sets;
     int set_count;
     bool f64;      /* reals are f64: `--real f64` */
-    uint64_t seed; /* of elab_layer's random sizes */
+    uint64_t seed; /* of elab_drawn's random sizes */
 } elab_options;
 
 /*
@@ -72,14 +72,14 @@ typed_program *elab_test(ptl_arena *arena, const lang_modules *program,
                          const elab_options *options, ptl_diags *diags);
 
 /*
- * One layer or model of `module` at small random sizes and arguments drawn
+ * One layer, model or function of `module` at small random sizes and arguments drawn
  * from options->seed, its declared intervals and defaults. Inputs of type real
  * are TY_INPUT tensors; the loss is a fixed random weighting of the results.
- * NULL without an error in `diags`: these sizes do not fit, or the layer needs
+ * NULL without an error in `diags`: these sizes do not fit, or it needs
  * what cannot be drawn; try the next seed.
  */
-typed_program *elab_layer(ptl_arena *arena, const lang_modules *program,
-                          const lang_module *module, const ast_decl *layer,
+typed_program *elab_drawn(ptl_arena *arena, const lang_modules *program,
+                          const lang_module *module, const ast_decl *decl,
                           const elab_options *options, ptl_diags *diags);
 
 #endif

@@ -107,6 +107,7 @@ typedef enum ty_role {
     TY_RAW,    /* a field of the data files; axis 0 is the batch */
     TY_SCALAR, /* step, total_steps, ... */
     TY_INPUT,  /* bound by a caller: gradient checks */
+    TY_ADJOINT, /* what a result with a gradient of its own receives */
 } ty_role;
 
 /* t[subs] += body for every value of vars. */
@@ -207,6 +208,18 @@ typedef struct typed_settings {
     const char *config_json; /* one object: key -> resolved value */
 } typed_settings;
 
+/* One call of a function with a gradient of its own. When results[i] receives
+ * dys[i], inputs[k] receives grads[k], and nothing else of the call is
+ * differentiated. All are REAL; grads[k] has the shape of inputs[k]. */
+typedef struct typed_custom {
+    const char *name; /* of the function */
+    src_range at;     /* of the call */
+    ty_tensor **results, **dys;
+    int result_count;
+    ty_tensor **inputs, **grads;
+    int input_count;
+} typed_custom;
+
 typedef struct typed_program {
     ptl_arena *arena;
     VEC(ty_tensor *) tensors; /* what a definition reads comes before it */
@@ -215,6 +228,7 @@ typedef struct typed_program {
     VEC(typed_value) values; /* named in the train or test block */
     VEC(typed_value) metrics;
     VEC(typed_expect) expects;
+    VEC(typed_custom) customs; /* in the order of the calls */
     ty_tensor *loss, *lr; /* NULL: none */
     int64_t rows;         /* of the batch it was made for */
     typed_settings settings;
