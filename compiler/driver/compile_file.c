@@ -114,6 +114,7 @@ elab_mode driver_mode(lower_kind kind)
 {
     switch (kind) {
     case LOWER_EVAL:
+    case LOWER_METRICS:
     case LOWER_FORWARD:
     case LOWER_CHECK:
         return ELAB_EVAL;

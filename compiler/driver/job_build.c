@@ -66,12 +66,23 @@ static void list_tensors(job_owner *o, const typed_program *p)
 
 static void list_metrics(job_owner *o, const typed_program *p)
 {
-    const char **names =
-        ARENA_ARRAY(o->arena, const char *, p->metrics.count + 1);
-    for (int i = 0; i < p->metrics.count; i++)
-        names[i] = arena_strdup(o->arena, p->metrics.data[i].name);
+    int count = p->metrics.count;
+    const char **names = ARENA_ARRAY(o->arena, const char *, count + 1);
+    bool *summed = ARENA_ARRAY(o->arena, bool, count + 1);
+    VEC(ptl_job_tensor) sums = {0};
+    for (int i = 0; i < count; i++) {
+        const typed_metric *m = &p->metrics.data[i];
+        names[i] = arena_strdup(o->arena, m->name);
+        summed[i] = m->sum_count > 0;
+        for (int k = 0; k < m->sum_count; k++)
+            vec_push(o->arena, &sums,
+                     job_tensor(o, m->sums[k].sum, PTL_ROLE_DATA));
+    }
     o->job.metrics = names;
-    o->job.metric_count = p->metrics.count;
+    o->job.metric_count = count;
+    o->job.summed = summed;
+    o->job.sums = sums.data;
+    o->job.sum_count = sums.count;
 }
 
 /* ---------- one program ---------- */
@@ -85,6 +96,8 @@ static lower_kind lower_kind_of(ptl_program_kind kind)
         return LOWER_TRAIN;
     case PTL_PROGRAM_EVAL:
         return LOWER_EVAL;
+    case PTL_PROGRAM_METRICS:
+        return LOWER_METRICS;
     case PTL_PROGRAM_PREDICT:
         return LOWER_PREDICT;
     case PTL_PROGRAM_GRAD:
@@ -100,8 +113,8 @@ static lower_kind lower_kind_of(ptl_program_kind kind)
 static const char *kind_name(lower_kind kind)
 {
     static const char *const names[] = {
-        "init",    "train", "eval", "predict", "gradient",
-        "forward", "check", "test", "shard",   "update"};
+        "init",     "train",   "eval",  "metrics", "predict", "gradient",
+        "forward",  "check",   "test",  "shard",   "update"};
     return names[kind];
 }
 

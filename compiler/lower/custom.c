@@ -10,28 +10,26 @@
 
 /* ---------- what a definition reads ---------- */
 
-typedef void visit_read(lowering *l, const ty_tensor *read, void *ctx);
-
-static void reads_of_expr(lowering *l, const ty_expr *x, visit_read *visit,
-                          void *ctx)
+void lower_visit_expr(lowering *l, const ty_expr *x, visit_read *visit,
+                      void *ctx)
 {
     switch (x->kind) {
     case TY_READ:
     case TY_INSIDE:
         visit(l, x->tensor, ctx);
         for (int i = 0; i < x->count; i++)
-            reads_of_expr(l, x->subs[i].index, visit, ctx);
+            lower_visit_expr(l, x->subs[i].index, visit, ctx);
         if (x->outside)
-            reads_of_expr(l, x->outside, visit, ctx);
+            lower_visit_expr(l, x->outside, visit, ctx);
         break;
     case TY_OP:
         for (int i = 0; i < x->count; i++)
-            reads_of_expr(l, x->args[i], visit, ctx);
+            lower_visit_expr(l, x->args[i], visit, ctx);
         break;
     case TY_REDUCE:
         if (x->filter)
-            reads_of_expr(l, x->filter, visit, ctx);
-        reads_of_expr(l, x->body, visit, ctx);
+            lower_visit_expr(l, x->filter, visit, ctx);
+        lower_visit_expr(l, x->body, visit, ctx);
         break;
     default:
         break;
@@ -42,11 +40,11 @@ void lower_visit_reads(lowering *l, const ty_tensor *t, visit_read *visit,
                        void *ctx)
 {
     if (t->body)
-        reads_of_expr(l, t->body, visit, ctx);
+        lower_visit_expr(l, t->body, visit, ctx);
     for (int i = 0; i < t->piece_count; i++) {
         for (int k = 0; k < t->rank; k++)
-            reads_of_expr(l, t->pieces[i].subs[k].index, visit, ctx);
-        reads_of_expr(l, t->pieces[i].body, visit, ctx);
+            lower_visit_expr(l, t->pieces[i].subs[k].index, visit, ctx);
+        lower_visit_expr(l, t->pieces[i].body, visit, ctx);
     }
 }
 

@@ -39,6 +39,12 @@ static void need(lowering *l, const ty_tensor *t)
         l->needed[t->id] = true;
 }
 
+static void need_read(lowering *l, const ty_tensor *read, void *ctx)
+{
+    (void)ctx;
+    need(l, read);
+}
+
 static void need_values(lowering *l)
 {
     const typed_program *p = l->program;
@@ -90,10 +96,23 @@ static void need_expects(lowering *l)
     }
 }
 
+/* What a batch gives, or what is worked out of the sums. */
+static void need_metrics(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->metrics.count; i++) {
+        const typed_metric *m = &p->metrics.data[i];
+        if ((l->kind == LOWER_METRICS) == (m->sum_count > 0))
+            need(l, m->tensor);
+        for (int k = 0; k < m->sum_count && l->kind == LOWER_EVAL; k++)
+            need(l, m->sums[k].batch);
+    }
+}
+
 static bool gives_loss(const lowering *l)
 {
     return l->kind != LOWER_INIT && l->kind != LOWER_PREDICT &&
-           l->kind != LOWER_UPDATE;
+           l->kind != LOWER_UPDATE && l->kind != LOWER_METRICS;
 }
 
 static void need_outputs(lowering *l)
@@ -115,15 +134,15 @@ static void need_outputs(lowering *l)
         need_grads(l);
         need_states(l);
         if (l->weight)
-            need_expr(l, l->weight);
+            lower_visit_expr(l, l->weight, need_read, NULL);
         break;
     case LOWER_UPDATE:
         need(l, p->lr);
         need_params(l);
         break;
     case LOWER_EVAL:
-        for (int i = 0; i < p->metrics.count; i++)
-            need(l, p->metrics.data[i].tensor);
+    case LOWER_METRICS:
+        need_metrics(l);
         break;
     case LOWER_GRAD:
         need_grads(l);
@@ -136,12 +155,6 @@ static void need_outputs(lowering *l)
         need_values(l);
         break;
     }
-}
-
-static void need_read(lowering *l, const ty_tensor *read, void *ctx)
-{
-    (void)ctx;
-    need(l, read);
 }
 
 /* Definitions come after what they read, so one walk backwards is enough. A
@@ -366,6 +379,18 @@ static void give_expects(lowering *l)
     }
 }
 
+static void give_metrics(lowering *l)
+{
+    const typed_program *p = l->program;
+    for (int i = 0; i < p->metrics.count; i++) {
+        const typed_metric *m = &p->metrics.data[i];
+        if ((l->kind == LOWER_METRICS) == (m->sum_count > 0))
+            give(l, m->name, m->tensor);
+        for (int k = 0; k < m->sum_count && l->kind == LOWER_EVAL; k++)
+            give(l, m->sums[k].name, m->sums[k].batch);
+    }
+}
+
 /* Where every parameter is frozen, no gradient asked for the weight. */
 static void give_weight(lowering *l)
 {
@@ -410,8 +435,8 @@ static void give_outputs(lowering *l)
         update_params(l);
         break;
     case LOWER_EVAL:
-        for (int i = 0; i < p->metrics.count; i++)
-            give(l, p->metrics.data[i].name, p->metrics.data[i].tensor);
+    case LOWER_METRICS:
+        give_metrics(l);
         break;
     case LOWER_GRAD:
         give_values(l);

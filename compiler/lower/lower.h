@@ -18,7 +18,8 @@
 typedef enum lower_kind {
     LOWER_INIT,    /* updates every parameter, state and slot */
     LOWER_TRAIN,   /* "loss", "lr"; updates */
-    LOWER_EVAL,    /* "loss" and each metric */
+    LOWER_EVAL,    /* "loss", each metric; of those with accumulators, these */
+    LOWER_METRICS, /* metrics with accumulators, of their sums as inputs */
     LOWER_PREDICT, /* what models gave */
     LOWER_GRAD,    /* "loss", each value, "grad/PATH" */
     LOWER_FORWARD, /* "loss" and each value: `emit ir` */

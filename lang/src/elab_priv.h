@@ -411,6 +411,10 @@ bool is_rank_zero_leaf(const ty_expr *x);
 /* ---------- train, data, optimizers ---------- */
 
 value *schedule_value(elab *e, value *v, src_range at);
+void exec_metric(elab *e, scope *s, const ast_stmt *st);
+/* A number called `what` as a tensor; NULL after an error. */
+ty_tensor *real_scalar_tensor(elab *e, value *v, const char *what,
+                              src_range at);
 void exec_data(elab *e, scope *s, const ast_stmt *st);
 value *eval_reader(elab *e, scope *s, const ast_expr *x);
 value *read_raw(elab *e, const char *field, src_range at);

@@ -275,10 +275,9 @@ static void define_model(train_run *t, const ast_stmt *st)
         e->out->settings.model = v->inst->decl->name;
 }
 
-static ty_tensor *real_scalar_tensor(train_run *t, value *v, const char *what,
-                                     src_range at)
+ty_tensor *real_scalar_tensor(elab *e, value *v, const char *what,
+                              src_range at)
 {
-    elab *e = t->e;
     ty_expr *x = value_scalar_expr(e, v, at);
     if (!x)
         return NULL;
@@ -289,25 +288,6 @@ static ty_tensor *real_scalar_tensor(train_run *t, value *v, const char *what,
     if (v->kind == V_TENSOR && x->type == TY_REAL)
         return v->tensor;
     return tensor_define(e, what, NULL, 0, tx_to(e, TY_REAL, x), at);
-}
-
-static void define_metric(train_run *t, const ast_stmt *st)
-{
-    elab *e = t->e;
-    typed_value m = {.name = st->name};
-    int mark = e->checks.count;
-    value *v;
-    if (st->has_body) {
-        elab_error(e, DIAG_NOT_BUILT, st->at,
-                   "metrics with accumulators are not built yet");
-        return;
-    }
-    v = eval(e, t->scope, st->value);
-    if (v->kind == V_ERROR || !checks_run(e, mark))
-        return;
-    m.tensor = real_scalar_tensor(t, v, st->name, st->value->at);
-    if (m.tensor)
-        vec_push(e->arena, &e->out->metrics, m);
 }
 
 static void optimizer_stmt(train_run *t, const ast_stmt *st)
@@ -350,7 +330,7 @@ static void train_stmt(train_run *t, const ast_stmt *st)
         exec_data(t->e, t->scope, st);
         return;
     case STMT_METRIC:
-        define_metric(t, st);
+        exec_metric(t->e, t->scope, st);
         return;
     default:
         exec(t->e, t->scope, st);
@@ -368,7 +348,7 @@ static void find_loss(train_run *t)
                    "every train block gives a `loss`");
         return;
     }
-    e->out->loss = real_scalar_tensor(t, b->value, "loss", b->at);
+    e->out->loss = real_scalar_tensor(e, b->value, "loss", b->at);
 }
 
 static void update_params(train_run *t)

@@ -199,6 +199,14 @@ static void print_update(const char *name, const ty_tensor *init,
     str_addc(out, '\n');
 }
 
+static void print_metric(const typed_metric *m, ptl_str *out)
+{
+    str_printf(out, "metric %s: %s\n", m->name, m->tensor->name);
+    for (int i = 0; i < m->sum_count; i++)
+        str_printf(out, "    %s += %s\n", m->sums[i].name,
+                   m->sums[i].batch->name);
+}
+
 void typed_print(const typed_program *p, ptl_str *out)
 {
     for (int i = 0; i < p->tensors.count; i++)
@@ -218,8 +226,7 @@ void typed_print(const typed_program *p, ptl_str *out)
     if (p->lr)
         str_printf(out, "lr: %s\n", p->lr->name);
     for (int i = 0; i < p->metrics.count; i++)
-        str_printf(out, "metric %s: %s\n", p->metrics.data[i].name,
-                   p->metrics.data[i].tensor->name);
+        print_metric(&p->metrics.data[i], out);
     str_printf(out, "config: %s\n",
                p->settings.config_json ? p->settings.config_json : "{}");
 }

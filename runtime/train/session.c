@@ -92,7 +92,8 @@ static ptl_status map_fields(session_program *p, const ptl_job_tensor *raw,
     for (int i = 0; i < program->buffer_count; i++) {
         const ptl_buffer *b = &program->buffers[i];
         p->field_of[i] = -1;
-        if (b->role != PTL_ROLE_DATA || p->kind == PTL_PROGRAM_UPDATE)
+        if (b->role != PTL_ROLE_DATA || p->kind == PTL_PROGRAM_UPDATE ||
+            p->kind == PTL_PROGRAM_METRICS)
             continue;
         int field = raw_named(raw, raw_count, b->name);
         if (field < 0)

@@ -165,6 +165,21 @@ typedef struct typed_value {
     bool result; /* what a model gave: an output of predict */
 } typed_value;
 
+/* An accumulator of a metric. `sum` is the INPUT that stands for `batch` added
+ * up over all batches. Both are REAL. */
+typedef struct typed_sum {
+    const char *name; /* METRIC/ACCUMULATOR */
+    ty_tensor *batch, *sum;
+} typed_sum;
+
+/* `tensor` is a scalar: of a batch, or with accumulators of their sums. */
+typedef struct typed_metric {
+    const char *name;
+    ty_tensor *tensor;
+    typed_sum *sums;
+    int sum_count; /* 0: a mean over rows */
+} typed_metric;
+
 /* `expect`: `cond` must be true. close(a, b, tol) and comparisons of two
  * numbers also keep their operands. */
 typedef struct typed_expect {
@@ -226,7 +241,7 @@ typedef struct typed_program {
     VEC(typed_param) params;
     VEC(typed_state) states;
     VEC(typed_value) values; /* named in the train or test block */
-    VEC(typed_value) metrics;
+    VEC(typed_metric) metrics;
     VEC(typed_expect) expects;
     VEC(typed_custom) customs; /* in the order of the calls */
     ty_tensor *loss, *lr; /* NULL: none */

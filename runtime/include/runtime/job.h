@@ -14,7 +14,10 @@
 typedef enum ptl_program_kind {
     PTL_PROGRAM_INIT,    /* writes PARAM, STATE and SLOT buffers */
     PTL_PROGRAM_TRAIN,   /* one update; outputs "loss", "lr", ... */
-    PTL_PROGRAM_EVAL,    /* outputs "loss" and each metric, means over rows */
+    /* Outputs "loss" and each metric, means over rows; of metrics with
+     * accumulators these, to be added up over batches. */
+    PTL_PROGRAM_EVAL,
+    PTL_PROGRAM_METRICS, /* their values: DATA buffers are the sums */
     PTL_PROGRAM_PREDICT, /* outputs the model's results */
     PTL_PROGRAM_GRAD,    /* forward and backward: "loss", values, "grad/PATH" */
     /*
@@ -57,7 +60,8 @@ typedef enum ptl_sync {
     PTL_SYNC_LOCAL, /* each shard keeps its own; shard 0's is saved */
 } ptl_sync;
 
-/* A parameter, state or slot (what a checkpoint holds), or a raw field. */
+/* A parameter, state or slot (what a checkpoint holds), a raw field, or an
+ * accumulator of a metric. */
 typedef struct ptl_job_tensor {
     const char *path;
     ptl_role role;
@@ -105,8 +109,12 @@ typedef struct ptl_job {
     const ptl_job_tensor *tensors;
     int tensor_count;
     int64_t parameter_count;
-    const char *const *metrics; /* names of eval outputs besides loss */
+    const char *const *metrics; /* what evaluation gives besides loss */
     int metric_count;
+    const bool *summed; /* by metric: it has accumulators */
+    /* All accumulators, under METRIC/NAME; reals as the job has them. */
+    const ptl_job_tensor *sums;
+    int sum_count;
 
     /*
      * Makes the program of `kind` for a batch of `rows` records whose raw

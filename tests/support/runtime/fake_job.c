@@ -267,6 +267,7 @@ static ptl_status build(ptl_job *job, ptl_program_kind kind, int64_t rows,
 ptl_job *fake_job_new(const fake_options *o)
 {
     static const char *const metric_names[] = {"mae"};
+    static const bool no_sums[] = {false};
     fake *f = calloc(1, sizeof *f);
     if (!f)
         abort();
@@ -294,6 +295,7 @@ ptl_job *fake_job_new(const fake_options *o)
                        .parameter_count = 3,
                        .metrics = metric_names,
                        .metric_count = 1,
+                       .summed = no_sums,
                        .build = build,
                        .owner = f};
     return &f->job;
