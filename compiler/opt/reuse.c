@@ -6,6 +6,10 @@
  * earlier map, over the same indices, and costs more than a load, it becomes a
  * read of that map. (Fusion may still decide to compute it in place.)
  *
+ * A map that is guarded, g ? part : 0, stands for its part wherever g is known
+ * to hold: in the same branch of a selection, under the same filter. So what
+ * the part was made of need not be kept.
+ *
  * Needs:    operands first.
  * Provides: no body with a costly part that is an earlier map.
  * Keeps:    every bit: it is the same value.
@@ -14,8 +18,10 @@
 #include "opt/opt_priv.h"
 
 typedef struct reuser {
-    ir_memo maps; /* body -> map */
+    ir_memo maps;    /* body -> map */
+    ir_memo guarded; /* what a map's body is where its guard holds -> map */
     const ir_comp *reader;
+    const ir_expr *known; /* holds where the expression at hand counts */
 } reuser;
 
 static void note_cost(ir_expr *e, void *ctx)
@@ -61,11 +67,70 @@ static bool covers(const ir_node *map, const ir_comp *reader)
     return true;
 }
 
+static bool is_op(const ir_expr *e, ir_scalar op)
+{
+    return e->kind == IR_EXPR_OP && e->op == op;
+}
+
+/* Does `guard` hold where `known` does? */
+static bool implies(const ir_expr *known, const ir_expr *guard)
+{
+    if (known == guard)
+        return true;
+    return is_op(known, IR_AND_OP) &&
+           (implies(known->args[0], guard) || implies(known->args[1], guard));
+}
+
+static ir_expr *guarded_rule(ir_graph *g, ir_expr *e, void *ctx)
+{
+    reuser *r = ctx;
+    ir_node *map = e->kind == IR_EXPR_OP ? ir_memo_get(&r->guarded, e) : NULL;
+    if (!map || !covers(map, r->reader) ||
+        !implies(r->known, map->comp.body->args[0]))
+        return e;
+    return ir_read_plain(g, map, 0);
+}
+
+/* `e`, which counts only where `known` holds. */
+static ir_expr *reuse_under(reuser *r, ir_graph *g, const ir_expr *known,
+                            ir_expr *e)
+{
+    r->known = known;
+    return r->guarded.count ? opt_rewrite(g, e, guarded_rule, r) : e;
+}
+
 static ir_expr *reuse_rule(ir_graph *g, ir_expr *e, void *ctx)
 {
     reuser *r = ctx;
     ir_node *map = e->kind == IR_EXPR_OP ? ir_memo_get(&r->maps, e) : NULL;
-    return map && covers(map, r->reader) ? ir_read_plain(g, map, 0) : e;
+    if (map && covers(map, r->reader))
+        return ir_read_plain(g, map, 0);
+    if (!is_op(e, IR_SELECT_OP))
+        return e;
+    ir_expr *part = reuse_under(r, g, e->args[0], e->args[1]);
+    return part == e->args[1] ? e : ir_select(g, e->args[0], part, e->args[2]);
+}
+
+/* What later nodes may read in place of computing it. */
+static void offer(reuser *r, ir_node *n)
+{
+    ir_expr *body = n->comp.body;
+    if (!is_worth_keeping(n))
+        return;
+    if (!ir_memo_get(&r->maps, body))
+        ir_memo_put(&r->maps, body, n);
+    if (is_op(body, IR_SELECT_OP) && !ir_memo_get(&r->guarded, body->args[1]))
+        ir_memo_put(&r->guarded, body->args[1], n);
+}
+
+static void reuse_in(reuser *r, ir_graph *g, ir_comp *comp)
+{
+    r->reader = comp;
+    comp->body = opt_rewrite(g, comp->body, reuse_rule, r);
+    if (!comp->filter)
+        return;
+    comp->filter = opt_rewrite(g, comp->filter, reuse_rule, r);
+    comp->body = reuse_under(r, g, comp->filter, comp->body);
 }
 
 void opt_reuse(ir_graph *g)
@@ -76,12 +141,9 @@ void opt_reuse(ir_graph *g)
         ir_node *n = g->nodes.data[i];
         if (n->kind != IR_COMP)
             continue;
-        r.reader = &n->comp;
-        n->comp.body = opt_rewrite(g, n->comp.body, reuse_rule, &r);
-        if (n->comp.filter)
-            n->comp.filter = opt_rewrite(g, n->comp.filter, reuse_rule, &r);
-        if (is_worth_keeping(n) && !ir_memo_get(&r.maps, n->comp.body))
-            ir_memo_put(&r.maps, n->comp.body, n);
+        reuse_in(&r, g, &n->comp);
+        offer(&r, n);
     }
     ir_memo_fini(&r.maps);
+    ir_memo_fini(&r.guarded);
 }

@@ -8,12 +8,17 @@
 #include "sched/internal.h"
 #include <string.h>
 
+static int64_t size_of(const sched_buffer *b)
+{
+    int64_t bytes = dtype_size(b->dtype);
+    for (int i = 0; i < b->rank; i++)
+        bytes *= b->dims[i];
+    return bytes;
+}
+
 int sched_buffer_add(sched_schedule *s, sched_buffer buffer)
 {
-    int64_t bytes = dtype_size(buffer.dtype);
-    for (int i = 0; i < buffer.rank; i++)
-        bytes *= buffer.dims[i];
-    buffer.size_bytes = bytes;
+    buffer.size_bytes = size_of(&buffer);
     buffer.home = s->buffers.count;
     buffer.first = -1;
     vec_push(s->arena, &s->buffers, buffer);
@@ -33,6 +38,11 @@ ir_node *sched_base(const sched_scope *scope, ir_node *n)
            scope->view_of[n->id])
         n = scope->view_of[n->id];
     return n;
+}
+
+ir_node *sched_followed(const sched_scope *scope, const ir_node *n)
+{
+    return n->id < scope->follow_count ? scope->follows[n->id] : NULL;
 }
 
 int sched_lanes(const sched_options *options)
@@ -103,6 +113,7 @@ sched_buffer sched_buffer_of(const sched_schedule *s, const ir_node *n)
     memcpy(b.dims, n->type.dims, sizeof b.dims);
     if (n->kind == IR_INPUT && n->role == IR_DATA && n->type.kind == IR_INT)
         b.idx_bound = n->type.bound;
+    b.size_bytes = size_of(&b);
     return b;
 }
 

@@ -259,7 +259,7 @@ static bool joins_reductions(grouper *c, int index, ir_node *n)
     return !r.reads_group && shares_operand(c, group, n);
 }
 
-/* The last group that makes something `n` needs; -1: none. */
+/* The last group that makes something `n` needs or waits for; -1: none. */
 static int last_operand_group(grouper *c, ir_node *n)
 {
     ir_node **operands;
@@ -267,6 +267,9 @@ static int last_operand_group(grouper *c, ir_node *n)
     for (int i = 0; i < count; i++)
         if (c->group_of[operands[i]->id] > last)
             last = c->group_of[operands[i]->id];
+    const ir_node *followed = sched_followed(c->scope, n);
+    if (followed && c->group_of[followed->id] > last)
+        last = c->group_of[followed->id];
     return last;
 }
 
@@ -356,6 +359,7 @@ void sched_group_nodes(sched_schedule *s, sched_scope *scope)
 {
     grouper c = {.s = s, .scope = scope, .scratch = arena_new()};
     const ir_graph *g = scope->graph;
+    scope->groups.count = 0;
     c.group_of = ARENA_ARRAY(c.scratch, int, g->nodes.count + 1);
     c.is_output = ARENA_ARRAY(c.scratch, bool, g->nodes.count + 1);
     for (int i = 0; i < g->outputs.count; i++)

@@ -33,11 +33,16 @@ bool sched_is_windowed(const ir_comp *comp, const ir_expr *read);
 void sched_find_stores(sched_schedule *s, sched_scope *scope);
 /* Does every element get its value from exactly one piece? */
 bool sched_covers_all(const ir_node *scatter);
-/* Fills scope->groups; nodes in groups in the order they run. */
+/* Fills scope->groups anew; nodes in groups in the order they run. */
 void sched_group_nodes(sched_schedule *s, sched_scope *scope);
 /* Sorts groups; makes a group that updates an input run after those that
  * read the old value, where that is possible. */
 void sched_order(sched_schedule *s, sched_scope *scope);
+/* Copies of maps for late readers, where that frees memory at little cost; true:
+ * there are some, and groups have to be formed and sorted anew. */
+bool sched_recompute(sched_schedule *s, sched_scope *scope);
+/* What `n` waits for without reading it; NULL: nothing. */
+ir_node *sched_followed(const sched_scope *scope, const ir_node *n);
 /* Buffers and steps of every group; fixes homes of updates. Nodes whose buffer
  * is known already (scope->node_buffer >= 0) keep it. */
 void sched_make_steps(sched_schedule *s, sched_scope *scope);
@@ -80,8 +85,10 @@ void sched_access_add(sched_schedule *s, sched_step *step, int buffer,
 int sched_buffer_add(sched_schedule *s, sched_buffer buffer);
 
 /* report.c: a line of sums over all steps as often as they run; a section that
- * says of each sum of products how it is carried out, and why. */
+ * says of each sum of products how it is carried out, and why; what fills the
+ * memory at its fullest. */
 void sched_print_totals(const sched_schedule *s, ptl_str *out);
 void sched_print_contractions(const sched_schedule *s, ptl_str *out);
+void sched_print_fullest(const sched_schedule *s, ptl_str *out);
 
 #endif

@@ -6,8 +6,13 @@
  * that the new value can be written in place. Where both cannot be had (two
  * parameters that swap), the second wish is dropped and steps.c copies.
  *
+ * Of the groups that could come next, one that frees more memory than it takes
+ * goes first: the gradient of a weight right after the last gradient of an
+ * activation that it needs, the update right after it.
+ *
  * Needs:    groups in some order in which operands come first.
- * Provides: such an order with updates as late as they must be.
+ * Provides: such an order with updates as late as they must be, and memory
+ *           freed as early as it can be.
  * Keeps:    groups and their contents; the given order where nothing speaks
  *           against it.
  */
@@ -19,9 +24,13 @@ typedef struct orderer {
     sched_scope *scope;
     ptl_arena *scratch;
     int count;
-    int *group_of;    /* by node id, -1: none */
-    VEC(int) * after; /* by group: groups that must come later */
-    int *waiting;     /* by group: how many must come before */
+    int *group_of;          /* by node id, -1: none */
+    VEC(int) * after;       /* by group: groups that must come later */
+    int *waiting;           /* by group: how many must come before */
+    VEC(ir_node *) * reads; /* by group: what others made, each once */
+    int *left;              /* by node id: groups that have yet to read it */
+    int64_t *bytes;         /* by node id; 0: it takes no room of its own */
+    bool *stays;            /* by node id: to the end */
 } orderer;
 
 static void add_edge(orderer *o, int from, int to)
@@ -72,7 +81,25 @@ static void visit_operands(orderer *o, int index,
 static void add_data_edge(orderer *o, int index, ir_node *operand, void *ctx)
 {
     (void)ctx;
-    add_edge(o, o->group_of[operand->id], index);
+    int maker = o->group_of[operand->id];
+    add_edge(o, maker, index);
+    if (maker < 0 || maker == index)
+        return;
+    for (int i = 0; i < o->reads[index].count; i++)
+        if (o->reads[index].data[i] == operand)
+            return;
+    vec_push(o->scratch, &o->reads[index], operand);
+    o->left[operand->id]++;
+}
+
+static void add_signals(orderer *o, int index)
+{
+    const sched_group *group = o->scope->groups.data[index];
+    for (int i = 0; i < group->nodes.count; i++) {
+        const ir_node *first = sched_followed(o->scope, group->nodes.data[i]);
+        if (first)
+            add_edge(o, o->group_of[first->id], index);
+    }
 }
 
 typedef struct reader_search {
@@ -105,19 +132,51 @@ static void add_update_edges(orderer *o, const ir_output *update)
             add_edge(o, i, maker);
 }
 
+/* ---------- which comes next ---------- */
+
+/* Bytes that are free thanks to group `index` and were not before; those that
+ * still wait for other readers, by its share. */
+static int64_t relief(const orderer *o, int index)
+{
+    const sched_group *group = o->scope->groups.data[index];
+    int64_t bytes = 0;
+    for (int i = 0; i < o->reads[index].count; i++) {
+        const ir_node *n = o->reads[index].data[i];
+        bytes += o->stays[n->id] ? 0 : o->bytes[n->id] / o->left[n->id];
+    }
+    for (int i = 0; i < group->nodes.count; i++) {
+        const ir_node *n = group->nodes.data[i];
+        bytes -= o->left[n->id] > 0 || o->stays[n->id] ? o->bytes[n->id] : 0;
+    }
+    return bytes;
+}
+
+static int next_group(const orderer *o, const bool *placed)
+{
+    int first = -1;
+    for (int i = 0; i < o->count; i++) {
+        if (placed[i] || o->waiting[i])
+            continue;
+        if (relief(o, i) > 0)
+            return i;
+        first = first < 0 ? i : first;
+    }
+    PTL_ASSERT(first >= 0);
+    return first;
+}
+
 static void sort(orderer *o)
 {
     sched_group **sorted = ARENA_ARRAY(o->s->arena, sched_group *, o->count);
     bool *placed = ARENA_ARRAY(o->scratch, bool, o->count);
     for (int k = 0; k < o->count; k++) {
-        int next = 0;
-        while (next < o->count && (placed[next] || o->waiting[next]))
-            next++;
-        PTL_ASSERT(next < o->count);
+        int next = next_group(o, placed);
         placed[next] = true;
         sorted[k] = o->scope->groups.data[next];
         for (int i = 0; i < o->after[next].count; i++)
             o->waiting[o->after[next].data[i]]--;
+        for (int i = 0; i < o->reads[next].count; i++)
+            o->left[o->reads[next].data[i]->id]--;
     }
     if (o->count)
         memcpy(o->scope->groups.data, sorted,
@@ -141,6 +200,22 @@ static void number_groups(orderer *o)
     }
 }
 
+static void find_sizes(orderer *o)
+{
+    const ir_graph *g = o->scope->graph;
+    o->bytes = ARENA_ARRAY(o->scratch, int64_t, g->nodes.count + 1);
+    o->stays = ARENA_ARRAY(o->scratch, bool, g->nodes.count + 1);
+    for (int i = 0; i < g->nodes.count; i++)
+        if (o->group_of[i] >= 0)
+            o->bytes[i] = sched_buffer_of(o->s, g->nodes.data[i]).size_bytes;
+    for (int i = 0; i < g->outputs.count; i++) {
+        const ir_output *out = &g->outputs.data[i];
+        o->stays[out->node->id] = true;
+        if (out->role == IR_OUT_UPDATE)
+            o->bytes[out->node->id] = 0;
+    }
+}
+
 void sched_order(sched_schedule *s, sched_scope *scope)
 {
     orderer o = {.s = s,
@@ -151,9 +226,14 @@ void sched_order(sched_schedule *s, sched_scope *scope)
     o.group_of = ARENA_ARRAY(o.scratch, int, g->nodes.count + 1);
     o.after = arena_alloc(o.scratch, (size_t)(o.count + 1) * sizeof *o.after);
     o.waiting = ARENA_ARRAY(o.scratch, int, o.count + 1);
+    o.reads = arena_alloc(o.scratch, (size_t)(o.count + 1) * sizeof *o.reads);
+    o.left = ARENA_ARRAY(o.scratch, int, g->nodes.count + 1);
     number_groups(&o);
+    find_sizes(&o);
     for (int i = 0; i < o.count; i++)
         visit_operands(&o, i, add_data_edge, NULL);
+    for (int i = 0; i < o.count; i++)
+        add_signals(&o, i);
     for (int i = 0; i < g->outputs.count; i++)
         if (g->outputs.data[i].role == IR_OUT_UPDATE)
             add_update_edges(&o, &g->outputs.data[i]);

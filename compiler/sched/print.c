@@ -135,6 +135,7 @@ void sched_print(const sched_schedule *s, ptl_str *out)
         print_step(s, i, out);
     }
     sched_print_contractions(s, out);
+    sched_print_fullest(s, out);
     str_add(out, "buffers\n");
     for (int i = 0; i < s->buffers.count; i++)
         print_buffer(s, i, out);

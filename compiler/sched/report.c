@@ -1,6 +1,7 @@
 /*
- * report.c - what a schedule is expected to cost, and how its sums of products
- * are carried out: on the contraction template, or why not.
+ * report.c - what a schedule is expected to cost, how its sums of products
+ * are carried out: on the contraction template, or why not; and what fills the
+ * arena when most of it is in use.
  *
  * Expected times are those of one core of a nominal machine: what is printed
  * is the same everywhere and can be compared from one day to the next. Where a
@@ -99,5 +100,71 @@ void sched_print_contractions(const sched_schedule *s, ptl_str *out)
             str_printf(out, ", %lld flops\n",
                        2 * (long long)ir_volume(&n->comp));
         }
+    }
+}
+
+/* ---------- memory at its fullest ---------- */
+
+enum { MOST_SHOWN = 12 };
+
+/* Does it take room in the arena during step `step`? */
+static bool is_there(const sched_schedule *s, int buffer, int step)
+{
+    const sched_buffer *b = &s->buffers.data[buffer];
+    bool in_arena = b->role == PTL_ROLE_TRANSIENT || b->role == PTL_ROLE_OUTPUT;
+    return in_arena && b->home == buffer && !b->in_row && b->first <= step &&
+           step <= b->last;
+}
+
+static int64_t bytes_there(const sched_schedule *s, int step)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < s->buffers.count; i++)
+        if (is_there(s, i, step))
+            bytes += s->buffers.data[i].size_bytes;
+    return bytes;
+}
+
+static int fullest_step(const sched_schedule *s)
+{
+    int fullest = 0;
+    int64_t most = -1;
+    for (int i = 0; i < s->steps.count; i++) {
+        int64_t bytes = bytes_there(s, i);
+        fullest = bytes > most ? i : fullest;
+        most = bytes > most ? bytes : most;
+    }
+    return fullest;
+}
+
+/* The next one by size, then by number; -1: none. */
+static int next_largest(const sched_schedule *s, int step, int after)
+{
+    const sched_buffer *all = s->buffers.data;
+    int64_t limit = after < 0 ? INT64_MAX : all[after].size_bytes;
+    int best = -1;
+    for (int i = 0; i < s->buffers.count; i++) {
+        int64_t size = all[i].size_bytes;
+        bool later = size < limit || (size == limit && i > after);
+        if (is_there(s, i, step) && size && later &&
+            (best < 0 || size > all[best].size_bytes))
+            best = i;
+    }
+    return best;
+}
+
+void sched_print_fullest(const sched_schedule *s, ptl_str *out)
+{
+    if (!s->steps.count)
+        return;
+    int step = fullest_step(s);
+    str_printf(out, "memory is fullest in step %d: %lld bytes; the largest\n",
+               step, (long long)bytes_there(s, step));
+    int shown = 0;
+    for (int i = next_largest(s, step, -1); i >= 0 && shown < MOST_SHOWN;
+         i = next_largest(s, step, i), shown++) {
+        const sched_buffer *b = &s->buffers.data[i];
+        str_printf(out, "  %%%d \"%s\" %lld bytes, steps %d to %d\n", i,
+                   b->name, (long long)b->size_bytes, b->first, b->last);
     }
 }

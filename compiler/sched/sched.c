@@ -45,6 +45,10 @@ ptl_status sched_new(const ir_graph *g, const sched_options *options,
     ir_graph_free(ordered);
     sched_group_nodes(s, scope);
     sched_order(s, scope);
+    if (sched_recompute(s, scope)) {
+        sched_group_nodes(s, scope);
+        sched_order(s, scope);
+    }
     sched_make_steps(s, scope);
     name_outputs(s, scope);
     sched_find_private(s);

@@ -13,6 +13,8 @@
  *   steps.c      steps and scratch buffers of each group; pack.c and blocks.c
  *                those of contractions
  *   order.c      the order of groups, and updates in place
+ *   recompute.c  what is computed again rather than kept; lives.c says how long
+ *                that would be
  *   private.c    what exists within a row only
  *   memplan.c    lifetimes and offsets
  *   estimate.c   flops and bytes
@@ -302,6 +304,10 @@ typedef struct sched_scope {
     VEC(sched_scan *) scans;
     VEC(sched_group *) groups;
     int *node_buffer; /* by node id: where its value is */
+    /* By node id, of the first `follow_count`: a node that is made before it,
+     * though it does not read it; or NULL. */
+    ir_node **follows;
+    int follow_count;
 } sched_scope;
 
 /* Steps [begin, end) run `trips` times in a row. */

@@ -351,6 +351,33 @@ CASE(a_product_of_inlined_operands, false,
 
 /* ---------- scatters ---------- */
 
+/* f and g are computed again for dv and dw
+ * (tests/golden/schedule/recompute.ir). */
+CASE(values_that_are_computed_again, false,
+     "input x: real[128, 64] data f32;\n"
+     "input u: real[64, 64] param f32;\n"
+     "input v: real[64, 64] param f32;\n"
+     "input w: real[64, 64] param f32;\n"
+     "comp a[i:128, j:64 | k:0..64] = sum x[i, k] * u[k, j];\n"
+     "comp f[i:128, j:64] = maximum(a[i, j], 0.1 * a[i, j]);\n"
+     "comp b[i:128, j:64 | k:0..64] = sum f[i, k] * v[k, j];\n"
+     "comp g[i:128, j:64] = maximum(b[i, j], 0.1 * b[i, j]);\n"
+     "comp c[i:128, j:64 | k:0..64] = sum g[i, k] * w[k, j];\n"
+     "comp m[i:128 | j:0..64] = max c[i, j];\n"
+     "comp e[i:128, j:64] = exp(c[i, j] - m[i]);\n"
+     "comp s[i:128 | j:0..64] = sum e[i, j];\n"
+     "comp dc[i:128, j:64] = e[i, j] / s[i];\n"
+     "comp dg[i:128, k:64 | j:0..64] = sum dc[i, j] * w[k, j];\n"
+     "comp db[i:128, j:64] = b[i, j] > 0.0 ? dg[i, j] : 0.1 * dg[i, j];\n"
+     "comp df[i:128, k:64 | j:0..64] = sum db[i, j] * v[k, j];\n"
+     "comp da[i:128, j:64] = a[i, j] > 0.0 ? df[i, j] : 0.1 * df[i, j];\n"
+     "comp du[k:64, j:64 | i:0..128] = sum x[i, k] * da[i, j];\n"
+     "comp dv[k:64, j:64 | i:0..128] = sum f[i, k] * db[i, j];\n"
+     "comp dw[k:64, j:64 | i:0..128] = sum g[i, k] * dc[i, j];\n"
+     "output du = du;\n"
+     "output dv = dv;\n"
+     "output dw = dw;\n")
+
 CASE(disjoint_phases, false,
      "input a: real[6, 9] generic f32;\n"
      "input b: real[6, 8] generic f32;\n"
@@ -645,6 +672,7 @@ int main(void)
         cmocka_unit_test(a_batched_product),
         cmocka_unit_test(a_padded_strided_convolution),
         cmocka_unit_test(a_product_of_inlined_operands),
+        cmocka_unit_test(values_that_are_computed_again),
         cmocka_unit_test(disjoint_phases),
         cmocka_unit_test(an_embedding_gradient),
         cmocka_unit_test(what_a_step_reads_is_not_streamed),
