@@ -6,6 +6,7 @@
  * A file of the library is tested within its module, so its neighbours are in
  * sight as they are in use.
  */
+#include "cmd_test.h"
 #include "compile_file.h"
 #include "ir/eval.h"
 #include "layer_check.h"
@@ -174,6 +175,14 @@ static void test_decls(test_run *t, const lang_modules *modules,
             break;
         }
     }
+}
+
+int test_failures(driver *d, const lang_modules *modules, const lang_module *m,
+                  const ast_file *file)
+{
+    test_run t = {.d = d};
+    test_decls(&t, modules, m, file);
+    return t.failed;
 }
 
 static int test_file(test_run *t, const char *path)
