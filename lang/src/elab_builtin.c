@@ -19,7 +19,8 @@ static int scalar_function(const char *name)
 
 static const char *const others[] = {
     "uniform", "normal", "bernoulli", "ceil_div", "close",        "inside",
-    "clamp",   "wrap",   "reflect",   "size",     "across_params"};
+    "clamp",   "wrap",   "reflect",   "size",     "rank",
+    "across_params"};
 
 bool is_builtin(const char *name)
 {
@@ -117,6 +118,21 @@ static value *size_call(elab *e, scope *s, const ast_expr *call)
     return value_int(e, dims[axis], call->at);
 }
 
+static value *rank_call(elab *e, scope *s, const ast_expr *call)
+{
+    value *v;
+    if (call->count != 1 || !all_positional(call))
+        return wrong_count(e, call, 1);
+    v = value_settle(e, eval(e, s, call->args[0].expr));
+    if (v->kind == V_ERROR)
+        return v;
+    if (!value_is_number(v))
+        return elab_error(e, DIAG_TYPE_MISMATCH, call->at,
+                          "a tensor has a rank, and this is %s",
+                          value_text(e, v));
+    return value_int(e, value_rank(v), call->at);
+}
+
 /* ---------- close ---------- */
 
 static ty_expr *near(elab *e, ty_expr *a, ty_expr *b, double tol, src_range at)
@@ -188,13 +204,14 @@ value *eval_builtin(elab *e, scope *s, const ast_expr *call)
         return ceil_div(e, s, call);
     if (!strcmp(name, "size"))
         return size_call(e, s, call);
+    if (!strcmp(name, "rank"))
+        return rank_call(e, s, call);
     if (!strcmp(name, "close"))
         return eval_close(e, s, call, &unused);
     if (!strcmp(name, "inside") && call->count == 1)
         return eval_inside(e, s, call);
     if (!strcmp(name, "across_params"))
-        return elab_error(e, DIAG_NOT_BUILT, call->at,
-                          "`across_params` is not built yet");
+        return eval_across(e, call);
     if (!strcmp(name, "uniform") || !strcmp(name, "normal") ||
         !strcmp(name, "bernoulli"))
         return random_call(e, s, call);

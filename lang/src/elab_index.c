@@ -340,6 +340,25 @@ static void add_checks(elab *e, ty_expr *read, const ast_expr *x)
 
 /* A raw field whose shape the files have not told yet takes it from its
  * subscripts; see elab_data.c. */
+static bool only_a_pack(const ast_expr *x)
+{
+    return x->count == 1 && x->subs[0].is_pack;
+}
+
+/* A number under a pack alone: the pack stands for no axes. */
+static bool empty_pack(elab *e, scope *s, const ast_expr *x)
+{
+    binding *b = scope_find(s, pack_key(e, x->subs[0].name));
+    pack *p = b && b->value->kind == V_PACK ? b->value->pack : NULL;
+    if (p && p->rank < 0)
+        p->rank = 0;
+    if (p && p->rank == 0)
+        return true;
+    elab_error(e, DIAG_RANK_MISMATCH, x->at,
+               "this is a single number and takes no subscripts");
+    return false;
+}
+
 value *eval_index(elab *e, scope *s, const ast_expr *x)
 {
     value *base;
@@ -361,6 +380,8 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
         record = base->var;
     if (base->kind == V_ERROR)
         return base;
+    if (base->kind == V_TENSOR && base->tensor->rank == 0 && only_a_pack(x))
+        return empty_pack(e, s, x) ? base : value_error(e);
     if (value_is_number(base) && base->kind != V_LIST && value_rank(base) == 0)
         return elab_error(e, DIAG_RANK_MISMATCH, x->at,
                           "this is a single number and takes no subscripts");

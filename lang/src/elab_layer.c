@@ -305,7 +305,7 @@ value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call)
                               "an optimizer is applied to w and g");
         pair[0] = eval(e, s, call->args[0].expr);
         pair[1] = eval(e, s, call->args[1].expr);
-        return apply_optimizer(e, inst, pair, 2, call->at);
+        return apply_optimizer(e, inst, pair, call->at);
     }
     if (!inst->own)
         return elab_error(e, DIAG_NOT_CALLABLE, call->a->at,

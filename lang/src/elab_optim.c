@@ -3,7 +3,7 @@
  * total_steps; an optimizer's body is read once for each parameter, element by
  * element over its shape.
  */
-#include "elab_priv.h"
+#include "elab_optim_priv.h"
 #include <string.h>
 
 /* ---------- schedules ---------- */
@@ -48,22 +48,6 @@ value *schedule_value(elab *e, value *v, src_range at)
 
 /* ---------- one parameter's update ---------- */
 
-typedef struct slot_run {
-    const char *name;
-    value *initial, *before, *after;
-} slot_run;
-
-typedef struct update_run {
-    const ast_decl *decl;
-    const ty_tensor *shape;
-    const char *path; /* of the parameter */
-    bool fresh;       /* slots start at their initial values */
-    bool stored;      /* slots are TY_SLOT tensors */
-    slot_run slots[16];
-    int slot_count;
-    int cursor; /* next known slot while re-running */
-} update_run;
-
 static void note_unknown_update(elab *e, const update_run *r,
                                 const ast_stmt *st)
 {
@@ -76,53 +60,91 @@ static void note_unknown_update(elab *e, const update_run *r,
                nearest_hint(e->arena, &n));
 }
 
-static void run_slot(elab *e, scope *s, update_run *r, const ast_stmt *st)
+static slot_run *find_slot(update_run *r, const char *name)
 {
-    slot_run *slot;
+    for (int i = 0; i < r->slot_count; i++)
+        if (!strcmp(r->slots[i].name, name))
+            return &r->slots[i];
+    return NULL;
+}
+
+/* The parameter's shape, or its own: `slot r[size(w, 0)] = 0;`. */
+static const ty_tensor *slot_shape(elab *e, update_run *r, const ast_stmt *st)
+{
+    ty_tensor *own;
+    if (!st->has_subs)
+        return r->shape;
+    own = ARENA_NEW(e->arena, ty_tensor);
+    own->kind = TY_REAL;
+    own->at = st->at;
+    return dims_resolve(e, r->scope, st->subs, st->sub_count, own->dims,
+                        &own->rank, false)
+               ? own
+               : NULL;
+}
+
+static void new_slot(elab *e, update_run *r, const ast_stmt *st)
+{
     const char *path = arena_printf(e->arena, "%s/%s", r->path, st->name);
-    if (st->has_subs) {
-        elab_error(e, DIAG_NOT_BUILT, st->at,
-                   "slots with a shape of their own are not built yet");
-        return;
-    }
-    if (r->fresh && r->slot_count == 16) {
-        elab_error(e, DIAG_INTERNAL_LIMIT, st->at,
-                   "an optimizer has at most 16 slots");
-        return;
-    }
-    if (!r->fresh) {
-        scope_bind(e, s, st->name, r->slots[r->cursor++].before, st->at);
-        return;
-    }
-    slot = &r->slots[r->slot_count];
-    ty_tensor *init = call_initialiser(e, s, st->value, r->shape, path);
+    const ty_tensor *shape = slot_shape(e, r, st);
+    slot_run *slot = &r->slots[r->slot_count];
+    ty_tensor *init =
+        shape ? call_initialiser(e, r->scope, st->value, shape, path) : NULL;
     if (!init)
         return;
     slot->name = st->name;
-    slot->initial = value_tensor(e, init, st->at);
-    slot->before =
-        r->stored
-            ? value_tensor(e,
-                           tensor_new(e, TY_SLOT, path, TY_REAL, r->shape->rank,
-                                      r->shape->dims, st->at),
-                           st->at)
-            : slot->initial;
+    slot->initial = slot->before = value_tensor(e, init, st->at);
+    if (r->stored)
+        slot->before = value_tensor(e,
+                                    tensor_new(e, TY_SLOT, path, TY_REAL,
+                                               shape->rank, shape->dims,
+                                               st->at),
+                                    st->at);
     r->slot_count++;
-    scope_bind(e, s, st->name, slot->before, st->at);
+    scope_bind(e, r->scope, st->name, slot->before, st->at);
+}
+
+static void run_slot(elab *e, update_run *r, const ast_stmt *st)
+{
+    if (!r->fresh)
+        scope_bind(e, r->scope, st->name, r->slots[r->cursor++].before, st->at);
+    else if (find_slot(r, st->name) || !strcmp(st->name, "w") ||
+             !strcmp(st->name, "g"))
+        elab_error(e, DIAG_REDEFINED, st->name_at,
+                   "`%s` is a slot already, or the parameter or its gradient",
+                   st->name);
+    else if (r->slot_count == MAX_SLOTS)
+        elab_error(e, DIAG_INTERNAL_LIMIT, st->at,
+                   "an optimizer has at most %d slots", MAX_SLOTS);
+    else
+        new_slot(e, r, st);
+}
+
+/* A single number fills the shape. */
+static value *filled(elab *e, value *v, const char *name,
+                     const ty_tensor *shape, src_range at)
+{
+    ty_expr *x = value_scalar_expr(e, v, at);
+    ty_var *vars[PTL_MAX_RANK];
+    ty_tensor *t;
+    for (int i = 0; i < shape->rank; i++)
+        vars[i] = ty_var_new(e, arena_printf(e->arena, "i%d", i),
+                             shape->dims[i], at);
+    t = x ? tensor_define(e, name, vars, shape->rank, tx_to(e, TY_REAL, x), at)
+          : NULL;
+    return t ? value_tensor(e, t, at) : value_error(e);
 }
 
 /* The name means the new value from here on. */
-static void run_update(elab *e, scope *s, const update_run *r,
-                       const ast_stmt *st)
+static void run_update(elab *e, update_run *r, const ast_stmt *st)
 {
-    scope *aside = scope_new(e, s, s->frame);
+    scope *aside = scope_new(e, r->scope, r->frame);
     ast_stmt define = *st;
-    bool known = !strcmp(st->name, "w");
+    slot_run *slot = find_slot(r, st->name);
+    const ty_tensor *shape = slot ? slot->before->tensor : r->shape;
     binding *b;
     value *v;
-    for (int i = 0; i < r->slot_count; i++)
-        known |= !strcmp(r->slots[i].name, st->name);
-    if (!known) {
+    if (!slot && strcmp(st->name, "w")) {
         note_unknown_update(e, r, st);
         return;
     }
@@ -131,68 +153,138 @@ static void run_update(elab *e, scope *s, const update_run *r,
     b = scope_bind(e, aside, define.name, NULL, st->name_at);
     b->declared = true;
     b->type = ARENA_NEW(e->arena, ty_tensor);
-    *b->type = *r->shape;
+    *b->type = *shape;
+    b->type->kind = TY_REAL;
     if (!exec_define(e, aside, &define))
         return;
     v = scope_own(aside, define.name)->value;
-    if (v->kind != V_TENSOR) {
-        ty_expr *x = value_scalar_expr(e, v, st->at);
-        ty_var *vars[PTL_MAX_RANK];
-        ty_tensor *t;
-        for (int i = 0; i < r->shape->rank; i++)
-            vars[i] = ty_var_new(e, arena_printf(e->arena, "i%d", i),
-                                 r->shape->dims[i], st->at);
-        t = x ? tensor_define(e, define.name, vars, r->shape->rank,
-                              tx_to(e, TY_REAL, x), st->at)
-              : NULL;
-        if (!t)
-            return;
-        v = value_tensor(e, t, st->at);
-    }
-    scope_bind(e, s, st->name, v, st->name_at);
+    if (v->kind != V_TENSOR)
+        v = filled(e, v, define.name, shape, st->at);
+    if (v->kind != V_ERROR)
+        scope_bind(e, r->scope, st->name, v, st->name_at);
 }
 
-/* Carries the body out with w, g and parameters bound in `s`; the new w. */
-static value *run_optimizer(elab *e, scope *s, update_run *r)
+static void run_statement(elab *e, update_run *r, const ast_stmt *st);
+
+static void run_block(elab *e, update_run *r, const ast_block *body)
 {
-    for (int i = 0; i < r->decl->body.count; i++) {
-        const ast_stmt *st = r->decl->body.stmts[i];
-        int before = e->errors;
-        if (st->kind == STMT_SLOT)
-            run_slot(e, s, r, st);
-        else if (st->kind == STMT_UPDATE)
-            run_update(e, s, r, st);
-        else
-            exec(e, s, st);
-        if (e->errors != before)
-            return value_error(e);
-    }
-    for (int i = 0; i < r->slot_count; i++)
-        r->slots[i].after = scope_own(s, r->slots[i].name)->value;
-    return scope_own(s, "w")->value;
+    r->frame->static_depth++;
+    for (int i = 0; i < body->count; i++)
+        run_statement(e, r, body->stmts[i]);
+    r->frame->static_depth--;
 }
 
-static frame *optimizer_frame(elab *e, const ast_decl *d, const lang_module *m,
-                              const char *path, src_range at)
+/* Slots may stand in it, so that they follow the parameter's shape. */
+static void run_if(elab *e, update_run *r, const ast_stmt *st)
 {
-    frame *f =
-        frame_push(e, FRAME_OPTIMIZER, m,
-                   arena_printf(e->arena, "optimizer `%s`", d->name), at);
-    if (f)
-        f->path = f->site = path;
-    return f;
+    bool taken;
+    if (!eval_static_if(e, r->scope, st, &taken))
+        return;
+    if (taken)
+        run_block(e, r, &st->body);
+    else if (st->has_else)
+        run_block(e, r, &st->else_body);
+}
+
+static void run_statement(elab *e, update_run *r, const ast_stmt *st)
+{
+    if (st->kind == STMT_SLOT)
+        run_slot(e, r, st);
+    else if (st->kind == STMT_UPDATE)
+        run_update(e, r, st);
+    else if (st->kind == STMT_IF)
+        run_if(e, r, st);
+    else if (st->kind == STMT_RETURN)
+        elab_error(e, DIAG_MISPLACED, st->at,
+                   "an optimizer returns nothing: it updates `w`");
+    else
+        exec(e, r->scope, st);
+}
+
+/* Carries the body out for all parameters, statement by statement: what one
+ * across_params() needs of each of them is there when its statement comes. */
+static bool run_optimizers(elab *e, update_run *runs, int count)
+{
+    const ast_block *body = count ? &runs[0].decl->body : NULL;
+    frame *outer = e->frame;
+    int before = e->errors;
+    for (int i = 0; body && i < body->count && e->errors == before; i++) {
+        if (!across_prepare(e, runs, count, body->stmts[i]))
+            return false;
+        for (int k = 0; k < count && e->errors == before; k++) {
+            e->frame = runs[k].frame;
+            run_statement(e, &runs[k], body->stmts[i]);
+            e->frame = outer;
+        }
+    }
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < runs[k].slot_count; i++) {
+            slot_run *slot = &runs[k].slots[i];
+            slot->after = scope_own(runs[k].scope, slot->name)->value;
+        }
+    return e->errors == before;
+}
+
+/* A frame of its own, entered again for each statement. */
+static bool optimizer_frame(elab *e, update_run *r, const lang_module *m,
+                            src_range at)
+{
+    r->frame = frame_push(
+        e, FRAME_OPTIMIZER, m,
+        arena_printf(e->arena, "optimizer `%s`", r->decl->name), at);
+    if (!r->frame)
+        return false;
+    r->frame->path = r->frame->site = r->path;
+    frame_pop(e);
+    return true;
 }
 
 /* ---------- in a test ---------- */
 
-value *apply_optimizer(elab *e, instance *inst, value **args, int count,
-                       src_range at)
+static void remember_slots(elab *e, instance *inst, const update_run *r,
+                           src_range at)
+{
+    if (!inst->slots)
+        inst->slots = ARENA_ARRAY(e->arena, value *, 2 * r->slot_count + 1);
+    inst->slot_count = r->slot_count;
+    for (int i = 0; i < r->slot_count; i++) {
+        inst->slots[2 * i] = value_string(e, r->slots[i].name, at);
+        inst->slots[2 * i + 1] = r->slots[i].after;
+    }
+}
+
+static value *one_update(elab *e, instance *inst, ty_tensor *w, ty_tensor *g,
+                         src_range at)
+{
+    update_run r = {.decl = inst->decl,
+                    .path = inst->path,
+                    .shape = w,
+                    .fresh = !inst->slots};
+    value *steps = e->step;
+    bool done;
+    if (!optimizer_frame(e, &r, inst->module, at))
+        return value_error(e);
+    for (int i = 0; i < inst->slot_count; i++)
+        r.slots[i] = (slot_run){.name = inst->slots[2 * i]->text,
+                                .before = inst->slots[2 * i + 1]};
+    r.slot_count = inst->slot_count;
+    e->step = value_scalar(e, tx_int(e, inst->updates, at), at);
+    r.scope = scope_new(e, inst->scope, r.frame);
+    scope_bind(e, r.scope, "w", value_tensor(e, w, at), at);
+    scope_bind(e, r.scope, "g", value_tensor(e, g, at), at);
+    done = run_optimizers(e, &r, 1);
+    e->step = steps;
+    e->across = NULL;
+    inst->updates++;
+    if (!done)
+        return value_error(e);
+    remember_slots(e, inst, &r, at);
+    return scope_own(r.scope, "w")->value;
+}
+
+value *apply_optimizer(elab *e, instance *inst, value **args, src_range at)
 {
     ty_tensor *w, *g;
-    update_run r = {.decl = inst->decl, .path = inst->path};
-    value *steps = e->step, *v;
-    scope *s;
-    (void)count;
     args[0] = value_settle(e, args[0]);
     args[1] = value_settle(e, args[1]);
     if (args[0]->kind == V_ERROR || args[1]->kind == V_ERROR)
@@ -201,36 +293,12 @@ value *apply_optimizer(elab *e, instance *inst, value **args, int count,
     g = value_materialise(e, args[1], "g", at);
     if (!w || !g)
         return value_error(e);
-    if (w->rank != g->rank ||
-        memcmp(w->dims, g->dims, sizeof *w->dims * (size_t)w->rank))
-        return elab_error(
-            e, DIAG_SHAPE_MISMATCH, at, "w has shape %s and g has shape %s",
-            dims_text(e, w->dims, w->rank), dims_text(e, g->dims, g->rank));
-    if (!optimizer_frame(e, inst->decl, inst->module, inst->path, at))
-        return value_error(e);
-    r.shape = w;
-    r.fresh = !inst->slots;
-    for (int i = 0; i < inst->slot_count; i++) {
-        r.slots[i] = (slot_run){.name = inst->slots[2 * i]->text,
-                                .before = inst->slots[2 * i + 1]};
-    }
-    r.slot_count = inst->slot_count;
-    e->step = value_scalar(e, tx_int(e, inst->updates, at), at);
-    s = scope_new(e, inst->scope, e->frame);
-    scope_bind(e, s, "w", value_tensor(e, w, at), at);
-    scope_bind(e, s, "g", value_tensor(e, g, at), at);
-    v = run_optimizer(e, s, &r);
-    frame_pop(e);
-    e->step = steps;
-    inst->updates++;
-    if (!inst->slots)
-        inst->slots = ARENA_ARRAY(e->arena, value *, 2 * r.slot_count + 1);
-    inst->slot_count = r.slot_count;
-    for (int i = 0; i < r.slot_count && v->kind != V_ERROR; i++) {
-        inst->slots[2 * i] = value_string(e, r.slots[i].name, at);
-        inst->slots[2 * i + 1] = r.slots[i].after;
-    }
-    return v;
+    if (w->rank == g->rank &&
+        !memcmp(w->dims, g->dims, sizeof *w->dims * (size_t)w->rank))
+        return one_update(e, inst, w, g, at);
+    return elab_error(
+        e, DIAG_SHAPE_MISMATCH, at, "w has shape %s and g has shape %s",
+        dims_text(e, w->dims, w->rank), dims_text(e, g->dims, g->rank));
 }
 
 /* ---------- in train ---------- */
@@ -375,33 +443,54 @@ static void keep_slots(elab *e, typed_param *p, const update_run *r)
         };
 }
 
-static bool update_param(elab *e, scope *train, const ast_block *body,
-                         const value *opt, typed_param *p)
+/* The scope of one parameter's update; false after an error. */
+static bool open_update(elab *e, scope *train, const ast_block *body,
+                        const value *opt, const typed_param *p, update_run *r)
 {
     const ty_tensor *w = p->tensor;
-    update_run r = {.decl = opt->decl,
-                    .shape = w,
-                    .path = w->name,
-                    .fresh = true,
-                    .stored = true};
-    scope *s;
-    value *v;
     int before = e->errors;
-    if (!optimizer_frame(e, opt->decl, opt->module, w->name, opt->at))
+    bool bound;
+    *r = (update_run){.decl = opt->decl,
+                      .shape = w,
+                      .path = w->name,
+                      .fresh = true,
+                      .stored = true};
+    if (!optimizer_frame(e, r, opt->module, opt->at))
         return false;
-    s = scope_new(e, module_scope(e, opt->module), e->frame);
-    if (bind_params(e, s, opt->decl, opt->items, opt->at)) {
-        override_all(e, train, s, opt->decl, body, w->name);
-        scope_bind(e, s, "w", value_tensor(e, p->tensor, w->at), w->at);
-        scope_bind(e, s, "g", value_tensor(e, p->grad, w->at), w->at);
-        v = run_optimizer(e, s, &r);
-        if (v->kind == V_TENSOR) {
-            p->next = v->tensor;
-            keep_slots(e, p, &r);
-        }
+    r->scope = scope_new(e, module_scope(e, opt->module), r->frame);
+    e->frame = r->frame;
+    bound = bind_params(e, r->scope, opt->decl, opt->items, opt->at);
+    if (bound) {
+        override_all(e, train, r->scope, opt->decl, body, w->name);
+        scope_bind(e, r->scope, "w", value_tensor(e, p->tensor, w->at), w->at);
+        scope_bind(e, r->scope, "g", value_tensor(e, p->grad, w->at), w->at);
     }
-    frame_pop(e);
-    return e->errors == before;
+    e->frame = r->frame->up;
+    return bound && e->errors == before;
+}
+
+static bool update_all(elab *e, scope *train, const ast_block *body,
+                       const value *opt)
+{
+    update_run *runs =
+        ARENA_ARRAY(e->arena, update_run, e->out->params.count + 1);
+    int count = 0;
+    for (int i = 0; i < e->out->params.count; i++) {
+        const typed_param *p = &e->out->params.data[i];
+        if (!p->frozen && !open_update(e, train, body, opt, p, &runs[count++]))
+            return false;
+    }
+    if (!run_optimizers(e, runs, count))
+        return false;
+    count = 0;
+    for (int i = 0; i < e->out->params.count; i++) {
+        typed_param *p = &e->out->params.data[i];
+        if (p->frozen)
+            continue;
+        p->next = scope_own(runs[count].scope, "w")->value->tensor;
+        keep_slots(e, p, &runs[count++]);
+    }
+    return true;
 }
 
 /* The rate that is logged: the optimizer's `lr` before any set block. */
@@ -437,10 +526,5 @@ bool optimizer_updates(elab *e, scope *train, const ast_block *body, value *opt)
     if (!opt)
         return true;
     logged_rate(e, opt);
-    for (int i = 0; i < e->out->params.count; i++) {
-        typed_param *p = &e->out->params.data[i];
-        if (!p->frozen && !update_param(e, train, body, opt, p))
-            return false;
-    }
-    return e->errors == before;
+    return update_all(e, train, body, opt) && e->errors == before;
 }

@@ -163,6 +163,7 @@ typedef struct elab {
     VEC(instance *) instances;
     VEC(const char *) known_keys;
     value *training, *step, *total_steps; /* what these names mean */
+    ptl_map *across; /* what each across_params() gives; NULL: none yet */
     int nesting;
     int64_t statements;
     int subscript_depth; /* > 0: `/` of integers floors */
@@ -388,6 +389,8 @@ void check_applied(elab *e);
 /* ---------- statements (elab_stmt.c) ---------- */
 
 void exec(elab *e, scope *s, const ast_stmt *st);
+/* Which side of an `if` is taken; false after an error. */
+bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken);
 /* The hyper's value after --set; binds it in `s`. */
 void exec_hyper(elab *e, scope *s, const ast_decl *h, const char *block);
 void exec_assert(elab *e, scope *s, const ast_decl *a);
@@ -420,8 +423,9 @@ value *eval_reader(elab *e, scope *s, const ast_expr *x);
 value *read_raw(elab *e, const char *field, src_range at);
 bool optimizer_updates(elab *e, scope *train, const ast_block *body,
                        value *optimizer);
-value *apply_optimizer(elab *e, instance *inst, value **args, int count,
-                       src_range at);
+value *apply_optimizer(elab *e, instance *inst, value **args, src_range at);
+/* across_params(...) in an optimizer; elab_across.c */
+value *eval_across(elab *e, const ast_expr *call);
 bool pattern_matches(const char *pattern, const char *path);
 /* An override of `key`, or NULL; remembers that the key exists. */
 const char *set_for(elab *e, const char *key);

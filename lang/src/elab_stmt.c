@@ -80,19 +80,28 @@ static void exec_block(elab *e, scope *s, const ast_block *body)
     e->frame->static_depth--;
 }
 
-static void exec_if(elab *e, scope *s, const ast_stmt *st)
+bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken)
 {
     value *v = eval(e, s, st->value);
     if (v->kind == V_ERROR)
-        return;
+        return false;
     if (v->kind != V_BOOL) {
         elab_error(e, DIAG_NOT_STATIC, st->value->at,
                    "`if` chooses when the program is compiled and this is "
                    "%s; write `c ? a : b` to choose by element",
                    value_text(e, v));
-        return;
+        return false;
     }
-    if (v->integer)
+    *taken = v->integer;
+    return true;
+}
+
+static void exec_if(elab *e, scope *s, const ast_stmt *st)
+{
+    bool taken;
+    if (!eval_static_if(e, s, st, &taken))
+        return;
+    if (taken)
         exec_block(e, s, &st->body);
     else if (st->has_else)
         exec_block(e, s, &st->else_body);

@@ -483,6 +483,11 @@ static void walk_stmt(name_walk *w, names *s, const ast_stmt *st)
         walk_scan(w, s, st);
         return;
     case STMT_SLOT:
+        for (int i = 0; i < st->sub_count; i++)
+            walk(w, s, st->subs[i].expr);
+        walk(w, s, st->value);
+        add(s, st->name);
+        return;
     case STMT_MODEL:
         walk(w, s, st->value);
         add(s, st->name);

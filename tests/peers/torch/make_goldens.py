@@ -32,8 +32,16 @@ OPTIMIZERS = {
                                        eps=2.0 ** -20),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.0625, betas=(0.75, 0.875),
                                          eps=2.0 ** -20, weight_decay=0.25),
+    "clipped": lambda p: torch.optim.SGD(p, lr=0.25, momentum=0.875),
+    "adamw_clipped": lambda p: torch.optim.AdamW(
+        p, lr=0.0625, betas=(0.75, 0.875), eps=2.0 ** -20, weight_decay=0.25),
+    "adafactor": lambda p: torch.optim.Adafactor(
+        p, lr=0.25, beta2_decay=-0.75, eps=(2.0 ** -23, 2.0 ** -10), d=1.0,
+        weight_decay=0.125),
 }
-SLOTS = {"momentum_buffer": "v", "exp_avg": "m", "exp_avg_sq": "v"}
+CLIPS = {"clipped": 0.25, "adamw_clipped": 0.125}
+SLOTS = {"momentum_buffer": "v", "exp_avg": "m", "exp_avg_sq": "v",
+         "row_var": "rows", "col_var": "cols", "variance": "v"}
 
 
 def grid(m, k):
@@ -67,7 +75,7 @@ def forward(p, x):
     return torch.relu(pre) @ p["net.f3.w"].T + p["net.f3.b"]
 
 
-def train(make, x, label):
+def train(make, clip, x, label):
     p = parameters()
     optimizer = make(list(p.values()))
     losses = []
@@ -76,13 +84,19 @@ def train(make, x, label):
         loss = torch.nn.functional.cross_entropy(forward(p, x), label)
         loss.backward()
         losses.append(loss.item())
+        if clip:
+            norm = torch.nn.utils.clip_grad_norm_(list(p.values()), clip)
+            assert len(losses) > 1 or norm > 2 * clip
         optimizer.step()
     out = {"losses": torch.tensor(losses)}
     for name, t in p.items():
         out[name] = t
         for key, slot in SLOTS.items():
             if optimizer.state[t].get(key) is not None:
-                out["%s/%s" % (name, slot)] = optimizer.state[t][key]
+                value = optimizer.state[t][key]
+                if key in ("row_var", "col_var"):
+                    value = value.reshape(-1)
+                out["%s/%s" % (name, slot)] = value
     return out
 
 
@@ -105,7 +119,7 @@ def main():
     write(os.path.join(GOLDEN, "grad.safetensors"), out)
     for name, make in OPTIMIZERS.items():
         write(os.path.join(GOLDEN, name + ".safetensors"),
-              train(make, x, label))
+              train(make, CLIPS.get(name), x, label))
 
 
 if __name__ == "__main__":
