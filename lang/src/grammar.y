@@ -668,6 +668,12 @@ value
     : expr
     | range         { $$ = build_range(s, $1.lo, $1.hi, @$, $1.mark); }
     | "reduction"   { $$ = build_word(s, $1, @1); }
+    | "reduction" '(' name '=' expr ')' {
+        arg_list *args;
+        ast_arg every = {$3, parse_range(s, @3), $5};
+        LIST_NEW(args, arg_list, every);
+        $$ = build_call(s, build_word(s, $1, @1), args, @$, @2);
+    }
     ;
 
 policy
