@@ -1,167 +1,227 @@
 /*
- * elab_cluster.c - the cluster block: its keys and the form of their values.
+ * elab_cluster.c - the cluster block: defaults, then what the file says, then
+ * what --set says, all read as PTL by the same functions.
  *
- * One process carries out none of it, but what is misspelt here would be found
- * on a cluster only. A name may stand for a hyper where no word is wanted.
+ * One process carries out little of it, but what is wrong here would be found
+ * on a cluster only.
  */
-#include "elab_priv.h"
+#include "cluster_priv.h"
 #include <string.h>
 
-typedef enum key_kind { HOSTS, DEVICES, COUNT, SWITCH, AMOUNT, WORD } key_kind;
-
-typedef struct cluster_key {
-    const char *name;
-    key_kind kind;
-    const char *words;
-} cluster_key;
-
-static const cluster_key keys[] = {
-#define CLUSTER_KEY(name, kind, words) {#name, kind, words},
+const cluster_row cluster_rows[CLUSTER_KEY_COUNT] = {
+#define CLUSTER_KEY(name, kind, words, fallback, low, high)                    \
+    {#name, kind, words, fallback, low, high, offsetof(typed_cluster, name)},
 #include "lang/cluster.def"
 };
 
-static const cluster_key policies[] = {
-#define CLUSTER_POLICY(name, words) {#name, WORD, words},
-#include "lang/cluster.def"
-};
-
-enum {
-    KEY_COUNT = (int)(sizeof keys / sizeof *keys),
-    POLICY_COUNT = (int)(sizeof policies / sizeof *policies),
-};
-
-static bool is_one_of(const char *words, const char *word, size_t length)
+const char *cluster_key_name(cluster_key key)
 {
-    while (*words) {
-        size_t n = strcspn(words, "|");
-        if (n == length && !strncmp(words, word, n))
-            return true;
-        words += n + (words[n] != 0);
-    }
+    return cluster_rows[key].name;
+}
+
+/* What is read, and from where. */
+typedef struct block {
+    elab *e;
+    scope *scope;
+    src_range at[CLUSTER_KEY_COUNT];     /* the file's; nowhere: not there */
+    const char *sets[CLUSTER_KEY_COUNT]; /* --set; NULL: none */
+} block;
+
+bool cluster_wrong(const cluster_reading *r, src_range at, const char *format,
+                   ...)
+{
+    va_list args;
+    const char *text;
+    va_start(args, format);
+    text = arena_vprintf(r->e->arena, format, args);
+    va_end(args);
+    ptl_diags *others = r->e->diags;
+    if (r->diags)
+        r->e->diags = r->diags;
+    if (r->set)
+        elab_error(r->e, DIAG_BAD_SETTING, (src_range){0},
+                   "--set cluster.%s=%s: %s", cluster_rows[r->key].name, r->set,
+                   text);
+    else
+        elab_error(r->e, DIAG_BAD_SETTING, at, "%s", text);
+    r->e->diags = others;
     return false;
 }
 
-/* "barrier", or the "stale" of stale(4); NULL: no word. */
-static const char *word_of(const ast_expr *x)
+static const char *value_as_text(elab *e, const ast_stmt *st)
 {
-    if (x->kind == EXPR_CALL)
-        x = x->a;
-    if (x->kind == EXPR_NAME)
-        return x->name;
-    return x->kind == EXPR_WORD ? ast_reduction_text(x->reduction) : NULL;
+    ptl_str s = {0};
+    ast_print_expr(st->value, &s);
+    if (st->other) {
+        str_add(&s, st->policy == POLICY_THEN ? " then " : " else ");
+        ast_print_expr(st->other, &s);
+    }
+    const char *text = arena_strdup(e->arena, str_text(&s));
+    str_fini(&s);
+    return text;
 }
 
-static bool is_list_of(const ast_expr *x, ast_expr_kind kind)
+static bool read_key(block *b, cluster_reading *r, const ast_stmt *st)
 {
-    bool good = x->kind == EXPR_LIST;
-    for (int i = 0; good && i < x->count; i++)
-        good = x->items[i]->kind == kind;
+    typed_cluster *c = &b->e->out->cluster;
+    r->e = b->e;
+    r->scope = b->scope;
+    r->out = c;
+    r->at = st->value->at;
+    if (!cluster_value(r, st))
+        return false;
+    c->text[r->key] = value_as_text(b->e, st);
+    return true;
+}
+
+/* ---------- text that is no file ---------- */
+
+/* The statement `name = text;` of a cluster block; NULL: it is none, or more
+ * than one. */
+static const ast_stmt *parse_key(elab *e, cluster_key key, const char *text)
+{
+    const cluster_row *row = &cluster_rows[key];
+    char *source =
+        arena_printf(e->arena, "cluster { %s%s = %s; }",
+                     row->kind == POLICY ? "on " : "", row->name, text);
+    ptl_diags *unseen = diags_new(0);
+    const ast_file *f = ptl_parse(
+        e->arena, src_file_new(e->arena, row->name, source, strlen(source)),
+        unseen);
+    bool good = f && diags_error_count(unseen) == 0 && f->decl_count == 1 &&
+                f->decls[0]->body.count == 1;
+    diags_free(unseen);
+    return good ? f->decls[0]->body.stmts[0] : NULL;
+}
+
+static void read_defaults(block *b)
+{
+    for (int i = 0; i < CLUSTER_KEY_COUNT; i++) {
+        cluster_reading r = {.key = (cluster_key)i};
+        const ast_stmt *st = parse_key(b->e, r.key, cluster_rows[i].fallback);
+        bool good = st && read_key(b, &r, st);
+        PTL_ASSERT(good);
+    }
+}
+
+/* Messages that point into the text are not shown: it goes with this
+ * elaboration, and they would not. */
+static bool read_unseen(block *b, cluster_reading *r, const ast_stmt *st)
+{
+    elab *e = b->e;
+    r->diags = e->diags;
+    e->diags = diags_new(0);
+    bool good = read_key(b, r, st);
+    diags_free(e->diags);
+    e->diags = r->diags;
     return good;
 }
 
-static bool fits(const cluster_key *k, const ast_expr *x)
+static void read_set(block *b, cluster_key key)
 {
-    const char *word = word_of(x);
-    if (k->kind == WORD)
-        return word && is_one_of(k->words, word, strlen(word));
-    if (x->kind == EXPR_NAME)
-        return true;
-    switch (k->kind) {
-    case HOSTS:
-        return x->kind == EXPR_INT || x->kind == EXPR_RANGE ||
-               is_list_of(x, EXPR_STRING);
-    case DEVICES:
-        return (x->kind == EXPR_INT && x->integer > 0) ||
-               is_list_of(x, EXPR_INT);
-    case COUNT:
-        return x->kind == EXPR_INT && x->integer > 0;
-    case SWITCH:
-        return x->kind == EXPR_BOOL;
-    default:
-        return x->kind == EXPR_QUANTITY;
-    }
+    elab *e = b->e;
+    const char *text = set_for(
+        e, arena_printf(e->arena, "cluster.%s", cluster_rows[key].name));
+    if (!text)
+        return;
+    b->sets[key] = text;
+    const ast_stmt *st = parse_key(e, key, text);
+    cluster_reading r = {.e = e, .key = key, .set = text};
+    int before = diags_error_count(e->diags);
+    if (st && read_unseen(b, &r, st))
+        e->out->cluster.said[key] = true;
+    else if (diags_error_count(e->diags) == before)
+        cluster_wrong(&r, (src_range){0}, "this is no value for it");
 }
 
-static const char *wanted(elab *e, const cluster_key *k)
-{
-    switch (k->kind) {
-    case HOSTS:
-        return "a count, a range or a list of \"host:port\"";
-    case DEVICES:
-        return "a positive count or a list of device numbers";
-    case COUNT:
-        return "a positive integer";
-    case SWITCH:
-        return "true or false";
-    case AMOUNT:
-        return "a number with a unit";
-    default:
-        return arena_printf(e->arena, "one of %s", k->words);
-    }
-}
+/* ---------- the file ---------- */
 
-static const cluster_key *find(elab *e, const cluster_key *table, int count,
-                               const ast_stmt *st)
+static int find_key(elab *e, const ast_stmt *st)
 {
+    bool policy = st->kind == STMT_ON;
     nearest n = {.wanted = st->name};
-    for (int i = 0; i < count; i++) {
-        if (!strcmp(table[i].name, st->name))
-            return &table[i];
-        nearest_add(&n, table[i].name);
+    for (int i = 0; i < CLUSTER_KEY_COUNT; i++) {
+        bool fits = (cluster_rows[i].kind == POLICY) == policy;
+        if (!strcmp(cluster_rows[i].name, st->name)) {
+            if (fits)
+                return i;
+            elab_error(e, DIAG_BAD_SETTING, st->at,
+                       policy ? "`%s` is no event; write `%s = ...;`"
+                              : "`%s` is an event; write `on %s = ...;`",
+                       st->name, st->name);
+            return -1;
+        }
+        if (fits)
+            nearest_add(&n, cluster_rows[i].name);
     }
     elab_error(e, DIAG_UNKNOWN_KEY, st->name_at,
                "a cluster block has no `%s`%s", st->name,
                nearest_hint(e->arena, &n));
-    return NULL;
+    return -1;
 }
 
-static void check_value(elab *e, const cluster_key *k, const ast_expr *x)
+static void read_stmt(block *b, const ast_stmt *st)
 {
-    if (k && x && !fits(k, x))
-        elab_error(e, DIAG_BAD_SETTING, x->at, "`%s` wants %s", k->name,
-                   wanted(e, k));
-}
-
-static void check_block(elab *e, const ast_decl *d)
-{
-    for (int i = 0; i < d->body.count; i++) {
-        const ast_stmt *st = d->body.stmts[i];
-        if (st->kind == STMT_SETTING)
-            check_value(e, find(e, keys, KEY_COUNT, st), st->value);
-        if (st->kind == STMT_ON) {
-            const cluster_key *k = find(e, policies, POLICY_COUNT, st);
-            check_value(e, k, st->value);
-            check_value(e, k, st->other);
-        }
+    int key = find_key(b->e, st);
+    if (key < 0)
+        return;
+    if (b->at[key].file) {
+        elab_error(b->e, DIAG_REDEFINED, st->name_at, "`%s` is set twice",
+                   st->name);
+        elab_note(b->e, b->at[key], "first set here");
+        return;
     }
+    b->at[key] = st->at;
+    cluster_reading r = {.key = (cluster_key)key};
+    b->e->out->cluster.said[key] = read_key(b, &r, st);
 }
 
-/* The word of a --set value: up to its bracket. */
-static void check_set(elab *e, const cluster_key *k)
+static void read_block(block *b, const ast_decl *d)
 {
-    const char *key = arena_printf(e->arena, "cluster.%s", k->name);
-    const char *text = set_for(e, key);
-    bool good = !text || k->kind == HOSTS || k->kind == DEVICES ||
-                k->kind == AMOUNT;
-    if (text && k->kind == WORD)
-        good = is_one_of(k->words, text, strcspn(text, "("));
-    if (text && k->kind == SWITCH)
-        good = !strcmp(text, "true") || !strcmp(text, "false");
-    if (text && k->kind == COUNT)
-        good = *text >= '1' && *text <= '9' &&
-               !text[strspn(text, "0123456789")];
-    if (!good)
-        elab_error(e, DIAG_BAD_SETTING, (src_range){0},
-                   "--set %s=%s: %s is wanted", key, text, wanted(e, k));
+    elab *e = b->e;
+    e->out->cluster.given = true;
+    for (int i = 0; i < d->body.count; i++)
+        if (d->body.stmts[i]->kind == STMT_HYPER)
+            exec_hyper(e, b->scope, d->body.stmts[i]->decl, "cluster");
+    for (int i = 0; i < d->body.count; i++)
+        if (d->body.stmts[i]->kind != STMT_HYPER)
+            read_stmt(b, d->body.stmts[i]);
 }
 
-void cluster_check(elab *e)
+static void read_blocks(block *b)
 {
-    const lang_module *m = e->program->modules[0];
+    const lang_module *m = b->e->program->modules[0];
+    const ast_decl *first = NULL;
     for (int i = 0; i < m->file_count; i++)
-        for (int j = 0; m->files[i] && j < m->files[i]->decl_count; j++)
-            if (m->files[i]->decls[j]->kind == DECL_CLUSTER)
-                check_block(e, m->files[i]->decls[j]);
-    for (int i = 0; i < KEY_COUNT; i++)
-        check_set(e, &keys[i]);
+        for (int j = 0; m->files[i] && j < m->files[i]->decl_count; j++) {
+            const ast_decl *d = m->files[i]->decls[j];
+            if (d->kind != DECL_CLUSTER)
+                continue;
+            if (!first) {
+                first = d;
+                read_block(b, d);
+                continue;
+            }
+            elab_error(b->e, DIAG_REDEFINED, d->at,
+                       "a file has one cluster block");
+            elab_note(b->e, first->at, "the first one");
+        }
+}
+
+void cluster_read(elab *e)
+{
+    block b = {.e = e};
+    int before = e->errors;
+    b.scope = scope_new(e, module_scope(e, e->program->modules[0]), e->frame);
+    read_defaults(&b);
+    read_blocks(&b);
+    for (int i = 0; i < CLUSTER_KEY_COUNT; i++)
+        read_set(&b, (cluster_key)i);
+    if (e->errors == before)
+        cluster_rules(e, b.at, b.sets);
+    for (int i = 0; i < CLUSTER_KEY_COUNT && e->errors == before; i++)
+        if (e->out->cluster.said[i])
+            config_add(
+                e, arena_printf(e->arena, "cluster.%s", cluster_rows[i].name),
+                value_string(e, e->out->cluster.text[i], (src_range){0}));
 }

@@ -190,12 +190,32 @@ static ty_tensor *stored(elab *e, instance *inst, const ast_decl *m,
                       dims, m->name_at);
 }
 
+const char *sync_complaint(ptl_arena *arena, const ast_decl *state)
+{
+    static const char *const words[] = {"mean", "sum", "local"};
+    nearest n = {.wanted = state->sync};
+    if (!state->sync)
+        return NULL;
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(words[i], state->sync))
+            return NULL;
+        nearest_add(&n, words[i]);
+    }
+    return arena_printf(arena,
+                        "replicas agree on a state by `sync mean`, `sync sum` "
+                        "or `sync local`, not `%s`%s",
+                        state->sync, nearest_hint(arena, &n));
+}
+
 /* In a test a parameter or state is its initial value. */
 static bool bind_stored(elab *e, instance *inst, const ast_decl *m)
 {
     bool is_param = m->kind == DECL_PARAM;
     ty_tensor *t = stored(e, inst, m, is_param ? TY_PARAM : TY_STATE), *init;
-    if (!t)
+    const char *wrong = sync_complaint(e->arena, m);
+    if (wrong)
+        elab_error(e, DIAG_BAD_SETTING, m->sync_at, "%s", wrong);
+    if (!t || wrong)
         return false;
     init = call_initialiser(e, inst->scope, m->value, t, t->name);
     if (!init)

@@ -385,6 +385,8 @@ value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call);
 value *apply_values(elab *e, instance *inst, value **args, src_range at);
 value *instance_member(elab *e, instance *inst, const char *name, src_range at);
 void check_applied(elab *e);
+/* What is wrong with the word after `sync`; NULL: nothing. */
+const char *sync_complaint(ptl_arena *arena, const ast_decl *state);
 
 /* ---------- statements (elab_stmt.c) ---------- */
 
@@ -432,8 +434,8 @@ const char *set_for(elab *e, const char *key);
 value *parse_setting(elab *e, const char *text, const char *type_name,
                      const char *key, src_range at);
 void config_add(elab *e, const char *key, const value *v);
-/* Keys and values of the cluster block, and --set of them. */
-void cluster_check(elab *e);
+/* The cluster block, and --set of its keys: into the program. */
+void cluster_read(elab *e);
 bool sets_all_used(elab *e);
 
 #endif

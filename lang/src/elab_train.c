@@ -384,7 +384,7 @@ static void run_train(elab *e, const ast_decl *d)
     find_loss(&t);
     check_applied(e);
     update_params(&t);
-    cluster_check(e);
+    cluster_read(e);
     if (!e->errors)
         sets_all_used(e);
     frame_pop(e);

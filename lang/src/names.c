@@ -588,6 +588,8 @@ static void walk_member_decl(name_walk *w, names *s, const ast_decl *m)
         if (!m->dims[i].is_pack)
             walk(w, s, m->dims[i].expr);
     walk(w, s, m->count);
+    if (sync_complaint(w->arena, m))
+        say(w, DIAG_BAD_SETTING, m->sync_at, sync_complaint(w->arena, m));
     if (m->kind == DECL_PARAM)
         walk_initialiser(w, s, m->value);
     else

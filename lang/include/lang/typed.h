@@ -20,6 +20,7 @@
 #include "base/source.h"
 #include "base/str.h"
 #include "lang/ast.h"
+#include "lang/cluster.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -247,6 +248,7 @@ typedef struct typed_program {
     ty_tensor *loss, *lr; /* NULL: none */
     int64_t rows;         /* of the batch it was made for */
     typed_settings settings;
+    typed_cluster cluster; /* of a train block's file; defaults without one */
 } typed_program;
 
 /* ---------- helpers ---------- */
