@@ -17,8 +17,6 @@ static const char *unbuilt(const driver_options *o)
 {
     if (o->device && strcmp(o->device, "cpu") != 0)
         return "--device other than cpu";
-    if (o->replay)
-        return "--replay";
     if (o->job || o->task.given)
         return "--job";
     if (o->trace)
@@ -67,6 +65,10 @@ int driver_check_options(const driver *d, const char *command)
                                 positive[i].name);
     if (o->threads.given && o->threads.value > 1024)
         return driver_usage(command, "--threads is at most 1024");
+    if (o->replay)
+        return driver_usage(command,
+                            "--replay wants a schedule that a cluster "
+                            "recorded, and clusters are not built yet");
     const char *missing = unbuilt(o);
     return missing ? driver_usage(command, "%s is not built yet", missing) : 0;
 }

@@ -254,6 +254,25 @@ static const char *program_hash(job_owner *o, const typed_settings *s)
     return arena_printf(o->arena, "%016llx", (unsigned long long)h);
 }
 
+static ptl_job_cluster job_cluster(const typed_cluster *c)
+{
+    static const ptl_aggregate aggregates[] = {
+        [CLUSTER_MEAN] = PTL_AGGREGATE_MEAN,
+        [CLUSTER_SUM] = PTL_AGGREGATE_SUM,
+        [CLUSTER_APPLY_EACH] = PTL_APPLY_EACH};
+    static const ptl_state_sync states[] = {
+        [CLUSTER_STATE_CHIEF] = PTL_STATE_CHIEF,
+        [CLUSTER_STATE_MEAN] = PTL_STATE_MEAN,
+        [CLUSTER_STATE_NEVER] = PTL_STATE_NEVER};
+    return (ptl_job_cluster){.towers = c->towers.count,
+                             .aggregate = aggregates[c->aggregate],
+                             .in_step = c->sync == CLUSTER_BARRIER,
+                             .sync_every = c->sync_every,
+                             .state_sync = states[c->state_sync],
+                             .state_steps = c->state_steps,
+                             .state_epochs = c->state_epochs};
+}
+
 static void fill_job(job_owner *o, const typed_program *p)
 {
     const typed_settings *s = &p->settings;
@@ -266,8 +285,7 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->steps = s->steps;
     job->epochs = s->epochs;
     job->accumulate = s->accumulate;
-    job->cluster =
-        (ptl_job_cluster){.towers = 1, .sync_every = 1, .state_epochs = 1};
+    job->cluster = job_cluster(&p->cluster);
     job->eval_every = s->eval_every.steps;
     job->eval_epochs = s->eval_every.epochs;
     job->checkpoint_every = s->checkpoint_every.steps;

@@ -359,7 +359,8 @@ static ir_expr *lower_read(body *b, const ty_expr *x)
 {
     lowering *l = b->l;
     ir_sub subs[IR_MAX_RANK];
-    ir_node *n = l->nodes[x->tensor->id];
+    ir_node *n =
+        x->tensor == l->summed ? lower_own_share(l) : l->nodes[x->tensor->id];
     ir_expr *outside;
     PTL_ASSERT(n);
     for (int i = 0; i < x->count; i++)

@@ -292,12 +292,16 @@ static ir_node *computed(lowering *l, ir_node *n, const char *name)
     return ir_comprehend(l->g, name, &comp, n->at);
 }
 
-static void give(lowering *l, const char *name, const ty_tensor *t)
+static void give_node(lowering *l, const char *name, ir_node *n)
 {
     const char *own = arena_strdup(l->g->arena, name);
+    ir_output_add(l->g, own, computed(l, n, own), IR_OUT_VALUE, NULL);
+}
+
+static void give(lowering *l, const char *name, const ty_tensor *t)
+{
     if (t)
-        ir_output_add(l->g, own, computed(l, l->nodes[t->id], own),
-                      IR_OUT_VALUE, NULL);
+        give_node(l, name, l->nodes[t->id]);
 }
 
 static void update(lowering *l, const ty_tensor *t, const ty_tensor *next)
@@ -352,10 +356,10 @@ static void give_next_states(lowering *l)
     const typed_program *p = l->program;
     for (int i = 0; i < p->states.count; i++)
         if (p->states.data[i].next)
-            give(l,
-                 arena_printf(l->g->arena, LOWER_NEXT_PREFIX "%s",
-                              p->states.data[i].tensor->name),
-                 p->states.data[i].next);
+            give_node(l,
+                      arena_printf(l->g->arena, LOWER_NEXT_PREFIX "%s",
+                                   p->states.data[i].tensor->name),
+                      lower_next_state(l, &p->states.data[i]));
 }
 
 static void give_values(lowering *l)

@@ -11,9 +11,11 @@
 #include "ir/ir.h"
 #include "lang/typed.h"
 
-/* Names of the runtime's contract (job.h): sums of gradients, new states. */
+/* Names of the runtime's contract (job.h): sums of gradients, new states, what
+ * a state with `sync sum` counts of its old value. */
 #define LOWER_SUM_PREFIX "sum/"
 #define LOWER_NEXT_PREFIX "next/"
+#define LOWER_OWN_PREFIX "own/"
 
 typedef enum lower_kind {
     LOWER_INIT,    /* updates every parameter, state and slot */

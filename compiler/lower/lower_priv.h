@@ -17,7 +17,8 @@ typedef struct lowering {
     ir_node *seed, *row0, *step;
     ty_expr *weight; /* SHARD: what the loss divides by; NULL: its rows */
     ir_node *weight_node;
-    VEC(ir_node *) lifted; /* reductions made so far */
+    const ty_tensor *summed; /* the state whose new value is lowered */
+    VEC(ir_node *) lifted;   /* reductions made so far */
     bool failed;
 } lowering;
 
@@ -46,6 +47,10 @@ ir_type lower_type(const ty_tensor *t);
 /* shard.c. Of SHARD: the weight of its rows; the loss times it. */
 ir_node *lower_weight(lowering *l);
 ir_node *lower_summed_loss(lowering *l, ir_node *weight);
+/* Of SHARD: the new value of a state. */
+ir_node *lower_next_state(lowering *l, const typed_state *state);
+/* What stands for l->summed where its own new value reads it. */
+ir_node *lower_own_share(lowering *l);
 /* Of UPDATE: the sum that was given, divided by the weight that was given. */
 ir_node *lower_given_gradient(lowering *l, const ty_tensor *grad);
 

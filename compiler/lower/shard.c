@@ -11,6 +11,7 @@
  */
 #include "lower/coupling.h"
 #include "lower_priv.h"
+#include <string.h>
 
 static ir_node *scalar_node(lowering *l, const char *name, ir_expr *body,
                             src_range at)
@@ -63,6 +64,33 @@ ir_node *lower_summed_loss(lowering *l, ir_node *weight)
     return scalar_node(l, "loss.sum",
                        ir_op2(l->g, IR_MUL_OP, read_whole(l, loss), times),
                        loss->at);
+}
+
+/*
+ * Values of a state with `sync sum` are added up over the shards, and the old
+ * one is among them once, not once for each shard: where `<-` reads it, only
+ * the first shard is given it, all others 0. So `seen <- seen + N` counts rows,
+ * and a decayed sum decays once.
+ */
+ir_node *lower_own_share(lowering *l)
+{
+    const ty_tensor *t = l->summed;
+    const char *name =
+        arena_printf(l->g->arena, LOWER_OWN_PREFIX "%s", t->name);
+    ir_node *n = ir_find(l->g, name);
+    return n ? n : ir_input(l->g, name, lower_type(t), IR_DATA, PTL_F32);
+}
+
+ir_node *lower_next_state(lowering *l, const typed_state *state)
+{
+    bool sums = state->sync && !strcmp(state->sync, "sum");
+    ir_node *n;
+    if (!sums || state->next->role != TY_VALUE)
+        return l->nodes[state->next->id];
+    l->summed = state->tensor;
+    n = lower_definition(l, state->next);
+    l->summed = NULL;
+    return n;
 }
 
 ir_node *lower_given_gradient(lowering *l, const ty_tensor *t)

@@ -82,6 +82,13 @@ static bool fits_field(const ptl_buffer *b, const ptl_job_tensor *raw,
                   (size_t)raw->rank * sizeof *raw->dims) == 0;
 }
 
+/* The halves of a step also take what the loop has: see job.h. */
+static bool is_field(const session_program *p, const ptl_buffer *b)
+{
+    return p->kind != PTL_PROGRAM_UPDATE && p->kind != PTL_PROGRAM_METRICS &&
+           strncmp(b->name, PTL_OWN_PREFIX, strlen(PTL_OWN_PREFIX)) != 0;
+}
+
 static ptl_status map_fields(session_program *p, const ptl_job_tensor *raw,
                              int raw_count, ptl_error *err)
 {
@@ -92,8 +99,7 @@ static ptl_status map_fields(session_program *p, const ptl_job_tensor *raw,
     for (int i = 0; i < program->buffer_count; i++) {
         const ptl_buffer *b = &program->buffers[i];
         p->field_of[i] = -1;
-        if (b->role != PTL_ROLE_DATA || p->kind == PTL_PROGRAM_UPDATE ||
-            p->kind == PTL_PROGRAM_METRICS)
+        if (b->role != PTL_ROLE_DATA || !is_field(p, b))
             continue;
         int field = raw_named(raw, raw_count, b->name);
         if (field < 0)

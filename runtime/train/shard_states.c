@@ -118,6 +118,19 @@ void states_fini(shard_states *st)
     *st = (shard_states){0};
 }
 
+static int find_own(const ptl_program *program, const char *path)
+{
+    size_t prefix = strlen(PTL_OWN_PREFIX);
+    for (int i = 0; i < program->buffer_count; i++) {
+        const ptl_buffer *b = &program->buffers[i];
+        if (b->role == PTL_ROLE_DATA &&
+            strncmp(b->name, PTL_OWN_PREFIX, prefix) == 0 &&
+            strcmp(b->name + prefix, path) == 0)
+            return i;
+    }
+    return -1;
+}
+
 shard_state_io *states_io(const shard_states *st, const ptl_store *store,
                           const ptl_program *program)
 {
@@ -125,6 +138,7 @@ shard_state_io *states_io(const shard_states *st, const ptl_store *store,
     for (int i = 0; io && i < st->count; i++) {
         const char *path = store->items[st->items[i].saved].path;
         io[i].input = program_find(program, path);
+        io[i].own = find_own(program, path);
         for (int k = 0; k < program->buffer_count; k++)
             if (state_of(store, &program->buffers[k]) == st->items[i].saved)
                 io[i].next = (size_t)program->buffers[k].arena_offset;
@@ -160,11 +174,16 @@ void states_spread(const shard_states *st, const ptl_store *store)
 }
 
 void states_bind(const shard_states *st, const ptl_store *store,
-                 const shard_state_io *io, ptl_run *run, int64_t shard)
+                 const shard_state_io *io, ptl_run *run, int64_t shard,
+                 bool first)
 {
-    for (int i = 0; i < st->count; i++)
+    for (int i = 0; i < st->count; i++) {
+        void *copy = copy_of(st, store, i, shard);
         if (io[i].input >= 0)
-            run_bind(run, io[i].input, copy_of(st, store, i, shard));
+            run_bind(run, io[i].input, copy);
+        if (io[i].own >= 0)
+            run_bind(run, io[i].own, first ? copy : st->zeros);
+    }
 }
 
 /* ---------- new values ---------- */

@@ -26,11 +26,13 @@ typedef struct shard_states {
     int64_t shards;
     size_t bytes; /* of a block that holds one value of each */
     ptl_dtype dtype;
-} shard_states; /* zero-initialise */
+    void *zeros; /* `bytes` of them */
+} shard_states;  /* zero-initialise */
 
 /* What a SHARD program has of each state. */
 typedef struct shard_state_io {
     int input;   /* buffer, -1: not read */
+    int own;     /* of `sync sum`: buffer of what it counts of the old value */
     size_t next; /* of its new value, in the arena */
 } shard_state_io;
 
@@ -43,9 +45,10 @@ shard_state_io *states_io(const shard_states *st, const ptl_store *store,
                           const ptl_program *program);
 /* Replicas begin with what is saved. */
 void states_spread(const shard_states *st, const ptl_store *store);
-/* The copies that shard `shard` reads. */
+/* The copies that shard `shard` reads; `first`: of all parts of the step. */
 void states_bind(const shard_states *st, const ptl_store *store,
-                 const shard_state_io *io, ptl_run *run, int64_t shard);
+                 const shard_state_io *io, ptl_run *run, int64_t shard,
+                 bool first);
 
 /* ---------- new values ---------- */
 

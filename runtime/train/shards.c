@@ -15,6 +15,30 @@ static ptl_status no_memory(ptl_error *err)
     return ptl_fail(err, PTL_E_MEMORY, "no memory for shards");
 }
 
+enum { MOST_SHARDS = 4096 };
+
+ptl_status shards_check(const session *s, ptl_error *err)
+{
+    int64_t count = s->options->shards, towers = s->job->cluster.towers;
+    if (count > MOST_SHARDS)
+        return ptl_fail(err, PTL_E_USAGE, "--shards is at most %d",
+                        MOST_SHARDS);
+    if (count > 0 && count % towers != 0)
+        return ptl_fail(err, PTL_E_USAGE,
+                        "--shards %lld: each worker of the cluster has %lld "
+                        "towers, so it must be a multiple of %lld",
+                        (long long)count, (long long)towers,
+                        (long long)towers);
+    if (count > 1 && !s->job->cluster.in_step)
+        return ptl_fail(err, PTL_E_USAGE,
+                        "--shards %lld: what workers do without a barrier is "
+                        "only replayed from a recorded schedule (--replay), "
+                        "which is not built yet; `--set cluster.sync=barrier` "
+                        "lets them take each step together",
+                        (long long)count);
+    return PTL_OK;
+}
+
 bool shards_wanted(const session *s)
 {
     const ptl_job *job = s->job;
@@ -183,7 +207,8 @@ ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
     h->dtype = s->job->f64 ? PTL_F64 : PTL_F32;
     h->rule = s->job->cluster;
     if (s->options->shards == 0)
-        h->rule = (ptl_job_cluster){.towers = 1, .sync_every = 1};
+        h->rule =
+            (ptl_job_cluster){.towers = 1, .in_step = true, .sync_every = 1};
     PTL_ASSERT(h->rule.towers > 0 && h->shards % h->rule.towers == 0);
     h->workers = h->shards / h->rule.towers;
     if (h->workers == 1) /* one mean is the mean of all */
@@ -250,7 +275,7 @@ static ptl_status take_memory(shards *h, ptl_error *err)
     h->rows = calloc((size_t)h->shards, sizeof *h->rows);
     h->fields = calloc((size_t)h->field_count + 1, sizeof *h->fields);
     h->memory_bytes = sums * (h->block_bytes + h->states.bytes) +
-                      slice_bytes(h) + PTL_BUFFER_ALIGN;
+                      h->states.bytes + slice_bytes(h) + PTL_BUFFER_ALIGN;
     h->memory = memory_map(h->memory_bytes);
     if (!h->worker || !h->rows || !h->fields || !h->memory)
         return no_memory(err);
@@ -259,7 +284,8 @@ static ptl_status take_memory(shards *h, ptl_error *err)
     give_sum(h, &h->part, &at);
     for (int64_t w = 0; w < worker_sums(h); w++)
         give_sum(h, &h->worker[w], &at);
-    h->slices = at;
+    h->states.zeros = at;
+    h->slices = at + h->states.bytes;
     return PTL_OK;
 }
 

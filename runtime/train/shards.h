@@ -17,6 +17,8 @@
 
 typedef struct shards shards;
 
+/* May the job be cut so? E_USAGE with the reason. */
+ptl_status shards_check(const session *s, ptl_error *err);
 /* Does this run need it? One shard in one part does not: its step is one
  * program, gradients and update fused. */
 bool shards_wanted(const session *s);

@@ -65,7 +65,8 @@ static ptl_status run_part(step_run *r, int64_t shard, order_part part,
     shard_program *p = program_for(h, part.rows);
     cut_fields(h, r->batch, part);
     session_bind_fields(p->built, h->fields);
-    states_bind(&h->states, &h->s->store, p->states, p->built->run, shard);
+    states_bind(&h->states, &h->s->store, p->states, p->built->run, shard,
+                part.first == 0);
     session_set_scalars(h->s, p->built, r->done, r->batch->epoch,
                         h->total_steps);
     run_set(p->built->run, "row0", part.first);

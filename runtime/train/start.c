@@ -300,6 +300,8 @@ ptl_status training_open(training *t, ptl_job *job,
     t->memory_before = (int64_t)memory_in_use();
     log_open(&t->log, options, job->f64);
     ptl_status st = session_open(&t->s, job, options, err);
+    if (st == PTL_OK)
+        st = shards_check(&t->s, err);
     /* Before the long work: is there anything to resume from? */
     if (st == PTL_OK && options->resume)
         st = checkpoint_find(options->resume, t->checkpoint, err);

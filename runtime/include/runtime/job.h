@@ -25,8 +25,10 @@ typedef enum ptl_program_kind {
      * neither; its outputs are "loss" (the mean over its rows), "weight" (its
      * rows, or what a weighted mean divides by), "sum/PATH" for each trained
      * parameter (weight times the loss's gradient) and "next/PATH" for each
-     * state that is updated. UPDATE takes "sum/PATH" and "weight" as DATA,
-     * divides once and updates parameters and slots; output "lr".
+     * state that is updated; "own/PATH" is DATA of SHARD: what the new value of
+     * a state with `sync sum` reads of the old one. UPDATE takes "sum/PATH" and
+     * "weight" as DATA, divides once and updates parameters and slots; output
+     * "lr".
      */
     PTL_PROGRAM_SHARD,
     PTL_PROGRAM_UPDATE,
@@ -34,6 +36,7 @@ typedef enum ptl_program_kind {
 
 #define PTL_SUM_PREFIX "sum/"
 #define PTL_NEXT_PREFIX "next/"
+#define PTL_OWN_PREFIX "own/"
 
 /* One array of a data source: `train = data.idx(image = "..", label = "..")`
  * has two. */
@@ -56,7 +59,8 @@ typedef struct ptl_job_source {
 typedef enum ptl_sync {
     PTL_SYNC_NONE, /* no word: as the job's state_sync says */
     PTL_SYNC_MEAN, /* weighted by rows */
-    PTL_SYNC_SUM,
+    PTL_SYNC_SUM, /* where the new reads the old, one shard does: it counts once
+                   */
     PTL_SYNC_LOCAL, /* each shard keeps its own; shard 0's is saved */
 } ptl_sync;
 
@@ -88,6 +92,7 @@ typedef enum ptl_state_sync {
 typedef struct ptl_job_cluster {
     int64_t towers; /* consecutive shards that are one worker */
     ptl_aggregate aggregate;
+    bool in_step;       /* all workers take each step together: `barrier` */
     int64_t sync_every; /* steps from one exchange to the next */
     ptl_state_sync state_sync;
     int64_t state_steps, state_epochs; /* how often; one of them, other 0 */
@@ -103,7 +108,7 @@ typedef struct ptl_job {
     ptl_job_cluster cluster;
     int64_t eval_every, checkpoint_every;   /* in steps; 0: by epochs below */
     int64_t eval_epochs, checkpoint_epochs; /* default 1 */
-    bool f64; /* reals are f64: JSON prints %.17g */
+    bool f64;                   /* reals are f64: JSON prints %.17g */
     ptl_job_source train, eval; /* eval.array_count 0: none */
     /* Known once a program was built; the job owns them. */
     const ptl_job_tensor *tensors;
