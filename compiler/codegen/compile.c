@@ -154,7 +154,8 @@ static bool copy_step(int index, void *ctx)
     const sched_schedule *s = c->from->schedule;
     if (c->out) {
         ptl_step *to = &c->out[c->count];
-        *to = (ptl_step){.entry = llvm_entry(c->owner->code, index),
+        const llvm_code *code = c->owner->code;
+        *to = (ptl_step){.entry = code ? llvm_entry(code, index) : NULL,
                          .args = c->args[index],
                          .arg_count = c->arg_count[index],
                          .task_count = k->task_count,
@@ -230,7 +231,7 @@ ptl_status compile_graph(const ir_graph *g, const char *name,
     ptl_status st = make_schedule(g, options, &made, err);
     if (st == PTL_OK)
         st = make_kernels(options, &made, err);
-    if (st == PTL_OK)
+    if (st == PTL_OK && !options->plan_only)
         st = llvm_compile(made.module, &how, &code, err);
     if (st == PTL_OK) {
         st = make_program(&made, name, code, out, err);

@@ -14,6 +14,8 @@ typedef struct compile_options {
     const char *cpu;       /* native, avx512, avx2, portable; NULL: native */
     const char *cache_dir; /* NULL: no object cache */
     bool verify;           /* verifiers after every pass */
+    /* No machine code: a program to be looked at, whose entries are NULL. */
+    bool plan_only;
 } compile_options;
 
 /*

@@ -90,6 +90,7 @@ compile_options driver_compile_options(driver *d, typed_precision precision)
                          .no_fuse = d->options.no_fuse,
                          .portable_bits = d->options.portable_bits,
                          .cpu = d->options.cpu,
+                         .plan_only = d->options.summary,
                          .cache_dir = cache_folder(d)};
     /* --real f32 wins over `precision = f64` of the file. */
     if (d->options.real)

@@ -1,20 +1,34 @@
 /*
  * summary.c - see summary.h. Everything is read off compiled programs, those
- * for the file's batch and those for twice it; nothing is run. Where the
- * beginnings of the data files are there, they tell what the records are like.
+ * for the file's batch and those for other sizes of it; nothing is run. Where
+ * the beginnings of the data files are there, they tell what the records are
+ * like.
  */
 #include "summary.h"
 #include "job_build.h"
+#include "runtime/available.h"
 #include "runtime/data.h"
 #include "runtime/prefetch.h"
 #include "runtime/run.h"
 #include <stdio.h>
 #include <string.h>
 
+/* Of one step, and of a run: runtime/README.md, peak_bytes. */
 typedef struct cost {
-    int64_t flops, bytes; /* of one step */
-    int64_t memory;       /* of a run: see runtime/README.md, peak_bytes */
+    int64_t products; /* operations in sums of products */
+    int64_t others;   /* all other operations, as estimated */
+    int64_t bytes;
+    int64_t kept;   /* parameters, states, slots */
+    int64_t values; /* what lives within a step, constants */
+    int64_t batches;
 } cost;
+
+static int64_t memory_of_run(const cost *c)
+{
+    return c->kept + c->values + c->batches;
+}
+
+/* ---------- programs ---------- */
 
 static bool build(ptl_job *job, ptl_program_kind kind, int64_t rows,
                   const ptl_job_source *source, ptl_program **out,
@@ -48,7 +62,7 @@ static bool memory_of(ptl_job *job, ptl_program_kind kind, int64_t rows,
 }
 
 static bool total_memory(ptl_job *job, int64_t rows, program_memory step,
-                         int64_t *out, ptl_error *err)
+                         cost *out, ptl_error *err)
 {
     program_memory init, eval = {0};
     if (!memory_of(job, PTL_PROGRAM_INIT, rows, &job->train, &init, err))
@@ -56,9 +70,10 @@ static bool total_memory(ptl_job *job, int64_t rows, program_memory step,
     if (job->eval.array_count > 0 &&
         !memory_of(job, PTL_PROGRAM_EVAL, rows, &job->eval, &eval, err))
         return false;
-    size_t arena = larger(step.arena, larger(init.arena, eval.arena));
-    *out = (int64_t)(arena + step.persistent + step.fixed + eval.fixed +
-                     prefetch_plan(rows, step.data) + eval.data);
+    out->kept = (int64_t)step.persistent;
+    out->values = (int64_t)(larger(step.arena, larger(init.arena, eval.arena)) +
+                            step.fixed + eval.fixed);
+    out->batches = (int64_t)(prefetch_plan(rows, step.data) + eval.data);
     return true;
 }
 
@@ -69,40 +84,62 @@ static bool cost_of(ptl_job *job, int64_t rows, cost *out, ptl_error *err)
         return false;
     *out = (cost){0};
     for (int i = 0; i < p->step_count; i++) {
-        out->flops += p->steps[i].flops;
-        out->bytes += p->steps[i].bytes;
+        const ptl_step *s = &p->steps[i];
+        bool product = !strncmp(s->name, "contract.", strlen("contract."));
+        *(product ? &out->products : &out->others) += s->flops;
+        out->bytes += s->bytes;
     }
     program_memory step = program_memory_of(p);
     p->release(p);
-    return total_memory(job, rows, step, &out->memory, err);
+    return total_memory(job, rows, step, out, err);
 }
 
-/* 0 where the system does not tell. */
-static int64_t memory_available(void)
+/* ---------- the largest batch ---------- */
+
+/* The memory of a run at `rows`. False where such a batch cannot be compiled,
+ * which is not the file's fault: nothing is reported. */
+static bool memory_at(driver *d, ptl_job *job, int64_t rows, int64_t *out)
 {
-    FILE *f = fopen("/proc/meminfo", "r");
-    char line[200];
-    long long kib = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %lld", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return (int64_t)kib * 1024;
+    ptl_diags *kept = d->diags;
+    ptl_error err;
+    cost c;
+    d->diags = diags_new(1);
+    bool built = cost_of(job, rows, &c, &err);
+    diags_free(d->diags);
+    d->diags = kept;
+    *out = built ? memory_of_run(&c) : 0;
+    return built;
 }
 
-/* Memory grows by the same amount with each row. */
-static int64_t largest_batch(int64_t rows, const cost *one, const cost *two)
+/*
+ * Memory grows about evenly with the rows: a line through two sizes gives a
+ * guess, which is compiled and, where it does not fit, corrected. 0: not one
+ * row fits, or none of the guesses did.
+ */
+static int64_t largest_batch(driver *d, ptl_job *job, const cost *one,
+                             const cost *two, int64_t room)
 {
-    int64_t room = memory_available() - one->memory;
-    int64_t growth = two->memory - one->memory;
-    if (growth <= 0)
-        return 0;
-    return rows + (int64_t)((double)room / (double)growth * (double)rows);
+    enum { GUESSES = 6 };
+    double base = (double)memory_of_run(one);
+    double row = ((double)memory_of_run(two) - base) / (double)job->batch;
+    double rows = (double)job->batch + ((double)room - base) / row;
+    for (int i = 0; i < GUESSES && rows >= 1; i++) {
+        int64_t needed;
+        if (!memory_at(d, job, (int64_t)rows, &needed))
+            rows /= 2;
+        else if (needed <= room)
+            return (int64_t)rows;
+        else
+            rows -= 1.01 * (double)(needed - room) / row + 1;
+    }
+    return 0;
 }
 
-static void print_scaled(const char *what, int64_t n, const char *unit,
-                         double base)
+/* ---------- in words ---------- */
+
+enum { BINARY = 1024, DECIMAL = 1000 };
+
+static const char *scaled(driver *d, int64_t n, const char *unit, int base)
 {
     static const char *const binary[] = {"", "Ki", "Mi", "Gi", "Ti"};
     static const char *const decimal[] = {"", "k", "M", "G", "T"};
@@ -112,27 +149,82 @@ static void print_scaled(const char *what, int64_t n, const char *unit,
         x /= base;
         i++;
     }
-    printf("%-22s %.*f %s%s\n", what, i ? 2 : 0, x,
-           base > 1001 ? binary[i] : decimal[i], unit);
+    return arena_printf(d->arena, "%.*f %s%s", i ? 2 : 0, x,
+                        base == BINARY ? binary[i] : decimal[i], unit);
 }
 
-static bool sum_up(ptl_job *job, ptl_error *err)
+static void print_row(const char *what, const char *value)
+{
+    printf("%-22s %s\n", what, value);
+}
+
+static void print_shape(const ptl_job_tensor *t)
+{
+    int64_t n = 1;
+    ptl_str shape = {0};
+    for (int i = 0; i < t->rank; i++) {
+        str_printf(&shape, "%s%lld", i ? ", " : "", (long long)t->dims[i]);
+        n *= t->dims[i];
+    }
+    printf("  %-28s %12lld  [%s]\n", t->path, (long long)n, str_text(&shape));
+    str_fini(&shape);
+}
+
+static void print_parameters(driver *d, const ptl_job *job)
+{
+    int count = 0;
+    for (int i = 0; i < job->tensor_count; i++)
+        count += job->tensors[i].role == PTL_ROLE_PARAM;
+    print_row("parameters", arena_printf(d->arena, "%lld in %d tensor%s",
+                                         (long long)job->parameter_count, count,
+                                         count == 1 ? "" : "s"));
+    for (int i = 0; d->options.verbose && i < job->tensor_count; i++)
+        if (job->tensors[i].role == PTL_ROLE_PARAM)
+            print_shape(&job->tensors[i]);
+}
+
+static void print_cost(driver *d, const cost *c)
+{
+    print_row("operations a step",
+              scaled(d, c->products + c->others, "FLOP", DECIMAL));
+    print_row("  sums of products", scaled(d, c->products, "FLOP", DECIMAL));
+    print_row("  others, about", scaled(d, c->others, "FLOP", DECIMAL));
+    print_row("bytes moved a step", scaled(d, c->bytes, "B", BINARY));
+    print_row("peak memory", scaled(d, memory_of_run(c), "B", BINARY));
+    print_row("  parameters, slots", scaled(d, c->kept, "B", BINARY));
+    print_row("  values of a step", scaled(d, c->values, "B", BINARY));
+    print_row("  batches of data", scaled(d, c->batches, "B", BINARY));
+}
+
+static void print_largest(driver *d, ptl_job *job, const cost *one,
+                          const cost *two)
+{
+    int64_t room = memory_available("");
+    int64_t most;
+    if (room == INT64_MAX || memory_of_run(two) <= memory_of_run(one))
+        return; /* nothing tells */
+    most = largest_batch(d, job, one, two, room);
+    const char *of = scaled(d, room, "B", BINARY);
+    if (most > 0)
+        print_row(
+            "largest batch here",
+            arena_printf(d->arena, "%lld rows in %s", (long long)most, of));
+    else
+        print_row("largest batch here",
+                  arena_printf(d->arena, "none fits in %s", of));
+}
+
+static bool sum_up(driver *d, ptl_job *job, ptl_error *err)
 {
     cost one, two;
-    int64_t most;
     if (!cost_of(job, job->batch, &one, err) ||
         !cost_of(job, 2 * job->batch, &two, err))
         return false;
-    most = largest_batch(job->batch, &one, &two);
-    printf("%-22s %s\n", "model", job->model);
-    printf("%-22s %lld\n", "parameters", (long long)job->parameter_count);
-    printf("%-22s %lld\n", "batch", (long long)job->batch);
-    print_scaled("operations a step", one.flops, "FLOP", 1000);
-    print_scaled("bytes moved a step", one.bytes, "B", 1024);
-    print_scaled("peak memory", one.memory, "B", 1024);
-    if (most > 0)
-        printf("%-22s about %lld rows\n", "largest batch here",
-               (long long)most);
+    print_row("model", job->model);
+    print_parameters(d, job);
+    print_row("batch", arena_printf(d->arena, "%lld", (long long)job->batch));
+    print_cost(d, &one);
+    print_largest(d, job, &one, &two);
     return true;
 }
 
@@ -142,7 +234,7 @@ bool print_summary(driver *d, const char *path, ptl_error *err)
     bool done;
     if (job_open(d, path, &job, err) != PTL_OK)
         return false;
-    done = sum_up(job, err);
+    done = sum_up(d, job, err);
     job->free(job);
     return done;
 }
