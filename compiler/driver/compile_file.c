@@ -23,8 +23,8 @@ bool driver_sets(driver *d, elab_options *options, ptl_error *err)
     }
     if (d->options.seed.given)
         sets[count++] = (elab_set){
-            "train.seed", arena_printf(d->arena, "%lld",
-                                       (long long)d->options.seed.value)};
+            "train.seed",
+            arena_printf(d->arena, "%lld", (long long)d->options.seed.value)};
     options->sets = sets;
     options->set_count = count;
     options->f64 = d->options.real && !strcmp(d->options.real, "f64");
@@ -53,16 +53,15 @@ const lang_module *driver_module(const lang_modules *modules,
 static void check_module(driver *d, const lang_modules *modules,
                          const lang_module *m)
 {
-    if (lang_check_names(modules, m, d->diags))
-        lang_check_alone(modules, m, d->diags);
+    lang_check_names(modules, m, d->diags);
+    lang_check_alone(modules, m, d->diags);
 }
 
 lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err)
 {
-    int before = diags_error_count(d->diags);
     lang_modules *modules = driver_load(d, path, err);
     driver_phase(d, "read and parse");
-    if (!modules || diags_error_count(d->diags) > before)
+    if (!modules)
         return NULL;
     const ast_file *file;
     check_module(d, modules, driver_module(modules, &file));
@@ -136,5 +135,5 @@ typed_program *driver_elaborate(driver *d, const lang_modules *modules,
         return NULL;
     typed_program *p = elab_train(d->arena, modules, &options, d->diags);
     driver_phase(d, "check");
-    return p;
+    return diags_error_count(d->diags) ? NULL : p;
 }

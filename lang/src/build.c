@@ -136,13 +136,15 @@ ast_expr *build_cond(parse_state *s, ast_expr *a, ast_expr *b, ast_expr *c,
 static void check_args(parse_state *s, const arg_list *args)
 {
     ptl_map *seen = NULL;
+    bool said = false;
     for (int i = 0; i < args->count; i++) {
         const ast_arg *arg = &args->data[i];
         span at = {arg->name_at.begin, arg->name_at.end};
-        if (!arg->name && seen)
+        if (!arg->name && seen && !said)
             parse_error(s, DIAG_SYNTAX,
                         (span){arg->expr->at.begin, arg->expr->at.end},
                         "a positional argument cannot follow a named one");
+        said |= !arg->name && seen;
         if (!arg->name)
             continue;
         if (!seen)
@@ -204,8 +206,8 @@ ast_expr *build_member(parse_state *s, ast_expr *base, const char *name,
 }
 
 ast_expr *build_reduction(parse_state *s, ast_reduction reduction,
-                       binder_list *binders, ast_expr *filter, ast_expr *body,
-                       span at, span mark)
+                          binder_list *binders, ast_expr *filter,
+                          ast_expr *body, span at, span mark)
 {
     ast_expr *e = node(s, EXPR_REDUCE, at, mark);
     e->reduction = reduction;

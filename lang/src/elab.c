@@ -68,15 +68,17 @@ typed_program *elab_finish(elab *e)
 
 /* ---------- test blocks ---------- */
 
-static ty_tensor *as_condition(elab *e, value *v, src_range at)
+static ty_tensor *as_condition(elab *e, value *v, bool reduction, src_range at)
 {
     ty_expr *x = value_scalar_expr(e, v, at);
     if (!x)
         return NULL;
     if (x->type != TY_BOOL) {
         elab_error(e, DIAG_TYPE_MISMATCH, at,
-                   "expect wants a bool and this is %s; a reduction's body "
-                   "is a term, so `any(k) x[k] > 0` needs parentheses",
+                   reduction ? "expect wants a bool and this is %s; a "
+                               "reduction's body is a term: write `any(k) "
+                               "(a > b)` with parentheses"
+                             : "expect wants a bool and this is %s",
                    ty_kind_text(x->type));
         return NULL;
     }
@@ -123,7 +125,7 @@ static void exec_expect(elab *e, scope *s, const ast_stmt *st)
                                   : eval(e, s, c);
     if (v->kind == V_ERROR || !checks_run(e, mark))
         return;
-    x.cond = as_condition(e, v, c->at);
+    x.cond = as_condition(e, v, c->kind == EXPR_REDUCE, c->at);
     if (x.cond)
         vec_push(e->arena, &e->out->expects, x);
 }
@@ -147,6 +149,8 @@ static void run_test(elab *e, const lang_module *m, const ast_decl *test)
     if (!f)
         return;
     f->site = "test";
+    e->lost = test->wrong;
+    e->errors += test->wrong;
     s = scope_new(e, module_scope(e, m), f);
     for (int i = 0; i < test->body.count; i++) {
         const ast_stmt *st = test->body.stmts[i];

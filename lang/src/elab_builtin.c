@@ -22,6 +22,19 @@ static const char *const others[] = {
     "clamp",   "wrap",   "reflect",   "size",     "rank",
     "across_params"};
 
+const char *builtin_name(int index)
+{
+    int count = (int)(sizeof others / sizeof *others);
+    if (index < count)
+        return others[index];
+    for (int op = 0; op < TY_OP_COUNT; op++) {
+        const char *text = ty_op_text((ty_op)op);
+        if (text[0] >= 'a' && text[0] <= 'z' && index-- == count)
+            return text;
+    }
+    return NULL;
+}
+
 bool is_builtin(const char *name)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

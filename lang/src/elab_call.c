@@ -254,6 +254,7 @@ void declare_results(elab *e, scope *s, const ast_decl *fn)
         const ast_param *r = &fn->results[i];
         ty_tensor type;
         binding *b;
+        int before = e->errors;
         if (scope_own(s, r->name)) {
             elab_error(e, DIAG_REDEFINED, r->name_at,
                        "the result `%s` has the name of an input or size",
@@ -262,9 +263,13 @@ void declare_results(elab *e, scope *s, const ast_decl *fn)
         }
         b = scope_bind(e, s, r->name, NULL, r->name_at);
         b->declared = true;
-        if (r->type && type_resolve(e, s, r->type, &type, true)) {
+        if (!r->type)
+            continue;
+        if (type_resolve(e, s, r->type, &type, true)) {
             b->type = ARENA_NEW(e->arena, ty_tensor);
             *b->type = type;
+        } else if (e->errors > before) {
+            scope_bind(e, s, r->name, value_error(e), r->name_at);
         }
     }
 }
@@ -386,7 +391,9 @@ value *call_fn(elab *e, const ast_decl *fn, const lang_module *m, scope *up,
     }
     s = scope_new(e, up ? up : module_scope(e, m), f);
     if (bind_params(e, s, fn, args, at) && wanted_sizes(e, s, fn, wanted))
-        result = fn->has_grad ? run_custom(e, s, fn, at) : run_fn(e, s, fn, at);
+        result = fn->wrong      ? elab_reported(e)
+                 : fn->has_grad ? run_custom(e, s, fn, at)
+                                : run_fn(e, s, fn, at);
     frame_pop(e);
     e->subscript_depth = depth;
     if (!result)

@@ -79,11 +79,24 @@ static const char *argument_text(elab *e, const value *v, src_range at)
     }
 }
 
+static const char *const csv_options[] = {"header", "separator", "type"};
+
 static bool is_option(const char *reader, const char *name)
 {
-    return !strcmp(reader, "csv") &&
-           (!strcmp(name, "header") || !strcmp(name, "separator") ||
-            !strcmp(name, "type"));
+    for (size_t i = 0; i < sizeof csv_options / sizeof *csv_options; i++)
+        if (!strcmp(csv_options[i], name))
+            return !strcmp(reader, "csv");
+    return false;
+}
+
+bool is_reader_option(const char *name)
+{
+    static const char *const others[] = {"path", "skip", "take", "every",
+                                         "except"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strcmp(others[i], name))
+            return true;
+    return is_option("csv", name);
 }
 
 /* What names a field's part within a file that holds several. */
@@ -603,8 +616,11 @@ static const ast_decl *find_data(elab *e, const char *name, src_range at)
                 return d;
             nearest_add(&n, d->name);
         }
-    elab_error(e, DIAG_UNKNOWN_NAME, at, "no data block is called `%s`%s", name,
-               nearest_hint(e->arena, &n));
+    if (lang_is_lost(m, name))
+        elab_reported(e);
+    else
+        elab_error(e, DIAG_UNKNOWN_NAME, at, "no data block is called `%s`%s",
+                   name, nearest_hint(e->arena, &n));
     return NULL;
 }
 
@@ -614,6 +630,7 @@ void exec_data(elab *e, scope *train, const ast_stmt *st)
     frame *f;
     scope *s;
     value *raw;
+    e->open |= !d;
     if (!d)
         return;
     f = frame_push(e, FRAME_DATA, e->frame->module,

@@ -10,6 +10,10 @@ bool may_define(elab *e, scope *s, const ast_stmt *st)
     binding *b = scope_own(s, st->name);
     if (!b || b->declared)
         return true;
+    if (b->value->kind == V_ERROR) { /* its type was wrong */
+        elab_reported(e);
+        return false;
+    }
     if (e->frame->static_depth > 0 && !b->reserved)
         return true;
     elab_error(e, DIAG_REDEFINED, st->name_at,
@@ -402,6 +406,10 @@ bool exec_define(elab *e, scope *s, const ast_stmt *st)
     value *v;
     if (define_given(e, s, st))
         return true;
+    if (e->lost && lang_is_lost(e->frame->module, st->name)) {
+        scope_bind(e, s, st->name, elab_reported(e), st->name_at);
+        return false;
+    }
     if (!may_define(e, s, st))
         return false;
     v = st->has_subs ? define_indexed(e, s, st) : define_whole(e, s, st);
@@ -423,8 +431,10 @@ void exec_declare(elab *e, scope *s, const ast_stmt *st)
                    st->name);
         return;
     }
-    if (!type_resolve(e, s, st->type, t, false))
+    if (!type_resolve(e, s, st->type, t, false)) {
+        scope_bind(e, s, st->name, value_error(e), st->name_at);
         return;
+    }
     b = scope_bind(e, s, st->name, NULL, st->name_at);
     b->declared = true;
     b->type = t;

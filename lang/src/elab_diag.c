@@ -13,6 +13,12 @@ static bool said_before(const elab *e, diag_code code, src_range at)
     return at.file && diags_has(e->diags, code, at);
 }
 
+/* A name that is missing twice in a line is one mistake. */
+static bool is_name(diag_code code)
+{
+    return code == DIAG_UNKNOWN_NAME || code == DIAG_UNBOUND_INDEX;
+}
+
 static void note_calls(elab *e)
 {
     int shown = 0;
@@ -33,20 +39,74 @@ value *elab_error(elab *e, diag_code code, src_range at, const char *format,
 {
     va_list args;
     char *text;
-    if (e->errors++ == 0) {
-        e->first_code = code;
-        e->first_at = at;
-    }
-    e->muted = e->quiet || (e->only_first && e->errors > 1) ||
+    mistake m = {code, at};
+    e->errors++;
+    vec_push(e->arena, &e->mistakes, m);
+    e->muted = e->quiet || (e->only && !mistakes_have(e->only, code, at)) ||
                said_before(e, code, at);
     if (e->muted)
         return value_error(e);
     va_start(args, format);
     text = arena_vprintf(e->arena, format, args);
     va_end(args);
+    e->muted =
+        is_name(code) && at.file && diags_has_line(e->diags, code, at, text);
+    if (e->muted)
+        return value_error(e);
     diag_error(e->diags, code, at, "%s", text);
     note_calls(e);
+    if (e->only && is_about_sizes(code))
+        diag_note(e->diags, e->only->note_at, "%s", e->only->note);
     return value_error(e);
+}
+
+value *elab_reported(elab *e)
+{
+    e->errors++;
+    e->muted = true;
+    return value_error(e);
+}
+
+bool mistakes_have(const mistake_list *l, diag_code code, src_range at)
+{
+    for (int i = 0; i < l->list.count; i++) {
+        const mistake *m = &l->list.data[i];
+        if (m->code == code && m->at.file == at.file && m->at.begin == at.begin)
+            return true;
+    }
+    return false;
+}
+
+bool is_certain(diag_code code)
+{
+    switch (code) {
+    case DIAG_SHAPE_MISMATCH:
+    case DIAG_RANK_MISMATCH:
+    case DIAG_RANGE_CONFLICT:
+    case DIAG_RANGE_UNKNOWN:
+    case DIAG_TYPE_MISMATCH:
+    case DIAG_LEFT_SIDE:
+    case DIAG_NOT_CALLABLE:
+    case DIAG_NO_RESULT:
+    case DIAG_CUSTOM_GRAD:
+    case DIAG_REDEFINED:
+    case DIAG_UNKNOWN_NAME:
+    case DIAG_UNBOUND_INDEX:
+    case DIAG_BAD_ARGUMENT:
+    case DIAG_MISPLACED:
+    case DIAG_MISSING:
+    case DIAG_NOT_STATIC:
+    case DIAG_NOT_PROVEN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool is_about_sizes(diag_code code)
+{
+    return code == DIAG_SHAPE_MISMATCH || code == DIAG_RANK_MISMATCH ||
+           code == DIAG_RANGE_CONFLICT;
 }
 
 void elab_note(elab *e, src_range at, const char *format, ...)

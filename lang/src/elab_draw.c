@@ -141,11 +141,12 @@ static ty_tensor *draw_input(drawing *d, scope *layer, const ast_param *p)
         kind = TY_REAL;
     else if (!strcmp(p->type->name, "bool"))
         kind = TY_BOOL;
-    else if (!strcmp(p->type->name, "idx"))
+    else if (!strcmp(p->type->name, "idx") ||
+             (d->apart && !strcmp(p->type->name, "int")))
         kind = TY_INT;
     else
         return NULL;
-    if (kind == TY_INT && !draw_bound(d, layer, p->type, &bound))
+    if (!strcmp(p->type->name, "idx") && !draw_bound(d, layer, p->type, &bound))
         return NULL;
     for (int i = 0; p->type->has_dims && i < p->type->dim_count; i++) {
         const ast_sub *dim = &p->type->dims[i];
@@ -278,6 +279,10 @@ static bool draw_fn_args(drawing *d, const ast_decl *fn, value **args)
         ty_tensor *t;
         if (p->value)
             continue;
+        if (p->type && !p->type->has_dims && !strcmp(p->type->name, "bool")) {
+            args[i] = value_bool(d->e, d->seed % 2 == 0, p->at);
+            continue;
+        }
         if (is_scalar_param(p)) {
             args[i] = draw_from(d, p);
             if (!args[i])
@@ -300,8 +305,8 @@ static bool run_function(drawing *d, const lang_module *m, const ast_decl *fn)
     value **args = ARENA_ARRAY(e->arena, value *, fn->param_count + 1);
     value *result;
     ty_expr *loss = NULL;
-    d->sizes = scope_new(e, NULL,
-                         frame_push(e, FRAME_TEST, m, NULL, (src_range){0}));
+    d->sizes =
+        scope_new(e, NULL, frame_push(e, FRAME_TEST, m, NULL, (src_range){0}));
     if (!draw_fn_args(d, fn, args))
         return false;
     result = call_fn(e, fn, m, NULL, args, NULL, fn->at);
@@ -371,33 +376,6 @@ static void read_layer(drawing *d, const lang_module *m, const ast_decl *layer)
         apply_values(e, v->inst, inputs, (src_range){0});
 }
 
-typedef struct verdict {
-    bool wrong;
-    diag_code code;
-    src_range at;
-    const char *sizes;
-} verdict;
-
-/* What is wrong whatever the numbers are. */
-static bool is_certain(diag_code code)
-{
-    switch (code) {
-    case DIAG_SHAPE_MISMATCH:
-    case DIAG_RANK_MISMATCH:
-    case DIAG_RANGE_CONFLICT:
-    case DIAG_RANGE_UNKNOWN:
-    case DIAG_TYPE_MISMATCH:
-    case DIAG_LEFT_SIDE:
-    case DIAG_NOT_CALLABLE:
-    case DIAG_NO_RESULT:
-    case DIAG_CUSTOM_GRAD:
-    case DIAG_REDEFINED:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static const char *sizes_text(elab *e, const scope *sizes)
 {
     ptl_str s = {0};
@@ -414,17 +392,19 @@ static const char *sizes_text(elab *e, const scope *sizes)
     return text;
 }
 
-static verdict read_once(ptl_arena *arena, const lang_modules *program,
-                         const lang_module *m, const ast_decl *decl,
-                         uint64_t seed, ptl_diags *diags, bool say)
+static mistake_list read_once(ptl_arena *arena, const lang_modules *program,
+                              const lang_module *m, const ast_decl *decl,
+                              uint64_t seed, ptl_diags *diags,
+                              const mistake_list *only)
 {
     elab e;
     elab_options options = {.mode = ELAB_GRAD, .seed = seed};
     drawing d = {.e = &e, .seed = seed, .apart = true};
-    verdict v;
+    mistake_list found = {.note_at = decl->name_at};
+    const char *sizes;
     elab_init(&e, arena, program, &options, diags);
-    e.quiet = !say;
-    e.only_first = true;
+    e.quiet = !only;
+    e.only = only;
     e.training = value_bool(&e, true, (src_range){0});
     d.sizes = scope_new(&e, NULL,
                         frame_push(&e, FRAME_TEST, m, NULL, (src_range){0}));
@@ -432,37 +412,55 @@ static verdict read_once(ptl_arena *arena, const lang_modules *program,
         read_fn(&d, m, decl);
     else
         read_layer(&d, m, decl);
-    v = (verdict){.wrong = e.errors > 0,
-                  .code = e.first_code,
-                  .at = e.first_at,
-                  .sizes = sizes_text(&e, d.sizes)};
+    sizes = sizes_text(&e, d.sizes);
+    found.note = arena_printf(arena, "%s `%s`, read by itself%s%s",
+                              ast_decl_kind_text(decl->kind), decl->name,
+                              *sizes ? " with " : "", sizes);
+    for (int i = 0; i < e.mistakes.count; i++)
+        vec_push(arena, &found.list, e.mistakes.data[i]);
     elab_finish(&e);
-    return v;
+    return found;
 }
 
 enum { READINGS = 3 };
 
-/* An error is certain when every reading, each with other numbers, ends at the
- * same place for the same reason. */
-static void read_alone(const lang_modules *program, const lang_module *m,
+/* Two axes swapped are two conflicts and one mistake. */
+static bool follows(const mistake_list *l, const mistake *x)
+{
+    const mistake *last =
+        l->list.count ? &l->list.data[l->list.count - 1] : NULL;
+    int line, other, column;
+    if (!last || last->code != x->code || x->code != DIAG_RANGE_CONFLICT)
+        return false;
+    src_position(last->at, &line, &column);
+    src_position(x->at, &other, &column);
+    return line == other;
+}
+
+/* An error is certain when every reading, each with other numbers, meets it at
+ * the same place for the same reason. Returns whether there is one. */
+static bool read_alone(const lang_modules *program, const lang_module *m,
                        const ast_decl *decl, ptl_diags *diags)
 {
     ptl_arena *arena = arena_new();
-    verdict first = read_once(arena, program, m, decl, 1, diags, false), v;
-    bool certain = first.wrong && is_certain(first.code) &&
-                   !diags_has(diags, first.code, first.at);
-    for (uint64_t seed = 2; seed <= READINGS && certain; seed++) {
-        v = read_once(arena, program, m, decl, seed, diags, false);
-        certain = v.wrong && v.code == first.code &&
-                  v.at.file == first.at.file && v.at.begin == first.at.begin;
+    mistake_list all[READINGS], certain = {0};
+    for (int i = 0; i < READINGS; i++)
+        all[i] =
+            read_once(arena, program, m, decl, (uint64_t)i + 1, diags, NULL);
+    for (int i = 0; i < all[0].list.count; i++) {
+        mistake x = all[0].list.data[i];
+        bool same = x.at.file && is_certain(x.code) && !follows(&certain, &x);
+        for (int j = 1; j < READINGS; j++)
+            same = same && mistakes_have(&all[j], x.code, x.at);
+        if (same)
+            vec_push(arena, &certain.list, x);
     }
-    if (certain) {
-        v = read_once(arena, program, m, decl, 1, diags, true);
-        diag_note(diags, decl->name_at, "%s `%s`, read by itself%s%s",
-                  ast_decl_kind_text(decl->kind), decl->name,
-                  *v.sizes ? " with " : "", v.sizes);
-    }
+    certain.note = all[0].note;
+    certain.note_at = all[0].note_at;
+    if (certain.list.count > 0)
+        read_once(arena, program, m, decl, 1, diags, &certain);
     arena_free(arena);
+    return certain.list.count > 0;
 }
 
 bool lang_check_alone(const lang_modules *program, const lang_module *module,
@@ -472,10 +470,10 @@ bool lang_check_alone(const lang_modules *program, const lang_module *module,
     for (int i = 0; i < module->file_count; i++)
         for (int j = 0; module->files[i] && j < module->files[i]->decl_count;
              j++) {
-            const ast_decl *d = module->files[i]->decls[j];
-            if (d->kind == DECL_FN || d->kind == DECL_LAYER ||
-                d->kind == DECL_MODEL)
-                read_alone(program, module, d, diags);
+            ast_decl *d = module->files[i]->decls[j];
+            if (!d->wrong && (d->kind == DECL_FN || d->kind == DECL_LAYER ||
+                              d->kind == DECL_MODEL))
+                d->wrong = read_alone(program, module, d, diags);
         }
     return diags_error_count(diags) == before;
 }

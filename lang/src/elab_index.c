@@ -272,10 +272,11 @@ ty_sub *eval_subs(elab *e, scope *s, const ast_sub *subs, int count,
         out[axis++].index = tx_var(e, record, at);
     left = t->rank - axis - rank_of_subs(e, s, subs, count, &unknown);
     if (unknown ? left < 0 || unknown > 1 : left != 0) {
-        elab_error(e, DIAG_RANK_MISMATCH, at,
-                   "%s has %d %s, and %d subscripts are given", t->name,
-                   t->rank - axis, t->rank - axis == 1 ? "axis" : "axes",
-                   t->rank - axis - left);
+        elab_error(e, DIAG_RANK_MISMATCH, at, "%s has %d %s, and %d %s given",
+                   t->name, t->rank - axis,
+                   t->rank - axis == 1 ? "axis" : "axes", t->rank - axis - left,
+                   t->rank - axis - left == 1 ? "subscript is"
+                                              : "subscripts are");
         elab_note(e, t->at, "%s has shape %s", t->name,
                   dims_text(e, t->dims + axis, t->rank - axis));
         return NULL;

@@ -106,6 +106,8 @@ value *instance_construct(elab *e, const ast_decl *d, const lang_module *m,
     frame_pop(e);
     if (!good)
         return value_error(e);
+    if (d->wrong)
+        return elab_reported(e);
     mention_members(e, inst);
     if (d->kind != DECL_OPTIMIZER)
         vec_push(e->arena, &e->instances, inst);
@@ -336,6 +338,21 @@ value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call)
     return args ? apply_values(e, inst, args, call->at) : value_error(e);
 }
 
+/* "; it has w and b". */
+static const char *member_names(elab *e, const instance *inst)
+{
+    ptl_str s = {0};
+    const char *text;
+    for (int i = 0; i < inst->decl->member_count; i++) {
+        const char *name = inst->decl->members[i]->name;
+        if (name)
+            str_printf(&s, "%s`%s`", s.length ? ", " : "; it has ", name);
+    }
+    text = arena_strdup(e->arena, str_text(&s));
+    str_fini(&s);
+    return text;
+}
+
 value *instance_member(elab *e, instance *inst, const char *name, src_range at)
 {
     nearest n = {.wanted = name};
@@ -353,8 +370,9 @@ value *instance_member(elab *e, instance *inst, const char *name, src_range at)
                               inst->path);
         nearest_add(&n, member);
     }
-    return elab_error(e, DIAG_UNKNOWN_NAME, at, "`%s` has no member `%s`%s",
-                      inst->path, name, nearest_hint(e->arena, &n));
+    return elab_error(
+        e, DIAG_UNKNOWN_NAME, at, "`%s` has no member `%s`%s", inst->path, name,
+        n.best ? nearest_hint(e->arena, &n) : member_names(e, inst));
 }
 
 void check_applied(elab *e)

@@ -22,8 +22,10 @@ static value *schedule_body(elab *e, value *v, src_range at)
     f->path = v->decl->name;
     f->site = v->decl->name;
     s = scope_new(e, module_scope(e, v->module), f);
-    if (bind_params(e, s, v->decl, v->items, at) &&
-        run_body(e, s, &v->decl->body))
+    if (v->decl->wrong)
+        elab_reported(e);
+    else if (bind_params(e, s, v->decl, v->items, at) &&
+             run_body(e, s, &v->decl->body))
         result = collect_results(e, s, v->decl, at);
     frame_pop(e);
     e->subscript_depth = depth;
@@ -52,6 +54,15 @@ static void note_unknown_update(elab *e, const update_run *r,
                                 const ast_stmt *st)
 {
     nearest n = {.wanted = st->name};
+    for (int i = 0; i < r->decl->body.count; i++)
+        if (r->decl->body.stmts[i]->kind == STMT_SLOT &&
+            !strcmp(r->decl->body.stmts[i]->name, st->name)) {
+            elab_error(e, DIAG_UNKNOWN_NAME, st->name_at,
+                       "`%s` is used before its slot is declared; slots come "
+                       "first",
+                       st->name);
+            return;
+        }
     nearest_add(&n, "w");
     for (int i = 0; i < r->slot_count; i++)
         nearest_add(&n, r->slots[i].name);
@@ -208,6 +219,8 @@ static bool run_optimizers(elab *e, update_run *runs, int count)
     const ast_block *body = count ? &runs[0].decl->body : NULL;
     frame *outer = e->frame;
     int before = e->errors;
+    if (count && runs[0].decl->wrong)
+        elab_reported(e);
     for (int i = 0; body && i < body->count && e->errors == before; i++) {
         if (!across_prepare(e, runs, count, body->stmts[i]))
             return false;

@@ -149,6 +149,17 @@ typedef struct bound_check {
     const char *text; /* what is read, for the message */
 } bound_check;
 
+typedef struct mistake {
+    diag_code code;
+    src_range at;
+} mistake;
+
+typedef struct mistake_list {
+    VEC(mistake) list;
+    const char *note; /* under each message that is about sizes */
+    src_range note_at;
+} mistake_list;
+
 typedef struct elab {
     ptl_arena *arena;
     ptl_diags *diags;
@@ -168,10 +179,11 @@ typedef struct elab {
     int64_t statements;
     int subscript_depth; /* > 0: `/` of integers floors */
     int errors;
-    bool quiet;      /* sizes were drawn: an error only says they do not fit */
-    bool only_first; /* say one error and no more */
-    diag_code first_code; /* of the first error, said or not */
-    src_range first_at;
+    bool quiet; /* sizes were drawn: an error only says they do not fit */
+    VEC(mistake) mistakes;    /* every error, said or not, that has a place */
+    const mistake_list *only; /* say these and no others; NULL: all */
+    bool lost;                /* statements of the block could not be read */
+    bool open;  /* a data block is missing: any name may be a field */
     bool muted; /* the last error was not said, so its notes are not */
     ptl_str config;
     ptl_map *config_keys;
@@ -194,6 +206,12 @@ typed_program *elab_finish(elab *e);
  * V_ERROR. */
 value *elab_error(elab *e, diag_code code, src_range at, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
+/* The same for what was said before elaboration: without a message. */
+value *elab_reported(elab *e);
+bool mistakes_have(const mistake_list *l, diag_code code, src_range at);
+/* What is wrong whatever the sizes are, and what is about sizes. */
+bool is_certain(diag_code code);
+bool is_about_sizes(diag_code code);
 void elab_note(elab *e, src_range at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The name nearest to `wanted` among those `add` was called with; NULL when
@@ -314,6 +332,7 @@ bool eval_interval(elab *e, scope *s, const ast_interval *in, value *v,
 
 /* Is `type` a scalar word without dims: int, real, bool, ...? */
 bool type_is_scalar(const ast_type *type);
+bool is_type_name(const char *name);
 /* Binds open sizes of `type` from `v`, then checks; the value in the type's
  * terms (a list as literal, an int as real), or an error. `own` receives new
  * sizes. */
@@ -369,6 +388,8 @@ value *custom_finish(elab *e, scope *inputs, const ast_decl *fn, value *result,
 /* A builtin that takes these arguments, or NULL. */
 value *eval_builtin(elab *e, scope *s, const ast_expr *call);
 bool is_builtin(const char *name);
+/* All of them from index 0 on; NULL: no more. */
+const char *builtin_name(int index);
 /* The binary operation `x` on operands already read. */
 value *eval_operands(elab *e, const ast_expr *x, value *args[2]);
 value *eval_close(elab *e, scope *s, const ast_expr *call, typed_expect *out);
@@ -423,6 +444,8 @@ ty_tensor *real_scalar_tensor(elab *e, value *v, const char *what,
 void exec_data(elab *e, scope *s, const ast_stmt *st);
 value *eval_reader(elab *e, scope *s, const ast_expr *x);
 value *read_raw(elab *e, const char *field, src_range at);
+/* Is an argument of this name none of a reader's fields? */
+bool is_reader_option(const char *name);
 bool optimizer_updates(elab *e, scope *train, const ast_block *body,
                        value *optimizer);
 value *apply_optimizer(elab *e, instance *inst, value **args, src_range at);

@@ -91,6 +91,8 @@ value *lookup_decl(elab *e, const lang_module *m, const char *name,
     nearest n = {.wanted = name};
     if (d)
         return decl_value(e, m, d, at);
+    if (lang_is_lost(m, name))
+        return elab_reported(e);
     nearest_in_module(&n, m);
     return elab_error(e, DIAG_UNKNOWN_NAME, at, "%s has no `%s`%s", m->path,
                       name, nearest_hint(e->arena, &n));
@@ -137,6 +139,8 @@ static value *unknown_name(elab *e, scope *s, const ast_expr *x)
     nearest n = {.wanted = x->name};
     const lang_module *m = e->frame->module;
     const char *hint;
+    if (e->open || lang_is_lost(m, x->name))
+        return elab_reported(e);
     if (e->subscript_depth > 0 && strlen(x->name) <= 2)
         return elab_error(e, DIAG_UNBOUND_INDEX, x->at,
                           "index %s is neither on the left nor bound by a "
@@ -228,7 +232,7 @@ value *eval_member(elab *e, scope *s, const ast_expr *x)
     if (x->a->kind == EXPR_NAME && !scope_find(s, x->a->name) &&
         !module_decl(e->frame->module, x->a->name)) {
         const lang_module *lib = lang_library(e->program, x->a->name);
-        if (lib)
+        if (lib && !lang_is_lost(e->frame->module, x->a->name))
             return elab_error(e, DIAG_UNKNOWN_NAME, x->a->at,
                               "`%s` is not imported here; write `import "
                               "std.%s;` at the top",
@@ -245,7 +249,12 @@ value *eval_member(elab *e, scope *s, const ast_expr *x)
     case V_RAW:
         return read_raw(e, x->name, x->at);
     default:
-        return elab_error(e, DIAG_UNKNOWN_NAME, x->mark, "%s has no members",
+        return elab_error(e, DIAG_UNKNOWN_NAME, x->mark,
+                          !strcmp(x->name, "shape") || !strcmp(x->name, "size")
+                              ? "%s has no members; `size(x, 0)` is the size "
+                                "of an axis"
+                              : "%s has no members; what is done with it is "
+                                "written with subscripts",
                           value_text(e, v));
     }
 }

@@ -31,6 +31,11 @@ static type_word word_of(const char *name)
     return WORD_NONE;
 }
 
+bool is_type_name(const char *name)
+{
+    return word_of(name) != WORD_NONE;
+}
+
 static type_word word_or_error(elab *e, const ast_type *type)
 {
     type_word w = word_of(type->name);

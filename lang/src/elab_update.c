@@ -105,10 +105,13 @@ static ty_tensor *accumulated(elab *e, scope *s, const ast_stmt *st)
     }
     if (b && b->value && b->value->kind == V_ERROR)
         return NULL;
-    elab_error(e, DIAG_MISSING, st->name_at,
-               "`%s` accumulates, so its shape must be declared first: "
-               "`%s: real[...];`",
-               st->name, st->name);
+    if (lang_is_lost(e->frame->module, st->name))
+        elab_reported(e);
+    else
+        elab_error(e, DIAG_MISSING, st->name_at,
+                   "`%s` accumulates, so its shape must be declared first: "
+                   "`%s: real[...];`",
+                   st->name, st->name);
     return NULL;
 }
 
@@ -149,8 +152,10 @@ void exec_accumulate(elab *e, scope *s, const ast_stmt *st)
     ty_tensor *t = accumulated(e, s, st);
     ty_sub *subs;
     ty_expr *x, *target;
-    if (!t)
+    if (!t) {
+        scope_bind(e, s, st->name, value_error(e), st->name_at);
         return;
+    }
     if (e->frame->record) {
         elab_error(e, DIAG_MISPLACED, st->at,
                    "a field of a data block is defined, not accumulated");

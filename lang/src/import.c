@@ -276,19 +276,26 @@ static void import_file(loader *l, import_list *list, const src_file *from,
         add_import(l, list, d->alias, found, d->file_at);
 }
 
+static void resolve_import(loader *l, import_list *list, lang_module *m,
+                           ast_file *file, const ast_decl *d)
+{
+    int before = diags_error_count(l->diags);
+    const char *name = d->alias ? d->alias : d->path[d->path_count - 1].text;
+    if (d->file)
+        import_file(l, list, file->source, m, d);
+    else
+        import_library(l, list, d);
+    if (diags_error_count(l->diags) > before)
+        map_put(file->lost, name, file);
+}
+
 static void resolve_imports(loader *l, lang_module *m)
 {
     import_list list = {0};
     for (int f = 0; f < m->file_count; f++)
-        for (int i = 0; i < m->files[f]->decl_count; i++) {
-            const ast_decl *d = m->files[f]->decls[i];
-            if (d->kind != DECL_IMPORT)
-                continue;
-            if (d->file)
-                import_file(l, &list, m->files[f]->source, m, d);
-            else
-                import_library(l, &list, d);
-        }
+        for (int i = 0; i < m->files[f]->decl_count; i++)
+            if (m->files[f]->decls[i]->kind == DECL_IMPORT)
+                resolve_import(l, &list, m, m->files[f], m->files[f]->decls[i]);
     m->imports = list.imports.data;
     m->import_count = list.imports.count;
 }
@@ -407,6 +414,14 @@ const lang_import *lang_find_import(const lang_module *module, const char *name)
         if (strcmp(module->imports[i].name, name) == 0)
             return &module->imports[i];
     return NULL;
+}
+
+bool lang_is_lost(const lang_module *module, const char *name)
+{
+    for (int i = 0; i < module->file_count; i++)
+        if (module->files[i] && map_get(module->files[i]->lost, name))
+            return true;
+    return false;
 }
 
 const lang_module *lang_library(const lang_modules *modules, const char *folder)

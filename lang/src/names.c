@@ -23,7 +23,9 @@ typedef struct name_walk {
     const lang_module *module;
     const ast_decl *decl;
     int subscripts; /* nested in so many */
+    bool open;      /* names come from what is not there: any may be one */
     bool in_data;
+    const ast_expr *source; /* the data block's `train = data.csv(...)` */
 } name_walk;
 
 static names *open_names(name_walk *w, names *up)
@@ -40,6 +42,21 @@ static void add(names *n, const char *name)
         map_put(n->map, name, n);
 }
 
+static void *const AN_INDEX = &(char){0};
+
+static void add_index(names *n, const char *name)
+{
+    map_put(n->map, name, AN_INDEX);
+}
+
+static bool is_index(const names *n, const char *name)
+{
+    for (; n; n = n->up)
+        if (map_get(n->map, name))
+            return map_get(n->map, name) == AN_INDEX;
+    return false;
+}
+
 static bool knows(const names *n, const char *name)
 {
     for (; n; n = n->up)
@@ -50,7 +67,8 @@ static bool knows(const names *n, const char *name)
 
 static void say(name_walk *w, diag_code code, src_range at, const char *text)
 {
-    if (!diags_has(w->diags, code, at))
+    if (!diags_has(w->diags, code, at) &&
+        !diags_has_line(w->diags, code, at, text))
         diag_error(w->diags, code, at, "%s", text);
 }
 
@@ -87,6 +105,30 @@ static void near_decls(nearest *n, const lang_module *m)
                 nearest_add(n, m->files[i]->decls[j]->name);
 }
 
+/* What a word of another language is written as; NULL: it is none. */
+static const char *foreign_value(const char *name)
+{
+    static const struct {
+        const char *word, *hint;
+    } words[] = {
+        {"True", "write `true`"},
+        {"False", "write `false`"},
+        {"None", "leave the argument out, or write 0"},
+        {"self", "a layer's members go by their names alone"},
+        {"len", "`size(x, 0)` is the size of an axis"},
+        {"shape", "`size(x, 0)` is the size of an axis"},
+        {"range", "write `a..b`"},
+        {"print", "values of `train` are seen with `ptlc grad`"},
+        {"torch", "names of other frameworks have no meaning here"},
+        {"tf", "names of other frameworks have no meaning here"},
+        {"np", "names of other frameworks have no meaning here"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(words[i].word, name))
+            return words[i].hint;
+    return NULL;
+}
+
 static void unknown(name_walk *w, const names *s, const ast_expr *x)
 {
     nearest n = {.wanted = x->name};
@@ -97,8 +139,14 @@ static void unknown(name_walk *w, const names *s, const ast_expr *x)
     near_decls(&n, w->module);
     for (int i = 0; i < w->module->import_count; i++)
         nearest_add(&n, w->module->imports[i].name);
+    for (int i = 0; builtin_name(i); i++)
+        nearest_add(&n, builtin_name(i));
     hint = nearest_hint(w->arena, &n);
-    if (w->subscripts > 0 && (strlen(x->name) <= 2 || !*hint))
+    if (foreign_value(x->name))
+        say(w, DIAG_UNKNOWN_NAME, x->at,
+            arena_printf(w->arena, "nothing is called `%s` here; %s", x->name,
+                         foreign_value(x->name)));
+    else if (w->subscripts > 0 && (strlen(x->name) <= 2 || !*hint))
         say(w, DIAG_UNBOUND_INDEX, x->at,
             arena_printf(w->arena,
                          "index %s is neither on the left nor bound by a "
@@ -114,7 +162,7 @@ static bool is_known(const name_walk *w, const names *s, const char *name)
 {
     return knows(s, name) || is_given(name) || module_decl(w->module, name) ||
            module_has(w->module, name, DECL_HYPER) ||
-           lang_find_import(w->module, name);
+           lang_find_import(w->module, name) || lang_is_lost(w->module, name);
 }
 
 /* ---------- expressions ---------- */
@@ -124,7 +172,7 @@ static void walk(name_walk *w, names *s, const ast_expr *x);
 static void walk_pack(name_walk *w, const names *s, const ast_sub *sub)
 {
     char *key = arena_printf(w->arena, "..%s", sub->name);
-    if (!knows(s, key))
+    if (!knows(s, key) && !lang_is_lost(w->module, sub->name))
         say(w, DIAG_UNKNOWN_NAME, sub->at,
             arena_printf(w->arena, "no pack is called `..%s` here", sub->name));
 }
@@ -141,6 +189,24 @@ static void walk_subs(name_walk *w, names *s, const ast_sub *subs, int count)
     w->subscripts--;
 }
 
+static void walk_binder(name_walk *w, const names *s, names *in,
+                        const ast_binder *b)
+{
+    ast_sub sub = {.is_pack = true, .name = b->name, .at = b->at};
+    if (b->is_pack) {
+        walk_pack(w, s, &sub);
+        add(in, arena_printf(w->arena, "..%s", b->name));
+        return;
+    }
+    if (is_index(s, b->name) || map_get(in->map, b->name))
+        say(w, DIAG_REDEFINED, b->at,
+            arena_printf(w->arena,
+                         "%s is an index here already; this one needs a name "
+                         "of its own",
+                         b->name));
+    add_index(in, b->name);
+}
+
 static void walk_reduce(name_walk *w, names *s, const ast_expr *x)
 {
     names *in = open_names(w, s);
@@ -151,7 +217,7 @@ static void walk_reduce(name_walk *w, names *s, const ast_expr *x)
             walk(w, s, b->lo);
             walk(w, s, b->hi);
         }
-        add(in, b->is_pack ? arena_printf(w->arena, "..%s", b->name) : b->name);
+        walk_binder(w, s, in, b);
     }
     w->subscripts = 0;
     walk(w, in, x->a);
@@ -224,18 +290,42 @@ static void walk_call(name_walk *w, names *s, const ast_expr *x)
         walk(w, s, x->args[i].expr);
 }
 
+/* An argument of the source that is no option is a field. */
+static void walk_raw(name_walk *w, const ast_expr *x)
+{
+    const ast_expr *source = w->source;
+    nearest n = {.wanted = x->name};
+    if (!source)
+        return;
+    for (int i = 0; i < source->count; i++) {
+        const char *field = source->args[i].name;
+        if (field && !strcmp(field, x->name))
+            return;
+        if (field && !is_reader_option(field))
+            nearest_add(&n, field);
+    }
+    say(w, DIAG_BAD_DATA, x->mark,
+        arena_printf(w->arena,
+                     "the source of `train` has no field `%s`; every argument "
+                     "of a reader that is no option names one%s",
+                     x->name, nearest_hint(w->arena, &n)));
+}
+
 static void walk_member(name_walk *w, names *s, const ast_expr *x)
 {
     const lang_import *import = x->a->kind == EXPR_NAME
                                     ? lang_find_import(w->module, x->a->name)
                                     : NULL;
     nearest n = {.wanted = x->name};
+    if (w->in_data && x->a->kind == EXPR_NAME && !strcmp(x->a->name, "raw"))
+        walk_raw(w, x);
     if (!import) {
         walk(w, s, x->a);
         return;
     }
     if (knows(s, x->a->name) || import->module->file_count == 0 ||
-        module_decl(import->module, x->name))
+        module_decl(import->module, x->name) ||
+        lang_is_lost(import->module, x->name))
         return;
     near_decls(&n, import->module);
     say(w, DIAG_UNKNOWN_NAME, x->mark,
@@ -267,7 +357,7 @@ static void walk(name_walk *w, names *s, const ast_expr *x)
         return;
     switch (x->kind) {
     case EXPR_NAME:
-        if (!is_known(w, s, x->name))
+        if (!w->open && !is_known(w, s, x->name))
             unknown(w, s, x);
         return;
     case EXPR_CALL:
@@ -310,10 +400,35 @@ static void declare_type(name_walk *w, names *s, const ast_type *t)
     }
 }
 
+static void walk_type_name(name_walk *w, const ast_type *t)
+{
+    static const struct {
+        const char *foreign, *ours;
+    } foreign[] = {
+        {"float", "real"},  {"double", "real"}, {"f32", "real"},
+        {"f64", "real"},    {"integer", "int"}, {"i32", "int"},
+        {"i64", "int"},     {"long", "int"},    {"boolean", "bool"},
+        {"string", "text"}, {"str", "text"},    {"index", "idx(N)"},
+    };
+    const char *hint = "";
+    if (is_type_name(t->name) || lang_is_lost(w->module, t->name))
+        return;
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (!strcmp(foreign[i].foreign, t->name))
+            hint = arena_printf(w->arena, "; `%s` is written `%s`", t->name,
+                                foreign[i].ours);
+    say(w, DIAG_UNKNOWN_NAME, t->name_at,
+        arena_printf(w->arena,
+                     "no type is called `%s`; there are real, int, bool, "
+                     "idx(N), path, text and schedule%s",
+                     t->name, hint));
+}
+
 static void walk_type(name_walk *w, names *s, const ast_type *t)
 {
     if (!t)
         return;
+    walk_type_name(w, t);
     walk(w, s, t->arg);
     for (int i = 0; i < t->dim_count; i++)
         if (!t->dims[i].is_pack)
@@ -349,7 +464,7 @@ static void declare_left(name_walk *w, names *in, const names *outer,
         return;
     if (x->kind == EXPR_NAME) {
         if (!is_known(w, outer, x->name))
-            add(in, x->name);
+            add_index(in, x->name);
         return;
     }
     if (x->kind == EXPR_INDEX)
@@ -373,7 +488,7 @@ static names *left_names(name_walk *w, names *s, const ast_stmt *st)
         if (sub->is_pack)
             add(in, arena_printf(w->arena, "..%s", sub->name));
         else if (sub->expr->kind == EXPR_NAME && st->kind != STMT_ACCUMULATE)
-            add(in, sub->expr->name);
+            add_index(in, sub->expr->name);
         else
             declare_left(w, in, s, sub->expr);
     }
@@ -397,6 +512,24 @@ static void add_fields(names *s, const ast_decl *data)
             add(s, data->body.stmts[i]->name);
 }
 
+/* Without the block nothing is known of its fields. */
+static void walk_data(name_walk *w, names *s, const ast_stmt *st)
+{
+    const ast_decl *d = data_block(w->module, st->name);
+    nearest n = {.wanted = st->name};
+    add_fields(s, d);
+    if (d || lang_is_lost(w->module, st->name))
+        return;
+    for (int i = 0; i < w->module->file_count; i++)
+        for (int j = 0; j < w->module->files[i]->decl_count; j++)
+            if (w->module->files[i]->decls[j]->kind == DECL_DATA)
+                nearest_add(&n, w->module->files[i]->decls[j]->name);
+    say(w, DIAG_UNKNOWN_NAME, st->name_at,
+        arena_printf(w->arena, "no data block is called `%s`%s", st->name,
+                     nearest_hint(w->arena, &n)));
+    w->open = true;
+}
+
 static bool is_word_setting(const name_walk *w, const ast_stmt *st)
 {
     return w->decl->kind == DECL_TRAIN &&
@@ -410,7 +543,7 @@ static void walk_define(name_walk *w, names *s, const ast_stmt *st)
     if (!is_word_setting(w, st))
         walk(w, in, st->value);
     walk_type(w, s, st->type);
-    if (st->kind != STMT_UPDATE && st->kind != STMT_ACCUMULATE)
+    if (st->kind != STMT_UPDATE)
         add(s, st->name);
 }
 
@@ -493,7 +626,7 @@ static void walk_stmt(name_walk *w, names *s, const ast_stmt *st)
         add(s, st->name);
         return;
     case STMT_DATA:
-        add_fields(s, data_block(w->module, st->name));
+        walk_data(w, s, st);
         return;
     case STMT_METRIC:
         if (!st->has_body)
@@ -621,12 +754,23 @@ static bool updates(const ast_block *body, const char *name)
 /* Without it every parameter would silently stay as it is. */
 static void check_updates_w(name_walk *w, const ast_decl *d)
 {
-    if (!updates(&d->body, "w"))
+    if (!d->wrong && !updates(&d->body, "w"))
         say(w, DIAG_MISSING, d->name_at,
             arena_printf(w->arena,
                          "optimizer `%s` never updates w; its last line is "
                          "something like `w <- w - lr * g;`",
                          d->name));
+}
+
+static const ast_expr *train_source(const ast_decl *d)
+{
+    for (int i = 0; i < d->body.count; i++) {
+        const ast_stmt *st = d->body.stmts[i];
+        if (st->kind == STMT_DEFINE && !strcmp(st->name, "train") &&
+            st->value->kind == EXPR_CALL)
+            return st->value;
+    }
+    return NULL;
 }
 
 static void walk_body(name_walk *w, const ast_decl *d)
@@ -637,10 +781,14 @@ static void walk_body(name_walk *w, const ast_decl *d)
         add(s, "w");
         add(s, "g");
         check_updates_w(w, d);
+        for (int i = 0; i < d->body.count; i++)
+            if (d->body.stmts[i]->kind == STMT_SLOT)
+                add(s, d->body.stmts[i]->name);
     }
     if (d->kind == DECL_DATA) {
         add(s, "raw");
         w->in_data = true;
+        w->source = train_source(d);
     }
     walk_block(w, s, &d->body);
     w->in_data = false;
@@ -649,6 +797,7 @@ static void walk_body(name_walk *w, const ast_decl *d)
 static void walk_decl(name_walk *w, const ast_decl *d)
 {
     w->decl = d;
+    w->open = false;
     switch (d->kind) {
     case DECL_FN:
         walk_fn(w, NULL, d);

@@ -149,6 +149,16 @@ static void track_brackets(parse_state *s, const token *t)
     }
 }
 
+/* Where the statement and the declaration begin that come next. */
+static void track_begin(parse_state *s, const token *t)
+{
+    if (t->code != ';' && t->code != '{' && t->code != '}')
+        return;
+    s->statement = t->at.end;
+    if (s->open.count == 0)
+        s->decl = t->at.end;
+}
+
 static void push(feed *f, const token *t)
 {
     span at = t->at;
@@ -158,8 +168,10 @@ static void push(feed *f, const token *t)
     f->done = status != YYPUSH_MORE;
     f->s->previous = t->at;
     f->s->previous_token = t->code;
-    if (f->s->cure == CURE_NOTHING)
-        track_brackets(f->s, t);
+    if (f->s->cure != CURE_NOTHING)
+        return;
+    track_brackets(f->s, t);
+    track_begin(f->s, t);
 }
 
 /* A token that is not in the text. */
@@ -196,24 +208,47 @@ static token skip_statement(feed *f, token t, bool inside)
     }
 }
 
+/* The text of the statement up to `end` means nothing. */
+static void lose(parse_state *s, uint32_t end)
+{
+    span at = {s->open.count > 0 ? s->statement : s->decl, end};
+    vec_push(s->arena, &s->lost, at);
+}
+
+static token close_blocks(feed *f, token t)
+{
+    parse_state *s = f->s;
+    uint32_t at = s->restart;
+    lose(s, at);
+    push_invented(f, ';', at);
+    while (drop_parentheses(s) && !f->done)
+        push_invented(f, '}', at);
+    if (t.at.begin == at)
+        return t;
+    scanner_move(f->scanner, at);
+    return next_token(f);
+}
+
 /* After an error at `t`; returns the token to go on with. */
 static token recover(feed *f, token t)
 {
     parse_state *s = f->s;
     cure todo = s->cure;
-    uint32_t at = t.at.begin;
     bool inside = drop_parentheses(s);
     s->cure = CURE_NOTHING;
-    if (t.code == ';') /* the parser took it for its `error ';'` */
+    if (todo == CURE_BRACE)
+        return close_blocks(f, t);
+    if (t.code == ';') { /* the parser took it for its `error ';'` */
+        lose(s, t.at.end);
+        track_begin(s, &t);
         return next_token(f);
+    }
     s->quiet = true;
     if (todo == CURE_SKIP)
         t = skip_statement(f, t, inside);
     s->quiet = false;
-    push_invented(f, ';', at);
-    if (todo == CURE_BRACE)
-        while (drop_parentheses(s) && !f->done)
-            push_invented(f, '}', at);
+    lose(s, t.at.begin);
+    push_invented(f, ';', t.at.begin);
     return t;
 }
 
@@ -223,6 +258,35 @@ static void push_all(feed *f)
     while (!f->done && !f->s->fatal) {
         push(f, &t);
         t = f->s->cure == CURE_NOTHING ? next_token(f) : recover(f, t);
+    }
+}
+
+/* ---------- what was left out ---------- */
+
+static void keep_words(parse_state *s, ast_file *file, span at)
+{
+    const char *text = s->source->text;
+    for (uint32_t i = at.begin; i < at.end; i++) {
+        uint32_t end = i;
+        while (end < at.end && scan_is_word(text[end]))
+            end++;
+        if (end > i)
+            map_put(file->lost, parse_word(s, text + i, end - i), file);
+        i = end;
+    }
+}
+
+/* What a declaration lacks, those who use it would miss. */
+static void mark_lost(parse_state *s, ast_file *file)
+{
+    file->lost = map_new(s->arena);
+    for (int i = 0; i < s->lost.count; i++) {
+        span lost = s->lost.data[i];
+        keep_words(s, file, lost);
+        for (int j = 0; j < file->decl_count; j++) {
+            ast_decl *d = file->decls[j];
+            d->wrong |= lost.begin < d->at.end && lost.end > d->at.begin;
+        }
     }
 }
 
@@ -246,6 +310,7 @@ ast_file *ptl_parse(ptl_arena *arena, const src_file *source, ptl_diags *diags)
     file->source = source;
     file->decls = s.decls.data;
     file->decl_count = s.decls.count;
+    mark_lost(&s, file);
     return file;
 }
 

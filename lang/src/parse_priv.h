@@ -52,7 +52,7 @@ typedef struct open_bracket {
 typedef enum cure {
     CURE_NOTHING,   /* there was no error */
     CURE_SEMICOLON, /* a `;` before the token */
-    CURE_BRACE,     /* the `}` of every open block before the token */
+    CURE_BRACE,     /* the `}` of every open block before `restart` */
     CURE_SKIP,      /* leaving the rest of the statement out */
 } cure;
 
@@ -68,9 +68,13 @@ typedef struct parse_state {
     VEC(doc_comment) docs;
     VEC(open_bracket) open;
     VEC(ast_decl *) decls;
+    VEC(span) lost;     /* text that was left out */
+    uint32_t statement; /* where the statement begins that is being read */
+    uint32_t decl;      /* the same of the declaration */
     span previous;      /* the last token the parser took */
     int previous_token; /* its code, 0 at the beginning */
     cure cure;          /* after an error; set by report_unexpected() */
+    uint32_t restart;   /* CURE_BRACE: where reading goes on */
     bool unclosed;      /* the last text had no closing quote */
     bool quiet;         /* while skipping: report nothing */
     bool fatal;         /* a limit was passed: give up */
@@ -85,6 +89,8 @@ const char *parse_word(parse_state *s, const char *text, size_t length);
 typedef union PTL_YYSTYPE PTL_YYSTYPE;
 typedef struct parse_scanner parse_scanner;
 parse_scanner *scanner_open(parse_state *s);
+/* Goes on reading at a byte of the text. */
+void scanner_move(parse_scanner *scanner, uint32_t offset);
 int scanner_next(parse_scanner *scanner, PTL_YYSTYPE *value, span *at);
 void scanner_close(parse_scanner *scanner);
 
@@ -101,6 +107,7 @@ void scan_strange(parse_state *s, span at);
 void scan_doc(parse_state *s, const char *text, size_t length);
 void scan_doc_end(parse_state *s, uint32_t owner);
 bool scan_is_unit(const char *text);
+bool scan_is_word(char c); /* of a name or number */
 
 /* syntax_error.c: chooses the words for an unexpected token. */
 typedef struct unexpected {

@@ -36,6 +36,12 @@ int scan_word(const char *text, size_t length, ast_reduction *reduction)
     return T_NAME;
 }
 
+bool scan_is_word(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') ||
+           ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
 bool scan_is_unit(const char *text)
 {
     static const char *const units[] = {

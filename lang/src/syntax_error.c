@@ -24,12 +24,17 @@ static bool is(const unexpected *u, const char *token)
     return strcmp(u->token, token) == 0;
 }
 
-static bool is_one_of(const unexpected *u, const char *const *tokens)
+static bool is_in(const char *token, const char *const *set)
 {
-    for (; *tokens; tokens++)
-        if (is(u, *tokens))
+    for (; *set; set++)
+        if (strcmp(*set, token) == 0)
             return true;
     return false;
+}
+
+static bool is_one_of(const unexpected *u, const char *const *tokens)
+{
+    return is_in(u->token, tokens);
 }
 
 static const char *text_of(const parse_state *s, span at)
@@ -43,11 +48,6 @@ static bool on_new_line(const parse_state *s, span at)
     const char *from = s->source->text + s->previous.end;
     return at.begin > s->previous.end &&
            memchr(from, '\n', at.begin - s->previous.end);
-}
-
-static bool at_line_start(const parse_state *s, span at)
-{
-    return at.begin == 0 || s->source->text[at.begin - 1] == '\n';
 }
 
 static const open_bracket *innermost(const parse_state *s, const char *kinds)
@@ -75,21 +75,66 @@ static bool already_reported(parse_state *s, const unexpected *u)
     return is(u, "strange text");
 }
 
+static const char *after_word(const char *text)
+{
+    while (scan_is_word(*text))
+        text++;
+    return text + strspn(text, " \t");
+}
+
+/* `fn f(`, `train {`, `test "t"`; but `model m = ...` is a statement. */
+static bool is_declaration(const char *text)
+{
+    static const char *const alone[] = {"import", "ptl", NULL};
+    static const char *const named[] = {
+        "fn", "layer", "model", "data", "optimizer", "schedule", NULL};
+    static const char *const plain[] = {"train", "test", "cluster", NULL};
+    const char *next = after_word(text);
+    size_t length = strcspn(text, " \t({;");
+    char word[16] = {0};
+    if (length == 0 || length >= sizeof word)
+        return false;
+    memcpy(word, text, length);
+    if (is_in(word, plain))
+        return *next == '{' || *next == '"' || *after_word(next) == '{';
+    if (is_in(word, named))
+        return scan_is_word(*next) && strchr("({", *after_word(next));
+    return is_in(word, alone);
+}
+
+/*
+ * A declaration at the beginning of a line, within braces: the token that does
+ * not fit, or one shortly before it, as soft keywords are names there.
+ */
+static bool begins_declaration(const parse_state *s, const unexpected *u,
+                               span *out)
+{
+    const char *text = s->source->text;
+    span at = u->at;
+    while (at.begin > 0 && text[at.begin - 1] != '\n')
+        at.begin--;
+    at.end = at.begin;
+    while (scan_is_word(text[at.end]))
+        at.end++;
+    *out = at;
+    return at.begin >= s->statement && is_declaration(text + at.begin);
+}
+
 static bool missing_brace(parse_state *s, const unexpected *u)
 {
-    static const char *const starts[] = {"fn", "layer", "import", "ptl", NULL};
     const open_bracket *open = innermost(s, "{");
     bool at_end = is(u, "end of file");
-    if (!open || !(at_end || (is_one_of(u, starts) && at_line_start(s, u->at))))
+    span at = place(s, u);
+    if (!open || !(at_end || begins_declaration(s, u, &at)))
         return false;
     if (at_end)
-        parse_error(s, DIAG_SYNTAX, place(s, u),
-                    "missing `}` at the end of the file");
+        parse_error(s, DIAG_SYNTAX, at, "missing `}` at the end of the file");
     else
-        parse_error(s, DIAG_SYNTAX, u->at, "missing `}` before `%s`",
-                    text_of(s, u->at));
+        parse_error(s, DIAG_SYNTAX, at, "missing `}` before `%s`",
+                    text_of(s, at));
     diag_note(s->diags, parse_range(s, open->at), "this `{` is still open");
-    s->cure = at_end ? CURE_SKIP : CURE_BRACE;
+    s->cure = CURE_BRACE;
+    s->restart = at_end ? (uint32_t)s->source->size : at.begin;
     return true;
 }
 
@@ -110,6 +155,96 @@ static bool missing_semicolon(parse_state *s, const unexpected *u)
     return true;
 }
 
+static bool has_closer(const unexpected *u, char open)
+{
+    return expects(u, open == '(' ? "')'" : "']'");
+}
+
+/* A `(` or `[` whose statement ends before it is closed. */
+static bool unclosed_bracket(parse_state *s, const unexpected *u)
+{
+    static const char *const ends[] = {"';'", "'{'", "'}'", "end of file",
+                                       NULL};
+    const open_bracket *open =
+        s->open.count > 0 ? &s->open.data[s->open.count - 1] : NULL;
+    if (!open || open->kind == '{' || !has_closer(u, open->kind) ||
+        !is_one_of(u, ends))
+        return false;
+    parse_error(s, DIAG_SYNTAX, (span){s->previous.end, s->previous.end},
+                "missing `%c`", open->kind == '(' ? ')' : ']');
+    diag_note(s->diags, parse_range(s, open->at), "this `%c` is still open",
+              open->kind);
+    return true;
+}
+
+/* `)` with nothing to close, or where `]` is wanted. */
+static bool wrong_closer(parse_state *s, const unexpected *u)
+{
+    const open_bracket *open =
+        s->open.count > 0 ? &s->open.data[s->open.count - 1] : NULL;
+    char closer = s->source->text[u->at.begin];
+    if (!is(u, "')'") && !is(u, "']'"))
+        return false;
+    if (!open || open->kind == '{') {
+        parse_error(s, DIAG_SYNTAX, u->at, "`%c` without a `%c`", closer,
+                    closer == ')' ? '(' : '[');
+        return true;
+    }
+    if ((open->kind == '(') == (closer == ')') || !has_closer(u, open->kind))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at, "`%c` closes no `%c`", closer,
+                open->kind);
+    diag_note(s->diags, parse_range(s, open->at), "this `%c` is still open",
+              open->kind);
+    return true;
+}
+
+/* `let z = 3;`, `z -= 1;`, `x[i, :]`: how others define and slice. */
+static bool foreign_form(parse_state *s, const unexpected *u)
+{
+    static const char *const words[] = {"let", "var", "const", "auto", NULL};
+    const char *text = s->source->text;
+    bool after_name = s->previous_token == T_NAME && is(u, "name");
+    char c = text[u->at.begin];
+    if (after_name && is_in(text_of(s, s->previous), words)) {
+        parse_error(s, DIAG_SYNTAX, s->previous,
+                    "a definition takes no `%s`: write `%s = ...;`",
+                    text_of(s, s->previous), text_of(s, u->at));
+        return true;
+    }
+    if (strchr("-*/", c) && text[u->at.end] == '=' && expects(u, "+=")) {
+        parse_error(s, DIAG_SYNTAX, (span){u->at.begin, u->at.end + 1},
+                    "there is no `%c=`; a new value gets a new name", c);
+        return true;
+    }
+    if (is(u, "':'") && s->open.count > 0 &&
+        s->open.data[s->open.count - 1].kind == '[') {
+        parse_error(s, DIAG_SYNTAX, u->at,
+                    "there are no slices: give each axis an index, as in "
+                    "`y[i, j] = x[i, j + 1]`");
+        return true;
+    }
+    return false;
+}
+
+/* `30 sec`: a word behind a number that is nearly a unit. */
+static bool misspelt_unit(parse_state *s, span at)
+{
+    static const char *const units[] = {
+#define UNIT(name) name,
+#include "lang/keywords.def"
+    };
+    const char *text = text_of(s, at);
+    const char *near =
+        strlen(text) < 3
+            ? NULL
+            : ptl_nearest(text, units, (int)(sizeof units / sizeof *units));
+    if (near)
+        parse_error(s, DIAG_SYNTAX, at,
+                    "no unit is called `%s`; did you mean `%s`?", text, near);
+    return near != NULL;
+}
+
 static bool product_without_star(parse_state *s, const unexpected *u)
 {
     static const char *const words[] = {"in", "if", "else", "as", "from", NULL};
@@ -118,6 +253,8 @@ static bool product_without_star(parse_state *s, const unexpected *u)
     if ((s->previous_token != T_INT && s->previous_token != T_REAL) || !word ||
         is_one_of(u, words) || !expects(u, "'*'"))
         return false;
+    if (misspelt_unit(s, u->at))
+        return true;
     parse_error(s, DIAG_SYNTAX, u->at,
                 "a product is written with `*`: `%s * %s`",
                 text_of(s, s->previous), text_of(s, u->at));
@@ -302,14 +439,6 @@ static const char *shown(const parse_state *s, const char *token)
 
 typedef VEC(const char *) text_list;
 
-static bool is_in(const char *token, const char *const *set)
-{
-    for (; *set; set++)
-        if (strcmp(*set, token) == 0)
-            return true;
-    return false;
-}
-
 /*
  * The expected tokens in few words: all that begins an expression is one of
  * them, soft keywords hide behind "name", operators that could go on go unsaid.
@@ -385,8 +514,11 @@ void report_unexpected(parse_state *s, const unexpected *u)
         /* clang-format off */
         already_reported,
         missing_brace,
+        unclosed_bracket,
         missing_semicolon,
         foreign_word,
+        foreign_form,
+        wrong_closer,
         product_without_star,
         less_minus,
         assignment_for_equality,

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/map.h"
 #include "base/source.h"
 #include "base/str.h"
 #include <stdbool.h>
@@ -191,6 +192,7 @@ struct ast_stmt {
 
 struct ast_decl {
     ast_decl_kind kind;
+    bool wrong; /* what is wrong in it was said: uses of it say no more */
     src_range at;
     const char *name;
     src_range name_at;
@@ -228,6 +230,7 @@ struct ast_decl {
 
 typedef struct ast_file {
     const src_file *source;
+    ptl_map *lost; /* words of text that could not be read: may be names */
     ast_decl **decls;
     int decl_count;
 } ast_file;

@@ -99,19 +99,48 @@ bool diags_has(const ptl_diags *diags, diag_code code, src_range at)
 {
     for (int i = 0; i < diags->messages.count; i++) {
         const message *m = &diags->messages.data[i];
-        if (m->severity == ERROR && m->code == code &&
-            m->at.file == at.file && m->at.begin == at.begin)
+        if (m->severity == ERROR && m->code == code && m->at.file == at.file &&
+            m->at.begin == at.begin)
             return true;
     }
     return false;
 }
 
-diag_code diags_code_at(const ptl_diags *diags, int index)
+bool diags_has_line(const ptl_diags *diags, diag_code code, src_range at,
+                    const char *text)
+{
+    int line, other, column;
+    src_position(at, &line, &column);
+    for (int i = 0; i < diags->messages.count; i++) {
+        const message *m = &diags->messages.data[i];
+        if (m->severity != ERROR || m->code != code || m->at.file != at.file ||
+            strcmp(m->text, text) != 0)
+            continue;
+        src_position(m->at, &other, &column);
+        if (other == line)
+            return true;
+    }
+    return false;
+}
+
+static const message *error_at(const ptl_diags *diags, int index)
 {
     for (int i = 0; i < diags->messages.count; i++)
         if (diags->messages.data[i].severity == ERROR && index-- == 0)
-            return diags->messages.data[i].code;
-    return DIAG_COUNT;
+            return &diags->messages.data[i];
+    return NULL;
+}
+
+diag_code diags_code_at(const ptl_diags *diags, int index)
+{
+    const message *m = error_at(diags, index);
+    return m ? m->code : DIAG_COUNT;
+}
+
+src_range diags_range_at(const ptl_diags *diags, int index)
+{
+    const message *m = error_at(diags, index);
+    return m ? m->at : (src_range){0};
 }
 
 static bool continues(char c) /* not the first byte of a character */
@@ -192,8 +221,10 @@ void diags_print(const ptl_diags *diags, ptl_str *out, bool colour)
     for (int i = 0; i < diags->messages.count; i++)
         print_message(&diags->messages.data[i], out, colour);
     if (diags->max_errors && diags->errors > diags->max_errors)
-        str_printf(out, "%d more errors not shown (--max-errors 0 shows all)\n",
-                   diags->errors - diags->max_errors);
+        str_printf(out,
+                   "%d more error%s not shown (--max-errors 0 shows all)\n",
+                   diags->errors - diags->max_errors,
+                   diags->errors - diags->max_errors == 1 ? "" : "s");
 }
 
 const char *diag_slug(diag_code code)

@@ -38,7 +38,11 @@ int diags_error_count(const ptl_diags *diags);
 int diags_warning_count(const ptl_diags *diags);
 /* Was this error said at this place before? */
 bool diags_has(const ptl_diags *diags, diag_code code, src_range at);
-/* The slugs of the kept errors in order, for tests. */
+/* Was just this said on this line before? */
+bool diags_has_line(const ptl_diags *diags, diag_code code, src_range at,
+                    const char *text);
+/* The slugs and places of the kept errors in order, for tests. */
+src_range diags_range_at(const ptl_diags *diags, int index);
 diag_code diags_code_at(const ptl_diags *diags, int index);
 
 /*
