@@ -57,9 +57,9 @@ static value *wrong_count(elab *e, const ast_expr *call, int wanted)
     if (module_decl(e->frame->module, call->a->name))
         return NULL;
     return elab_error(e, DIAG_BAD_ARGUMENT, call->at,
-                      "`%s` takes %d argument%s and %d are given",
+                      "`%s` takes %d argument%s and %d %s given",
                       call->a->name, wanted, wanted == 1 ? "" : "s",
-                      call->count);
+                      call->count, call->count == 1 ? "is" : "are");
 }
 
 static value *scalar_call(elab *e, scope *s, const ast_expr *call, ty_op op)

@@ -194,7 +194,8 @@ static void walk_binder(name_walk *w, const names *s, names *in,
 {
     ast_sub sub = {.is_pack = true, .name = b->name, .at = b->at};
     if (b->is_pack) {
-        walk_pack(w, s, &sub);
+        if (w->decl->kind != DECL_OPTIMIZER) /* there it is a parameter's */
+            walk_pack(w, s, &sub);
         add(in, arena_printf(w->arena, "..%s", b->name));
         return;
     }
