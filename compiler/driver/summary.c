@@ -8,6 +8,7 @@
 #include "job_build.h"
 #include "runtime/available.h"
 #include "runtime/data.h"
+#include "runtime/order.h"
 #include "runtime/prefetch.h"
 #include "runtime/run.h"
 #include <stdio.h>
@@ -70,28 +71,68 @@ static bool total_memory(ptl_job *job, int64_t rows, program_memory step,
     if (job->eval.array_count > 0 &&
         !memory_of(job, PTL_PROGRAM_EVAL, rows, &job->eval, &eval, err))
         return false;
-    out->kept = (int64_t)step.persistent;
+    out->kept = (int64_t)larger(step.persistent, init.persistent);
     out->values = (int64_t)(larger(step.arena, larger(init.arena, eval.arena)) +
                             step.fixed + eval.fixed);
     out->batches = (int64_t)(prefetch_plan(rows, step.data) + eval.data);
     return true;
 }
 
-static bool cost_of(ptl_job *job, int64_t rows, cost *out, ptl_error *err)
+static void add_work(const ptl_program *p, int64_t times, cost *out)
+{
+    for (int i = 0; i < p->step_count; i++) {
+        const ptl_step *s = &p->steps[i];
+        bool product = !strncmp(s->name, "contract.", strlen("contract."));
+        *(product ? &out->products : &out->others) += times * s->flops;
+        out->bytes += times * s->bytes;
+    }
+}
+
+/* Forward, backward and update in one program. */
+static bool whole_step(ptl_job *job, int64_t rows, cost *out,
+                       program_memory *memory, ptl_error *err)
 {
     ptl_program *p;
     if (!build(job, PTL_PROGRAM_TRAIN, rows, &job->train, &p, err))
         return false;
-    *out = (cost){0};
-    for (int i = 0; i < p->step_count; i++) {
-        const ptl_step *s = &p->steps[i];
-        bool product = !strncmp(s->name, "contract.", strlen("contract."));
-        *(product ? &out->products : &out->others) += s->flops;
-        out->bytes += s->bytes;
-    }
-    program_memory step = program_memory_of(p);
+    add_work(p, 1, out);
+    *memory = program_memory_of(p);
     p->release(p);
-    return total_memory(job, rows, step, out, err);
+    return true;
+}
+
+/* `accumulate`: parts of the rows one after another, then the update. */
+static bool step_in_parts(ptl_job *job, int64_t rows, cost *out,
+                          program_memory *memory, ptl_error *err)
+{
+    int64_t parts = job->accumulate < rows ? job->accumulate : rows;
+    int64_t own = order_cut(rows, parts, 0).rows;
+    ptl_program *part, *update;
+    if (!build(job, PTL_PROGRAM_SHARD, own, &job->train, &part, err))
+        return false;
+    add_work(part, parts, out);
+    *memory = program_memory_of(part);
+    part->release(part);
+    if (!build(job, PTL_PROGRAM_UPDATE, rows, &job->train, &update, err))
+        return false;
+    add_work(update, 1, out);
+    program_memory more = program_memory_of(update);
+    update->release(update);
+    memory->arena = larger(memory->arena, more.arena);
+    /* One sum of gradients, and a part's fields where they are copied. */
+    memory->fixed += more.fixed + more.data + memory->data;
+    memory->data = memory->data / (size_t)own * (size_t)rows;
+    memory->persistent = 0; /* neither program has all: see total_memory() */
+    return true;
+}
+
+static bool cost_of(ptl_job *job, int64_t rows, cost *out, ptl_error *err)
+{
+    program_memory step;
+    *out = (cost){0};
+    return (job->accumulate > 1 ? step_in_parts(job, rows, out, &step, err)
+                                : whole_step(job, rows, out, &step, err)) &&
+           total_memory(job, rows, step, out, err);
 }
 
 /* ---------- the largest batch ---------- */

@@ -121,9 +121,7 @@ static void apply_setting(train_run *t, setting which, value *v)
             s->seed = (uint64_t)seed;
         break;
     case SET_ACCUMULATE:
-        if (count_setting(t, which, v, 1, &s->accumulate) && s->accumulate != 1)
-            elab_error(t->e, DIAG_NOT_BUILT, t->said[which],
-                       "`accumulate` above 1 is not built yet");
+        count_setting(t, which, v, 1, &s->accumulate);
         break;
     case SET_EVAL_EVERY:
         period_setting(t, which, v, &s->eval_every);
@@ -206,6 +204,17 @@ static void twice(train_run *t)
     }
 }
 
+/* A part has a row at least. */
+static void check_parts(train_run *t)
+{
+    const typed_settings *s = &t->e->out->settings;
+    if (s->accumulate > s->batch)
+        elab_error(t->e, DIAG_BAD_SETTING, t->said[SET_ACCUMULATE],
+                   "`accumulate = %lld` cuts a batch of %lld rows into more "
+                   "parts than it has rows",
+                   (long long)s->accumulate, (long long)s->batch);
+}
+
 /* Hypers and settings come before values: the batch sizes the fields. */
 static void read_settings(train_run *t)
 {
@@ -215,6 +224,7 @@ static void read_settings(train_run *t)
             exec(t->e, t->scope, t->decl->body.stmts[i]);
     for (int i = 0; i < SETTING_COUNT; i++)
         read_setting(t, (setting)i);
+    check_parts(t);
     if (!t->e->out->settings.epochs && !t->e->out->settings.steps)
         t->e->out->settings.epochs = 1;
 }

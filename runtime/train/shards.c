@@ -4,7 +4,8 @@
  * Sums of gradients lie in one block each, every parameter's at the same place
  * in all of them: adding two sums is one pass, and the update is told where its
  * block is. The total has one; the workers share one, or have one each where
- * their sums must stand side by side; a shard of several parts has one.
+ * their sums must stand side by side; a shard of several parts has one, unless
+ * it is alone; what would only be added to an empty total has none.
  */
 #include "train/shards_priv.h"
 #include <stdlib.h>
@@ -260,30 +261,42 @@ static size_t slice_bytes(const shards *h)
     return bytes;
 }
 
-static void give_sum(shards *h, shard_sum *sum, char **at)
+/* Values of states always, gradients where they are added up here. */
+static void give_sum(shards *h, shard_sum *sum, bool gradients, char **at)
 {
+    sum->states.block = *at;
+    *at += h->states.bytes;
+    if (!gradients)
+        return;
     sum->gradients = *at;
-    sum->states.block = *at + h->block_bytes;
-    *at += h->block_bytes + h->states.bytes;
+    *at += h->block_bytes;
+}
+
+/* Blocks of gradients: the total's, the workers', a shard's of several parts. */
+static size_t block_count(const shards *h)
+{
+    return 1 + (shards_add_directly(h) ? 0 : (size_t)worker_sums(h)) +
+           (shards_parts_apart(h) ? 1 : 0);
 }
 
 static ptl_status take_memory(shards *h, ptl_error *err)
 {
-    size_t sums = (size_t)(worker_sums(h) + 2);
+    size_t values = (size_t)(worker_sums(h) + 2);
     data_raw(h->s->train, &h->field_count);
     h->worker = calloc((size_t)worker_sums(h), sizeof *h->worker);
     h->rows = calloc((size_t)h->shards, sizeof *h->rows);
     h->fields = calloc((size_t)h->field_count + 1, sizeof *h->fields);
-    h->memory_bytes = sums * (h->block_bytes + h->states.bytes) +
-                      h->states.bytes + slice_bytes(h) + PTL_BUFFER_ALIGN;
+    h->memory_bytes = block_count(h) * h->block_bytes +
+                      (values + 1) * h->states.bytes + slice_bytes(h) +
+                      PTL_BUFFER_ALIGN;
     h->memory = memory_map(h->memory_bytes);
     if (!h->worker || !h->rows || !h->fields || !h->memory)
         return no_memory(err);
     char *at = h->memory + PTL_BUFFER_ALIGN; /* the weight comes first */
-    give_sum(h, &h->total, &at);
-    give_sum(h, &h->part, &at);
+    give_sum(h, &h->total, true, &at);
+    give_sum(h, &h->part, shards_parts_apart(h), &at);
     for (int64_t w = 0; w < worker_sums(h); w++)
-        give_sum(h, &h->worker[w], &at);
+        give_sum(h, &h->worker[w], !shards_add_directly(h), &at);
     h->states.zeros = at;
     h->slices = at + h->states.bytes;
     return PTL_OK;

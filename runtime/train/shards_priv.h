@@ -65,6 +65,21 @@ static inline void *shards_item(const shards *h, int item)
     return h->s->store.items[item].memory;
 }
 
+/* Shards of one worker, or workers of one shard each under `mean`, are added to
+ * the total as they come: the same order with one pass less. */
+static inline bool shards_add_directly(const shards *h)
+{
+    return !h->side_by_side &&
+           (h->workers == 1 ||
+            (h->rule.towers == 1 && h->rule.aggregate == PTL_AGGREGATE_MEAN));
+}
+
+/* Have the parts of a shard a sum of their own? One shard's are the total. */
+static inline bool shards_parts_apart(const shards *h)
+{
+    return h->parts > 1 && (h->shards > 1 || h->side_by_side);
+}
+
 /* Exchanges in the first `steps` steps: after every `sync_every`th, and after
  * the last of all. */
 int64_t shards_exchanges(const shards *h, int64_t steps);

@@ -105,26 +105,33 @@ static ptl_status run_parts(step_run *r, int64_t shard, order_part rows,
     return st;
 }
 
+/* Parts are added up apart where what they are added to holds more than
+ * this shard. */
+static ptl_status run_apart(step_run *r, int64_t shard, order_part rows,
+                            shard_sum *worker, loss_sum *loss)
+{
+    shards *h = r->h;
+    h->part.weight = 0;
+    h->part.states.rows = 0;
+    ptl_status st = run_parts(r, shard, rows, &h->part, loss);
+    merge_gradients(h, worker, &h->part);
+    states_merge(&h->states, &worker->states, &h->part.states);
+    return st;
+}
+
 /* Adds the rows of one shard to its worker's sum. */
 static ptl_status run_shard(step_run *r, int64_t shard, shard_sum *worker)
 {
     shards *h = r->h;
     order_part rows = order_cut(r->batch->rows, h->shards, shard);
+    bool apart = shards_parts_apart(h);
     loss_sum loss = {0};
-    ptl_status st;
     h->rows[shard] = rows.rows;
-    if (h->parts == 1) {
-        st = run_parts(r, shard, rows, worker, &loss);
-    } else {
-        h->part.weight = 0;
-        h->part.states.rows = 0;
-        st = run_parts(r, shard, rows, &h->part, &loss);
-        merge_gradients(h, worker, &h->part);
-        states_merge(&h->states, &worker->states, &h->part.states);
-        if (st == PTL_OK && rows.rows > 0)
-            states_keep(&h->states, &h->s->store, shard, &h->part.states, NULL,
-                        NULL);
-    }
+    ptl_status st = apart ? run_apart(r, shard, rows, worker, &loss)
+                          : run_parts(r, shard, rows, worker, &loss);
+    if (st == PTL_OK && h->parts > 1 && rows.rows > 0)
+        states_keep(&h->states, &h->s->store, shard,
+                    apart ? &h->part.states : &worker->states, NULL, NULL);
     r->loss.loss += loss.loss;
     r->loss.weight += loss.weight;
     return st;
@@ -157,15 +164,6 @@ static void aggregate(shards *h, const shard_sum *worker)
     total->weight = 1;
 }
 
-/* Shards of one worker, or workers of one shard each under `mean`, are added to
- * the total as they come: the same order with one pass less. */
-static bool adds_directly(const shards *h)
-{
-    return !h->side_by_side &&
-           (h->workers == 1 ||
-            (h->rule.towers == 1 && h->rule.aggregate == PTL_AGGREGATE_MEAN));
-}
-
 /* The weight of a sum that waits for its exchange: in the store, as the sum. */
 static double *waiting_weight(const shards *h, int64_t worker)
 {
@@ -179,7 +177,7 @@ static ptl_status run_workers(step_run *r)
     h->total.weight = 0;
     h->total.states.rows = 0;
     for (int64_t w = 0; w < h->workers && st == PTL_OK; w++) {
-        if (adds_directly(h)) {
+        if (shards_add_directly(h)) {
             st = run_worker(r, w, &h->total);
             continue;
         }
