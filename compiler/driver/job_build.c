@@ -290,6 +290,8 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->eval_epochs = s->eval_every.epochs;
     job->checkpoint_every = s->checkpoint_every.steps;
     job->checkpoint_epochs = s->checkpoint_every.epochs;
+    job->average_steps = s->average.after.steps;
+    job->average_epochs = s->average.after.epochs;
     job->f64 = o->compile.f64;
     job->train = job_source(o, &s->train);
     job->eval = job_source(o, &s->eval);

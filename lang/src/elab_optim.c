@@ -435,7 +435,7 @@ static bool patterns_match(elab *e, const ast_block *body)
     return good;
 }
 
-static bool is_frozen(const ast_block *body, const char *path)
+bool param_is_frozen(const ast_block *body, const char *path)
 {
     for (int i = 0; i < body->count; i++)
         if (body->stmts[i]->kind == STMT_FREEZE &&
@@ -528,7 +528,7 @@ bool optimizer_updates(elab *e, scope *train, const ast_block *body, value *opt)
     patterns_match(e, body);
     for (int i = 0; i < e->out->params.count; i++) {
         typed_param *p = &e->out->params.data[i];
-        p->frozen = is_frozen(body, p->tensor->name);
+        p->frozen = param_is_frozen(body, p->tensor->name);
         if (!p->frozen)
             p->grad = tensor_new(
                 e, TY_GRAD, arena_printf(e->arena, "grad/%s", p->tensor->name),

@@ -238,6 +238,8 @@ const char *pack_key(elab *e, const char *name);
 const ast_decl *module_decl(const lang_module *m, const char *name);
 const lang_module *module_named(const lang_module *m, const char *alias);
 value *lookup_name(elab *e, scope *s, const ast_expr *x);
+/* What the language gives without a declaration; NULL: nothing. */
+value *given_value(elab *e, const char *name, src_range at);
 value *lookup_decl(elab *e, const lang_module *m, const char *name,
                    src_range at);
 
@@ -452,6 +454,17 @@ value *apply_optimizer(elab *e, instance *inst, value **args, src_range at);
 /* across_params(...) in an optimizer; elab_across.c */
 value *eval_across(elab *e, const ast_expr *call);
 bool pattern_matches(const char *pattern, const char *path);
+/* Does a `freeze` of the train block match? */
+bool param_is_frozen(const ast_block *body, const char *path);
+/* Steps or epochs; false: `v` is neither. */
+bool period_value(const value *v, typed_period *out);
+/* elab_average.c: the setting as written, or given by --set; slots for the
+ * averages; evaluation and prediction read these. */
+bool average_setting(elab *e, scope *s, const ast_expr *x);
+bool average_text(elab *e, const char *text, src_range at);
+const char *average_words(elab *e); /* as --set takes it */
+void average_updates(elab *e);
+void average_reads(elab *e, const ast_block *body);
 /* An override of `key`, or NULL; remembers that the key exists. */
 const char *set_for(elab *e, const char *key);
 value *parse_setting(elab *e, const char *text, const char *type_name,

@@ -108,8 +108,7 @@ static value *scalar_input(elab *e, value **slot, const char *name,
     return *slot;
 }
 
-/* What the language gives without a declaration; NULL: nothing. */
-static value *given(elab *e, const char *name, src_range at)
+value *given_value(elab *e, const char *name, src_range at)
 {
     if (!strcmp(name, "training"))
         return e->training;
@@ -178,7 +177,7 @@ value *lookup_name(elab *e, scope *s, const ast_expr *x)
     d = module_decl(m, x->name);
     if (d)
         return decl_value(e, m, d, x->at);
-    v = given(e, x->name, x->at);
+    v = given_value(e, x->name, x->at);
     if (v)
         return v;
     import = lang_find_import(m, x->name);

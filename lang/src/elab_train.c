@@ -70,8 +70,7 @@ static bool count_setting(train_run *t, setting which, value *v, int64_t low,
     return true;
 }
 
-static bool period_setting(train_run *t, setting which, value *v,
-                           typed_period *out)
+bool period_value(const value *v, typed_period *out)
 {
     bool epochs = v->kind == V_QUANTITY &&
                   (!strcmp(v->text, "epoch") || !strcmp(v->text, "epochs"));
@@ -79,10 +78,17 @@ static bool period_setting(train_run *t, setting which, value *v,
                  (!strcmp(v->text, "step") || !strcmp(v->text, "steps"));
     if ((v->kind != V_INT && !epochs && !steps) || v->integer <= 0 ||
         (v->kind == V_QUANTITY && v->real != (double)v->integer))
-        return bad_setting(t, which, v, "steps or epochs (500, 1 epoch)");
+        return false;
     *out = (typed_period){0};
     *(epochs ? &out->epochs : &out->steps) = v->integer;
     return true;
+}
+
+static bool period_setting(train_run *t, setting which, value *v,
+                           typed_period *out)
+{
+    return period_value(v, out) ||
+           bad_setting(t, which, v, "steps or epochs (500, 1 epoch)");
 }
 
 static bool precision_setting(train_run *t, value *v)
@@ -132,10 +138,6 @@ static void apply_setting(train_run *t, setting which, value *v)
     case SET_PRECISION:
         precision_setting(t, v);
         break;
-    case SET_AVERAGE:
-        elab_error(t->e, DIAG_NOT_BUILT, t->said[which],
-                   "`average` is not built yet");
-        break;
     default:
         break;
     }
@@ -157,6 +159,17 @@ static value *setting_value(train_run *t, setting which, const ast_expr *x)
     return eval(t->e, t->scope, x);
 }
 
+/* A call, not a value. */
+static void read_average(train_run *t, const ast_stmt *st, const char *text,
+                         const char *key)
+{
+    elab *e = t->e;
+    src_range at = t->said[SET_AVERAGE];
+    if (text ? average_text(e, text, at)
+             : average_setting(e, t->scope, st->value))
+        config_add(e, key, value_string(e, average_words(e), at));
+}
+
 static void read_setting(train_run *t, setting which)
 {
     const ast_stmt *st = setting_stmt(t, which);
@@ -169,6 +182,10 @@ static void read_setting(train_run *t, setting which)
     if (!st && !text)
         return;
     t->said[which] = st ? st->at : t->decl->at;
+    if (which == SET_AVERAGE) {
+        read_average(t, st, text, key);
+        return;
+    }
     if (text) {
         v = parse_setting(t->e, text, settings[which].type, key,
                           t->said[which]);
@@ -396,6 +413,10 @@ static void run_train(elab *e, const ast_decl *d)
     find_loss(&t);
     check_applied(e);
     update_params(&t);
+    if (e->options->mode == ELAB_TRAIN)
+        average_updates(e);
+    else if (e->options->mode != ELAB_GRAD)
+        average_reads(e, &d->body);
     cluster_read(e);
     if (!e->errors)
         sets_all_used(e);

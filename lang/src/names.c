@@ -533,9 +533,11 @@ static void walk_data(name_walk *w, names *s, const ast_stmt *st)
 
 static bool is_word_setting(const name_walk *w, const ast_stmt *st)
 {
+    bool average = !strcmp(st->name, "average");
     return w->decl->kind == DECL_TRAIN &&
-           (!strcmp(st->name, "precision") || !strcmp(st->name, "average")) &&
-           st->value->kind == EXPR_NAME;
+           (average || !strcmp(st->name, "precision")) &&
+           (st->value->kind == EXPR_NAME ||
+            (average && st->value->kind == EXPR_CALL));
 }
 
 static void walk_define(name_walk *w, names *s, const ast_stmt *st)

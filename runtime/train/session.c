@@ -233,6 +233,7 @@ void session_set_scalars(const session *s, session_program *p, int64_t step,
     run_set(p->run, "epoch", epoch);
     run_set(p->run, "total_steps", total_steps);
     run_set(p->run, "row0", 0);
+    run_set(p->run, "average_from", s->average_from);
     run_set(p->run, "seed", (int64_t)s->job->seed);
 }
 

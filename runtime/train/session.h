@@ -32,6 +32,7 @@ typedef struct session {
     /* Of all programs: no two run at the same time. */
     void *arena;
     size_t arena_bytes;
+    int64_t average_from; /* updates before the mean of the weights begins */
     double data_s, data_wait_s; /* reading; waiting until it was done */
     double compile_s;
 } session;

@@ -199,6 +199,16 @@ static int64_t *counted_updates(const shards *h)
     return h->updates_item < 0 ? NULL : shards_item(h, h->updates_item);
 }
 
+/* In updates, as `step` of the update is. */
+static int64_t average_from(const shards *h)
+{
+    int64_t from = h->s->average_from;
+    return h->updates_item < 0
+               ? shards_exchanges(h, from)
+               : (int64_t)((double)from * (double)h->total_updates /
+                           (double)h->total_steps);
+}
+
 static ptl_status update(step_run *r, const shard_sum *sum)
 {
     shards *h = r->h;
@@ -214,6 +224,7 @@ static ptl_status update(step_run *r, const shard_sum *sum)
     session_set_scalars(h->s, p,
                         counted ? *counted : shards_exchanges(h, r->done),
                         r->batch->epoch, h->total_updates);
+    run_set(p->run, "average_from", average_from(h));
     ptl_status st = run_execute(p->run, r->err);
     if (st != PTL_OK)
         return st;

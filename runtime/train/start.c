@@ -74,6 +74,8 @@ static ptl_status plan_steps(training *t, ptl_error *err)
     t->checkpoint_every = job->checkpoint_every > 0
                               ? job->checkpoint_every
                               : job->checkpoint_epochs * t->steps_per_epoch;
+    t->s.average_from =
+        job->average_steps + job->average_epochs * t->steps_per_epoch;
     if (t->eval_every <= 0)
         t->eval_every = t->steps_per_epoch;
     if (t->checkpoint_every <= 0)

@@ -214,11 +214,25 @@ typedef enum typed_precision {
 #undef PRECISION
 } typed_precision;
 
+typedef enum typed_average_kind {
+    AVERAGE_NONE,
+    AVERAGE_EMA, /* by `decay` */
+    AVERAGE_SWA, /* over all updates after `after` */
+} typed_average_kind;
+
+/* Of the weights; kept as slots PATH/average. */
+typedef struct typed_average {
+    typed_average_kind kind;
+    double decay;
+    typed_period after;
+} typed_average;
+
 typedef struct typed_settings {
     const char *model; /* what logs call it */
     int64_t batch, epochs, steps, accumulate;
     uint64_t seed;
     typed_period eval_every, checkpoint_every;
+    typed_average average;
     typed_precision precision;
     typed_source train, eval;
     const char *config_json; /* one object: key -> resolved value */

@@ -108,6 +108,9 @@ typedef struct ptl_job {
     ptl_job_cluster cluster;
     int64_t eval_every, checkpoint_every;   /* in steps; 0: by epochs below */
     int64_t eval_epochs, checkpoint_epochs; /* default 1 */
+    /* Where the mean of the weights begins (scalar "average_from"), one of them
+     * or neither. */
+    int64_t average_steps, average_epochs;
     bool f64;                   /* reals are f64: JSON prints %.17g */
     ptl_job_source train, eval; /* eval.array_count 0: none */
     /* Known once a program was built; the job owns them. */
