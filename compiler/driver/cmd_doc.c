@@ -94,6 +94,20 @@ static const char *find_file(doc_search *s, const char *name)
     return NULL;
 }
 
+/* NAME as a folder: here, in -I or in PTL_PATH; NULL: nowhere. */
+static const char *find_folder(doc_search *s, const char *name)
+{
+    if (is_kind(name, S_IFDIR))
+        return name;
+    for (int i = 0; *name != '/' && i < s->sources.include_count; i++) {
+        const char *path = arena_printf(s->d->arena, "%s/%s",
+                                        s->sources.include_dirs[i], name);
+        if (is_kind(path, S_IFDIR))
+            return path;
+    }
+    return NULL;
+}
+
 static const doc_module *library_module(const doc_search *s, const char *name)
 {
     for (int i = 0; i < s->library.count; i++)
@@ -290,14 +304,15 @@ static bool print_word(doc_search *s, const char *word)
 {
     const doc_module *m = library_module(s, word);
     const char *path = m ? NULL : find_file(s, word);
+    const char *folder = m || path ? NULL : find_folder(s, word);
     const char *dot = strrchr(word, '.');
     doc_module own;
     if (m)
         return print_module(s, m);
     if (path || is_ptl(word)) /* what is not there is said by opening it */
         return open_file(s, path ? path : word, &own) && print_module(s, &own);
-    if (is_kind(word, S_IFDIR))
-        return print_folder(s, word);
+    if (folder)
+        return print_folder(s, folder);
     if (dot && dot > word && dot[1] && !strchr(dot, '/'))
         return print_dotted(s, word, dot);
     return print_alone(s, word);

@@ -64,6 +64,10 @@ expect_status 0 "$PTLC" doc -I "$work/mine" blocks.double
 expect_text "$work/out" "Twice its input. Nothing else."
 expect_status 0 env PTL_PATH="$work/none:$work/mine" "$PTLC" doc blocks
 expect_text "$work/out" "double"
+expect_status 0 "$PTLC" doc -I "$work" mine
+expect_text "$work/out" "double"
+expect_status 0 "$PTLC" doc -I "$work" mine/blocks.double
+expect_text "$work/out" "Twice its input. Nothing else."
 expect_status 0 "$PTLC" doc -I "$work/mine"
 expect_text "$work/out" "blocks.ptl"
 expect_status 2 "$PTLC" doc -I "$work/mine" blocks.duoble

@@ -53,6 +53,19 @@ test "heads" {
   y = f(x);
 }
 
+test "windows along time" {
+  x: real[1, 1, 3];
+  x[n, c, t] = 1;
+  y = nn.max_pool1d(x, k = 2, pad = 2);
+  z = nn.avg_pool1d(x, k = 2, pad = 2);
+}
+
+test "squares of channels" {
+  x: real[1, 6, 1, 1];
+  x[n, c, h, w] = 1;
+  y = nn.pixel_shuffle(x, by = 2);
+}
+
 test "places" {
   x: real[1, 5, 2];
   x[n, t, d] = 1;
@@ -67,5 +80,8 @@ expect_text "$work/err" "3 outputs do not fall into 2 groups [assert-failed]"
   fail "conv2d and group_norm do not both say it"
 [ "$(grep -c 'a window of 2 may lie outside an image' "$work/err")" = 2 ] ||
   fail "not both pools say it"
+[ "$(grep -c 'a window of 2 may lie outside a row' "$work/err")" = 2 ] ||
+  fail "not both pools along time say it"
+expect_text "$work/err" "6 channels do not fall into squares of 2 [assert-failed]"
 expect_text "$work/err" "model dim 4 must be divisible by heads 3 [assert-failed]"
 expect_text "$work/err" "5 places, but vectors for 4 of them [assert-failed]"

@@ -38,10 +38,24 @@ OPTIMIZERS = {
     "adafactor": lambda p: torch.optim.Adafactor(
         p, lr=0.25, beta2_decay=-0.75, eps=(2.0 ** -23, 2.0 ** -10), d=1.0,
         weight_decay=0.125),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.125, momentum=0.875,
+                                          weight_decay=0.0625, nesterov=True),
+    "rmsprop": lambda p: torch.optim.RMSprop(
+        p, lr=0.0625, alpha=0.75, eps=2.0 ** -10, weight_decay=0.0625,
+        momentum=0.5),
+    "adagrad": lambda p: torch.optim.Adagrad(
+        p, lr=0.125, eps=2.0 ** -10, weight_decay=0.0625,
+        initial_accumulator_value=0.125),
+    "nadam": lambda p: torch.optim.NAdam(
+        p, lr=0.0625, betas=(0.75, 0.875), eps=2.0 ** -10,
+        weight_decay=0.0625, momentum_decay=0.5),
+    "adamax": lambda p: torch.optim.Adamax(
+        p, lr=0.0625, betas=(0.75, 0.875), eps=2.0 ** -10,
+        weight_decay=0.0625),
 }
 CLIPS = {"clipped": 0.25, "adamw_clipped": 0.125}
 SLOTS = {"momentum_buffer": "v", "exp_avg": "m", "exp_avg_sq": "v",
-         "row_var": "rows", "col_var": "cols", "variance": "v"}
+         "square_avg": "v", "sum": "v", "exp_inf": "u", "row_var": "rows", "col_var": "cols", "variance": "v"}
 
 
 def grid(m, k):
@@ -75,7 +89,12 @@ def forward(p, x):
     return torch.relu(pre) @ p["net.f3.w"].T + p["net.f3.b"]
 
 
-def train(make, clip, x, label):
+def slot_of(name, key):
+    # rmsprop's v is the mean square
+    return "m" if (name, key) == ("rmsprop", "momentum_buffer") else SLOTS[key]
+
+
+def train(optimizer_name, make, clip, x, label):
     p = parameters()
     optimizer = make(list(p.values()))
     losses = []
@@ -91,12 +110,12 @@ def train(make, clip, x, label):
     out = {"losses": torch.tensor(losses)}
     for name, t in p.items():
         out[name] = t
-        for key, slot in SLOTS.items():
+        for key in SLOTS:
             if optimizer.state[t].get(key) is not None:
                 value = optimizer.state[t][key]
                 if key in ("row_var", "col_var"):
                     value = value.reshape(-1)
-                out["%s/%s" % (name, slot)] = value
+                out["%s/%s" % (name, slot_of(optimizer_name, key))] = value
     return out
 
 
@@ -119,7 +138,7 @@ def main():
     write(os.path.join(GOLDEN, "grad.safetensors"), out)
     for name, make in OPTIMIZERS.items():
         write(os.path.join(GOLDEN, name + ".safetensors"),
-              train(make, CLIPS.get(name), x, label))
+              train(name, make, CLIPS.get(name), x, label))
 
 
 if __name__ == "__main__":
