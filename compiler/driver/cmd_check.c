@@ -4,7 +4,9 @@
  * A file with a `train` block is elaborated as training and as evaluation
  * would; the test blocks of every file are elaborated too, and not run.
  */
+#include "plan.h"
 #include "summary.h"
+#include <stdio.h>
 
 static void check_tests(driver *d, const lang_modules *modules)
 {
@@ -17,26 +19,42 @@ static void check_tests(driver *d, const lang_modules *modules)
     }
 }
 
+/* What else was asked for; `training` NULL: there is no train block. */
+static int report(driver *d, const char *path, const typed_program *training)
+{
+    ptl_error err = {0};
+    if ((d->options.summary || d->options.plan) && !training)
+        return driver_usage("check", "\"%s\" has no train block to sum up",
+                            path);
+    if (d->options.summary && !print_summary(d, path, &err) &&
+        err.status != PTL_OK)
+        return driver_fail(&err);
+    if (d->options.plan) {
+        ptl_str out = {0};
+        print_plan(d, training, &out);
+        fputs(str_text(&out), stdout);
+        str_fini(&out);
+    }
+    return EXIT_DONE;
+}
+
 static int check_file(driver *d, const char *path)
 {
     ptl_error err = {0};
     const lang_modules *modules = driver_load_checked(d, path, &err);
     if (!modules)
         return err.status != PTL_OK ? driver_fail(&err) : EXIT_DONE;
-    if (elab_has_train(modules) &&
-        driver_elaborate(d, modules, LOWER_TRAIN, &err))
+    typed_program *training = NULL;
+    if (elab_has_train(modules))
+        training = driver_elaborate(d, modules, LOWER_TRAIN, &err);
+    if (training)
         driver_elaborate(d, modules, LOWER_EVAL, &err);
     if (err.status != PTL_OK)
         return driver_fail(&err);
     check_tests(d, modules);
-    if (!d->options.summary || diags_error_count(d->diags) > 0)
+    if (diags_error_count(d->diags) > 0)
         return EXIT_DONE;
-    if (!elab_has_train(modules))
-        return driver_usage("check", "\"%s\" has no train block to sum up",
-                            path);
-    if (!print_summary(d, path, &err))
-        return err.status != PTL_OK ? driver_fail(&err) : EXIT_DONE;
-    return EXIT_DONE;
+    return report(d, path, training);
 }
 
 int cmd_check(driver *d)
@@ -44,8 +62,6 @@ int cmd_check(driver *d)
     int failed = EXIT_DONE;
     if (d->args.count == 0)
         return driver_usage("check", "which FILE?");
-    if (d->options.plan)
-        return driver_usage("check", "--plan is not built yet");
     for (int i = 0; i < d->args.count && failed == EXIT_DONE; i++)
         failed = check_file(d, d->args.data[i]);
     int wrong = driver_report(d);

@@ -1,27 +1,101 @@
 /*
  * coupling.c - see coupling.h.
  *
- * The loss is read as a sum of terms, through names, signs and factors. Each
- * term that is a mean over rows has a denominator; if all have the same one,
- * shards can add numerators and denominators up and divide once.
+ * First the loss: it is read as a sum of terms, through names, signs and
+ * factors. Each term that is a mean over rows has a denominator; if all have
+ * the same one, shards can add numerators and denominators up and divide once,
+ * and those reductions couple nothing. Then every definition that is needed:
+ * any other reduction over rows, and any read at another row than one's own.
  */
 #include "lower/coupling.h"
 #include <string.h>
 
-typedef struct terms {
+typedef struct finder {
     ptl_arena *arena;
-    ty_expr *weight; /* of the terms so far; NULL: rows */
-    bool any;        /* there was a mean */
-    bool mixed;      /* two terms divide by different sums */
-} terms;
+    const typed_program *program;
+    coupling *out;
+    bool *by_row; /* tensor id: depends on data */
+    bool *needed; /* tensor id */
+    /* Reductions of the loss's mean: over its rows, and over another sum. */
+    VEC(const ty_expr *) finals, weighted;
+    bool any, mixed;          /* terms of the loss so far; of two weights */
+    VEC(const ty_var *) rows; /* indices that stand for rows seen here */
+    const ty_tensor *now;     /* what is being looked at */
+} finder;
 
-static bool over_rows(const ty_expr *x)
+static bool is_over_rows(const ty_expr *x)
 {
     for (int i = 0; x->kind == TY_REDUCE && i < x->count; i++)
         if (x->vars[i]->batch)
             return true;
     return false;
 }
+
+/* ---------- every expression of a definition ---------- */
+
+typedef void visitor(finder *f, const ty_expr *x);
+
+/* The parts of `x`, not `x`. */
+static void visit_parts(finder *f, const ty_expr *x, visitor *visit)
+{
+    for (int i = 0; i < x->count; i++) {
+        if (x->kind == TY_READ || x->kind == TY_INSIDE)
+            visit(f, x->subs[i].index);
+        if (x->kind == TY_OP)
+            visit(f, x->args[i]);
+    }
+    if (x->kind == TY_READ && x->outside)
+        visit(f, x->outside);
+    if (x->kind != TY_REDUCE)
+        return;
+    if (x->filter)
+        visit(f, x->filter);
+    visit(f, x->body);
+}
+
+static void visit_tensor(finder *f, const ty_tensor *t, visitor *visit)
+{
+    f->now = t;
+    if (t->body)
+        visit(f, t->body);
+    for (int i = 0; i < t->piece_count; i++) {
+        for (int k = 0; k < t->rank; k++)
+            visit(f, t->pieces[i].subs[k].index);
+        visit(f, t->pieces[i].body);
+    }
+}
+
+/* ---------- what depends on the data ---------- */
+
+static void mark_by_row(finder *f, const ty_expr *x)
+{
+    if ((x->kind == TY_READ || x->kind == TY_INSIDE) &&
+        f->by_row[x->tensor->id])
+        f->by_row[f->now->id] = true;
+    visit_parts(f, x, mark_by_row);
+}
+
+static void mark_all_by_row(finder *f)
+{
+    for (int i = 0; i < f->program->tensors.count; i++) {
+        const ty_tensor *t = f->program->tensors.data[i];
+        f->by_row[i] = t->role == TY_RAW || t->batch_axis >= 0;
+        visit_tensor(f, t, mark_by_row);
+    }
+}
+
+static bool depends_on_rows(const finder *f, const ty_expr *x)
+{
+    if (x->kind == TY_READ && f->by_row[x->tensor->id])
+        return true;
+    for (int i = 0; x->kind == TY_OP && i < x->count; i++)
+        if (depends_on_rows(f, x->args[i]))
+            return true;
+    return x->kind == TY_REDUCE &&
+           (is_over_rows(x) || depends_on_rows(f, x->body));
+}
+
+/* ---------- the loss ---------- */
 
 /* Past names of whole values: what a rank-0 expression is. */
 static ty_expr *definition_of(ty_expr *x)
@@ -43,13 +117,23 @@ static bool same_text(const ty_expr *a, const ty_expr *b)
     return same;
 }
 
-static void add_weight(terms *t, ty_expr *weight)
+/* A term of the loss that is a mean; `weight` NULL: of all rows. */
+static void add_mean(finder *f, ty_expr *weight)
 {
-    bool same = weight == t->weight ||
-                (weight && t->weight && same_text(weight, t->weight));
-    t->mixed |= t->any && !same;
-    t->any = true;
-    t->weight = weight;
+    ty_expr *before = f->out->weight;
+    bool same =
+        weight == before || (weight && before && same_text(weight, before));
+    f->mixed |= f->any && !same;
+    f->any = true;
+    f->out->weight = weight;
+}
+
+static void add_final(finder *f, const ty_expr *x, bool weighted)
+{
+    if (weighted)
+        vec_push(f->arena, &f->weighted, x);
+    else
+        vec_push(f->arena, &f->finals, x);
 }
 
 /* The number of rows, or of whatever else, that a filter lets through. */
@@ -75,38 +159,213 @@ static ty_expr *without_guard(ty_expr *x)
     return x;
 }
 
-static void add_quotient(terms *t, ty_expr *x)
+static bool is_row_sum(const ty_expr *x)
 {
-    ty_expr *below = without_guard(x->args[1]);
-    if (over_rows(below) && below->reduction == RED_SUM)
-        add_weight(t, below);
-    else if (over_rows(definition_of(x->args[0])))
-        add_weight(t, NULL);
+    return is_over_rows(x) && x->reduction == RED_SUM;
 }
 
-static void add_terms(terms *t, ty_expr *x)
+/* a / b: a weighted mean if both are sums over rows, a mean if b is none. */
+static void add_quotient(finder *f, const ty_expr *x)
+{
+    ty_expr *above = definition_of(x->args[0]);
+    ty_expr *below = without_guard(x->args[1]);
+    if (!is_row_sum(above))
+        return;
+    if (!depends_on_rows(f, below)) {
+        add_final(f, above, false);
+        add_mean(f, NULL);
+    } else if (is_row_sum(below)) {
+        add_final(f, above, true);
+        add_final(f, below, true);
+        add_mean(f, below);
+    }
+}
+
+static void add_terms(finder *f, ty_expr *x)
 {
     x = definition_of(x);
-    if (x->kind == TY_REDUCE && over_rows(x))
-        add_weight(t, x->reduction == RED_MEAN && x->filter
-                          ? count_of(t->arena, x)
-                          : NULL);
-    if (x->kind != TY_OP)
-        return;
-    if (x->op == TY_DIV_OP) {
-        add_quotient(t, x);
+    if (is_over_rows(x) && x->reduction == RED_MEAN) {
+        add_final(f, x, x->filter != NULL);
+        add_mean(f, x->filter ? count_of(f->arena, x) : NULL);
         return;
     }
-    if (x->op == TY_ADD_OP || x->op == TY_SUB_OP || x->op == TY_NEG_OP ||
-        x->op == TY_MUL_OP)
-        for (int i = 0; i < x->count; i++)
-            add_terms(t, x->args[i]);
+    if (x->kind != TY_OP)
+        return;
+    bool plain = x->op == TY_ADD_OP || x->op == TY_SUB_OP || x->op == TY_NEG_OP;
+    if (x->op == TY_DIV_OP)
+        add_quotient(f, x);
+    for (int i = 0; plain && i < x->count; i++)
+        add_terms(f, x->args[i]);
+    for (int i = 0; x->op == TY_MUL_OP && i < 2; i++)
+        if (!depends_on_rows(f, x->args[1 - i]))
+            add_terms(f, x->args[i]);
 }
 
-ty_expr *coupling_weight(ptl_arena *arena, const typed_program *program)
+static void read_loss(finder *f)
 {
-    terms t = {.arena = arena};
-    ty_expr whole = {.kind = TY_READ, .tensor = program->loss};
-    add_terms(&t, &whole);
-    return t.mixed ? NULL : t.weight;
+    ty_expr whole = {.kind = TY_READ, .tensor = f->program->loss};
+    add_terms(f, &whole);
+    if (!f->mixed)
+        return;
+    f->out->weight = NULL;
+    f->weighted.count = 0;
+}
+
+/* ---------- places ---------- */
+
+static void add_place(finder *f, src_range at, const char *why)
+{
+    vec_push(f->arena, &f->out->places, ((coupling_place){at, why, f->now}));
+}
+
+static bool is_final(const finder *f, const ty_expr *x)
+{
+    for (int i = 0; i < f->finals.count; i++)
+        if (f->finals.data[i] == x)
+            return true;
+    for (int i = 0; i < f->weighted.count; i++)
+        if (f->weighted.data[i] == x)
+            return true;
+    return false;
+}
+
+static const char *reduction_why(const ty_expr *x)
+{
+    return x->reduction == RED_SUM ? "adds up over the rows"
+                                   : "is taken over the rows";
+}
+
+/* At one's own row, or at that of a reduction over rows, which was said. */
+static bool reads_own_row(const finder *f, const ty_expr *x)
+{
+    int axis = x->tensor->batch_axis;
+    const ty_sub *s = axis >= 0 && axis < x->count ? &x->subs[axis] : NULL;
+    if (!s)
+        return true;
+    if (s->mode != TY_PLAIN || s->index->kind != TY_VAR)
+        return false;
+    for (int i = 0; i < f->rows.count; i++)
+        if (f->rows.data[i] == s->index->var)
+            return true;
+    return false;
+}
+
+static const char number_why[] = "is a row's number within its shard";
+
+static void find_in(finder *f, const ty_expr *x);
+
+/* On the axis of rows an index stands for a row, elsewhere it is a number. */
+static void find_in_read(finder *f, const ty_expr *x)
+{
+    if (!reads_own_row(f, x))
+        add_place(f, x->at, "reads other rows");
+    for (int i = 0; i < x->count; i++)
+        if (i != x->tensor->batch_axis)
+            find_in(f, x->subs[i].index);
+    if (x->outside)
+        find_in(f, x->outside);
+}
+
+static void find_in(finder *f, const ty_expr *x)
+{
+    int before = f->rows.count;
+    if (is_over_rows(x) && !is_final(f, x))
+        add_place(f, x->at, reduction_why(x));
+    if (x->kind == TY_READ || x->kind == TY_INSIDE) {
+        find_in_read(f, x);
+        return;
+    }
+    if (x->kind == TY_VAR && x->var->batch)
+        add_place(f, x->at, number_why);
+    for (int i = 0; x->kind == TY_REDUCE && i < x->count; i++)
+        vec_push(f->arena, &f->rows, x->vars[i]);
+    visit_parts(f, x, find_in);
+    f->rows.count = before;
+}
+
+/* The index that stands for the row of a value; NULL: it has none. */
+static const ty_var *row_of(const ty_tensor *t)
+{
+    if (t->batch_axis >= 0 && t->vars)
+        return t->vars[t->batch_axis];
+    for (int i = 0; t->vars && i < t->rank; i++)
+        if (t->vars[i]->batch)
+            return t->vars[i];
+    return NULL;
+}
+
+static bool keeps_rows(const ty_tensor *t, const ty_piece *p)
+{
+    bool over_rows = false;
+    for (int i = 0; i < p->var_count; i++)
+        over_rows |= p->vars[i]->batch;
+    if (!over_rows)
+        return true;
+    const ty_expr *row =
+        t->batch_axis < 0 ? NULL : p->subs[t->batch_axis].index;
+    return row && row->kind == TY_VAR && row->var->batch;
+}
+
+static void find_in_pieces(finder *f, const ty_tensor *t)
+{
+    for (int i = 0; i < t->piece_count; i++) {
+        const ty_piece *p = &t->pieces[i];
+        f->rows.count = 0;
+        for (int k = 0; k < p->var_count; k++)
+            vec_push(f->arena, &f->rows, p->vars[k]);
+        find_in(f, p->body);
+        for (int k = 0; k < t->rank; k++)
+            if (k != t->batch_axis)
+                find_in(f, p->subs[k].index);
+        if (!keeps_rows(t, p))
+            add_place(f, p->at, "adds up over the rows");
+    }
+}
+
+static void need_read(finder *f, const ty_expr *x)
+{
+    if (x->kind == TY_READ || x->kind == TY_INSIDE)
+        f->needed[x->tensor->id] = true;
+    visit_parts(f, x, need_read);
+}
+
+static void find_needed(finder *f)
+{
+    const typed_program *p = f->program;
+    f->needed[p->loss->id] = true;
+    for (int i = 0; i < p->states.count; i++)
+        if (p->states.data[i].next)
+            f->needed[p->states.data[i].next->id] = true;
+    for (int i = p->tensors.count - 1; i >= 0; i--)
+        if (f->needed[i])
+            visit_tensor(f, p->tensors.data[i], need_read);
+}
+
+static void find_places(finder *f)
+{
+    for (int i = 0; i < f->program->tensors.count; i++) {
+        const ty_tensor *t = f->program->tensors.data[i];
+        if (!f->needed[i])
+            continue;
+        f->now = t;
+        f->rows.count = 0;
+        if (row_of(t))
+            vec_push(f->arena, &f->rows, row_of(t));
+        if (t->body)
+            find_in(f, t->body);
+        find_in_pieces(f, t);
+    }
+}
+
+coupling coupling_find(ptl_arena *arena, const typed_program *program)
+{
+    coupling out = {0};
+    finder f = {.arena = arena, .program = program, .out = &out};
+    f.by_row = ARENA_ARRAY(arena, bool, program->tensors.count + 1);
+    f.needed = ARENA_ARRAY(arena, bool, program->tensors.count + 1);
+    mark_all_by_row(&f);
+    read_loss(&f);
+    find_needed(&f);
+    find_places(&f);
+    return out;
 }

@@ -466,7 +466,7 @@ static lowering *begin(const typed_program *program, lower_kind kind,
     l->needed = ARENA_ARRAY(g->arena, bool, count + 1);
     l->late = ARENA_ARRAY(g->arena, bool, count + 1);
     if (kind == LOWER_SHARD)
-        l->weight = coupling_weight(g->arena, program);
+        l->weight = coupling_find(g->arena, program).weight;
     return l;
 }
 
