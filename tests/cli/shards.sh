@@ -69,3 +69,37 @@ expect_status 2 "$PTLC" run "$digits" --shards 0
 expect_text "$work/err" "--shards must be at least 1"
 expect_status 2 "$PTLC" run "$digits" --replay x
 expect_text "$work/err" "--replay"
+
+# One order of reductions on every machine holds for shards as well.
+run avx2 --shards 3 --portable-bits --cpu avx2
+run portable --shards 3 --portable-bits --cpu portable
+same avx2 portable
+losses_agree whole avx2
+
+# LeNet: without coupling as unsharded; with batch norm each shard has
+# statistics of its own, so nothing is as before, and still no thread shows.
+images=/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
+[ -e "$images" ] || exit 77
+lenet=$SOURCE/examples/fashion_lenet.ptl
+small="--set train.width=4 --set train.batch=22 --threads 1"
+sed -E 's/nn.relu\((c[12])\(/nn.relu(n\1(\1(/; s/\)\), k = 2/))), k = 2/
+  s/^model lenet.*/&\n  use nc1 = nn.batch_norm();\n  use nc2 = nn.batch_norm();/' \
+  "$lenet" >"$work/normed.ptl"
+for file in "$lenet" "$work/normed.ptl"; do
+  digits=$file
+  name=$(basename "$file" .ptl)
+  # shellcheck disable=SC2086
+  for n in 1 2 3 4; do
+    run "$name$n" --shards $n $small
+  done
+  # shellcheck disable=SC2086
+  run "$name-threads" --shards 3 $small --threads 2
+  same "${name}3" "$name-threads"
+done
+for n in 2 3 4; do
+  losses_agree fashion_lenet1 fashion_lenet$n
+  cmp -s "$work/normed1.lines" "$work/normed$n.lines" &&
+    fail "$n shards have one's statistics"
+done
+expect_status 0 "$PTLC" check --plan "$work/normed.ptl"
+expect_text "$work/out" "is taken over the rows, in net.nc1.mu, net.nc2.mu"
