@@ -31,6 +31,8 @@ typedef struct orderer {
     int *left;              /* by node id: groups that have yet to read it */
     int64_t *bytes;         /* by node id; 0: it takes no room of its own */
     bool *stays;            /* by node id: to the end */
+    int64_t live;           /* bytes, now */
+    int64_t most;           /* bytes that were or will have to be there */
 } orderer;
 
 static void add_edge(orderer *o, int from, int to)
@@ -134,49 +136,100 @@ static void add_update_edges(orderer *o, const ir_output *update)
 
 /* ---------- which comes next ---------- */
 
+static int64_t made_by(const orderer *o, int index)
+{
+    const sched_group *group = o->scope->groups.data[index];
+    int64_t bytes = 0;
+    for (int i = 0; i < group->nodes.count; i++) {
+        const ir_node *n = group->nodes.data[i];
+        bytes += o->left[n->id] > 0 || o->stays[n->id] ? o->bytes[n->id] : 0;
+    }
+    return bytes;
+}
+
 /* Bytes that are free thanks to group `index` and were not before; those that
  * still wait for other readers, by its share. */
 static int64_t relief(const orderer *o, int index)
 {
-    const sched_group *group = o->scope->groups.data[index];
     int64_t bytes = 0;
     for (int i = 0; i < o->reads[index].count; i++) {
         const ir_node *n = o->reads[index].data[i];
         bytes += o->stays[n->id] ? 0 : o->bytes[n->id] / o->left[n->id];
     }
-    for (int i = 0; i < group->nodes.count; i++) {
-        const ir_node *n = group->nodes.data[i];
-        bytes -= o->left[n->id] > 0 || o->stays[n->id] ? o->bytes[n->id] : 0;
-    }
-    return bytes;
+    return bytes - made_by(o, index);
 }
 
+/* The group that alone waits for `index`, and for nothing else; -1: none. */
+static int follower(const orderer *o, int index)
+{
+    if (o->after[index].count != 1)
+        return -1;
+    int next = o->after[index].data[0];
+    return o->waiting[next] == 1 ? next : -1;
+}
+
+/* With its follower it frees memory, and takes no more meanwhile than there has
+ * to be. */
+static bool relieves_in_two(const orderer *o, int index)
+{
+    int next = follower(o, index);
+    int64_t taken = -relief(o, index);
+    return next >= 0 && o->live + taken <= o->most && relief(o, next) > taken;
+}
+
+/* The first that frees memory; else the one that does so in two and takes the
+ * least meanwhile; else the first. */
 static int next_group(const orderer *o, const bool *placed)
 {
-    int first = -1;
+    int first = -1, pair = -1;
     for (int i = 0; i < o->count; i++) {
         if (placed[i] || o->waiting[i])
             continue;
         if (relief(o, i) > 0)
             return i;
         first = first < 0 ? i : first;
+        if (relieves_in_two(o, i) &&
+            (pair < 0 || relief(o, i) > relief(o, pair)))
+            pair = i;
     }
     PTL_ASSERT(first >= 0);
-    return first;
+    return pair >= 0 ? pair : first;
+}
+
+static void note_placed(orderer *o, int index)
+{
+    o->live += made_by(o, index);
+    o->most = o->most < o->live ? o->live : o->most;
+    for (int i = 0; i < o->reads[index].count; i++) {
+        const ir_node *n = o->reads[index].data[i];
+        if (--o->left[n->id] == 0 && !o->stays[n->id])
+            o->live -= o->bytes[n->id];
+    }
+    for (int i = 0; i < o->after[index].count; i++)
+        o->waiting[o->after[index].data[i]]--;
+}
+
+/* No group can do with less than what it reads and makes. */
+static void find_least(orderer *o)
+{
+    for (int i = 0; i < o->count; i++) {
+        int64_t bytes = made_by(o, i);
+        for (int k = 0; k < o->reads[i].count; k++)
+            bytes += o->bytes[o->reads[i].data[k]->id];
+        o->most = o->most < bytes ? bytes : o->most;
+    }
 }
 
 static void sort(orderer *o)
 {
     sched_group **sorted = ARENA_ARRAY(o->s->arena, sched_group *, o->count);
     bool *placed = ARENA_ARRAY(o->scratch, bool, o->count);
+    find_least(o);
     for (int k = 0; k < o->count; k++) {
         int next = next_group(o, placed);
         placed[next] = true;
         sorted[k] = o->scope->groups.data[next];
-        for (int i = 0; i < o->after[next].count; i++)
-            o->waiting[o->after[next].data[i]]--;
-        for (int i = 0; i < o->reads[next].count; i++)
-            o->left[o->reads[next].data[i]->id]--;
+        note_placed(o, next);
     }
     if (o->count)
         memcpy(o->scope->groups.data, sorted,
