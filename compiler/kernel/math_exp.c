@@ -15,9 +15,9 @@ exp_parts split_exp(form *m, kern_value *x, kern_value *low)
 {
     exp_parts e;
     const double *ln2 = m->type == KERN_F32 ? ln2_f32 : ln2_f64;
-    kern_value *k = nearest(m, x, num(m, 0x1.71547652b82fep0), &e.n);
-    kern_value *r = fused(m, k, num(m, -ln2[0]), x);
-    r = fused(m, k, num(m, -ln2[1]), r);
+    e.k = nearest(m, x, num(m, 0x1.71547652b82fep0), &e.n);
+    kern_value *r = fused(m, e.k, num(m, -ln2[0]), x);
+    r = fused(m, e.k, num(m, -ln2[1]), r);
     if (low)
         r = add(m, r, low);
     e.r = r;
@@ -38,6 +38,14 @@ kern_value *exp_of(form *m, exp_parts e)
     kern_value *head = add(m, one, e.r);
     kern_value *lost = add(m, sub(m, one, head), e.r);
     return add(m, head, fused(m, e.square, e.q, lost));
+}
+
+/* Where the last step rounds and r is near ln(2)/2, the errors of r and of the
+ * inner sum are each a sixth of a place of the result. */
+kern_value *exp_shortly(form *m, exp_parts e)
+{
+    kern_value *one = num(m, 1);
+    return fused(m, e.r, fused(m, e.r, e.q, one), one);
 }
 
 /* In two steps, since 2^n itself may be no normal number where y 2^n is a
@@ -63,7 +71,7 @@ kern_value *kern_exp(kern_builder *b, kern_value *x)
     x = m.type == KERN_F32 ? clamped(&m, x, -104, 89)
                            : clamped(&m, x, -746, 710);
     exp_parts e = split_exp(&m, x, NULL);
-    return scaled(&m, exp_of(&m, e), e.n);
+    return scale(&m, exp_shortly(&m, e), e.k);
 }
 
 /*

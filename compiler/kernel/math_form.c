@@ -46,6 +46,11 @@ kern_value *quotient(form *m, kern_value *x, kern_value *y)
     return kern_op2(m->b, KERN_DIV, x, y);
 }
 
+kern_value *scale(form *m, kern_value *x, kern_value *n)
+{
+    return kern_op2(m->b, KERN_SCALE, x, n);
+}
+
 kern_value *fused(form *m, kern_value *x, kern_value *y, kern_value *z)
 {
     return kern_fma(m->b, x, y, z);

@@ -29,6 +29,8 @@ kern_value *add(form *m, kern_value *x, kern_value *y); /* real or integer */
 kern_value *sub(form *m, kern_value *x, kern_value *y);
 kern_value *mul(form *m, kern_value *x, kern_value *y);
 kern_value *quotient(form *m, kern_value *x, kern_value *y);
+/* x 2^n, rounded once: as KERN_SCALE. */
+kern_value *scale(form *m, kern_value *x, kern_value *n);
 kern_value *fused(form *m, kern_value *x, kern_value *y, kern_value *z);
 kern_value *negated(form *m, kern_value *x);
 kern_value *magnitude(form *m, kern_value *x);
@@ -64,12 +66,14 @@ kern_value *real_of_small(form *m, kern_value *n);
  * (f32) or +-2^12 (f64). `low` (may be NULL) is added to x.
  */
 typedef struct exp_parts {
-    kern_value *n;              /* integer */
+    kern_value *k, *n;          /* n as a real, and as an integer */
     kern_value *r, *square, *q; /* square: r^2 */
 } exp_parts;
 exp_parts split_exp(form *m, kern_value *x, kern_value *low);
-/* e^r, and e^r - 1 to a small relative error. */
+/* e^r, its error little above half a place; the same to 0.9 of a place in fewer
+ * steps; e^r - 1 to a small relative error. */
 kern_value *exp_of(form *m, exp_parts e);
+kern_value *exp_shortly(form *m, exp_parts e);
 kern_value *exp_minus_one(form *m, exp_parts e);
 /* y * 2^n, rounded once, for n down to twice the least exponent. */
 kern_value *scaled(form *m, kern_value *y, kern_value *n);

@@ -276,7 +276,7 @@ static const char *(*const rules[KERN_OP_COUNT])(const kern_value *) = {
     [KERN_GT] = compare_rule,      [KERN_GE] = compare_rule,
     [KERN_SELECT] = select_rule,   [KERN_CONVERT] = convert_rule,
     [KERN_BITCAST] = bitcast_rule, [KERN_HSUM] = hsum_rule,
-    [KERN_ANY] = any_rule,
+    [KERN_ANY] = any_rule,         [KERN_SCALE] = real_rule,
 };
 
 const char *kern_value_problem(const kern_kernel *k, const kern_value *v)

@@ -68,7 +68,7 @@ static kern_value *finish_split(reducer *r, int copies)
 {
     if (reduce_has_index(r))
         return finish_indexed(r, copies);
-    kern_value *x[JAM];
+    kern_value *x[WIDE_JAM];
     for (int c = 0; c < copies; c++)
         x[c] = kern_get(&r->k->b, r->acc[c].value);
     for (int half = copies / 2; half; half /= 2)
@@ -231,15 +231,24 @@ static void reduce_outputs(nest *outer, int copies, void *ctx)
     }
 }
 
-/* Short reductions need no more than one vector. */
-static int vectors_of(const reducer *r)
+static int64_t lane_extent(const reducer *r)
 {
     const sched_space *space = r->space;
     for (int i = space->out_count; i < space->count; i++)
-        if (space->loops[i].var == r->plan->lane_var &&
-            space->loops[i].extent >= (int64_t)r->k->lanes * JAM)
-            return JAM;
-    return 1;
+        if (space->loops[i].var == r->plan->lane_var)
+            return space->loops[i].extent;
+    return 0;
+}
+
+/* Short reductions need no more than one vector. */
+static int vectors_of(const reducer *r, const joint *j)
+{
+    ir_reduce op = r->n->comp.reduce;
+    int64_t vectors = lane_extent(r) / r->k->lanes;
+    bool wide = j->count == 1 && (op == IR_MAX || op == IR_MIN);
+    if (wide && vectors >= WIDE_JAM)
+        return WIDE_JAM;
+    return vectors >= JAM ? JAM : 1;
 }
 
 /* Windows of pooling: a box as small as this is written out. */
@@ -262,7 +271,7 @@ static void outer_nest(joint *j, nest *outer)
         reducer *r = &j->parts[i];
         r->type = reduce_type(r->k, r->n);
         r->lanes = r->plan->lane_var >= 0 ? r->k->lanes : 1;
-        r->vectors = vectors_of(r);
+        r->vectors = vectors_of(r, j);
         r->flat = is_flat(r);
     }
     nest_init(outer, first->e, first->space->loops, first->space->out_count,

@@ -6,7 +6,9 @@
 
 #include "loops/build.h"
 
-enum { JAM = 4 }; /* vectors side by side: hides the latency of an add */
+/* Vectors side by side: hides the latency of an add, and that of a maximum, a
+ * comparison and a choice. */
+enum { JAM = 4, WIDE_JAM = 8 };
 
 typedef struct accumulator {
     kern_local *value;
@@ -28,7 +30,7 @@ typedef struct reducer {
     bool flat;        /* the reduced box is so small that it is no loop */
     bool fresh;       /* nothing is in the accumulators yet */
     kern_value *part; /* which chunk, NULL: not cut */
-    accumulator acc[JAM];
+    accumulator acc[WIDE_JAM];
     int out; /* the kernel's buffer */
 } reducer;
 

@@ -23,9 +23,16 @@ typedef struct rows_ctx {
 /*
  * The passes over a row find it in the nearest cache, all but the first, which
  * waits for memory; meanwhile nothing is computed, and later nothing is
- * fetched. So the pass that computes most asks for the next row.
+ * fetched. So the pass that computes most asks for a row to come: one so far
+ * ahead that the other passes of the row at hand do not have to wait for it.
  */
-enum { LEAST_ROW_BYTES = 1024 };
+enum { LEAST_ROW_BYTES = 1024, AHEAD_BYTES = 8192 };
+
+static int64_t ahead_of(int64_t row_bytes)
+{
+    int64_t rows = (AHEAD_BYTES + row_bytes - 1) / row_bytes;
+    return rows * row_bytes;
+}
 
 typedef struct next_row {
     build *k;
@@ -47,7 +54,7 @@ static void note_row(ir_expr *read, void *ctx)
     int64_t size = sched_stride(&read->node->type, step->row_rank - 1);
     int64_t element = r->k->s->options.f64 ? 8 : 4;
     if (size * element >= LEAST_ROW_BYTES)
-        r->ahead[read->node->id] = size;
+        r->ahead[read->node->id] = ahead_of(size * element) / element;
 }
 
 /* Leaves every operand to the member that costs most of those that read it. */

@@ -74,7 +74,14 @@ kern_value *reduce_combined(reducer *r, kern_value *x, kern_value *y)
     }
     if (!kern_is_real(x->type) && x->type != KERN_BOOL)
         return kern_op2(b, r->op == IR_MAX ? KERN_MAX : KERN_MIN, x, y);
-    return kern_select(b, reduce_beats(r, y, x), y, x);
+    if (x->type == KERN_BOOL)
+        return kern_select(b, reduce_beats(r, y, x), y, x);
+    /* Two choices, so that the first is the machine's maximum; a NaN of y,
+     * which is known before x is, comes last. */
+    kern_op op = r->op == IR_MAX ? KERN_GT : KERN_LT;
+    kern_value *better = kern_select(b, kern_op2(b, op, y, x), y, x);
+    kern_value *nan = kern_real(b, y->type, y->lanes, NAN);
+    return kern_select(b, kern_op2(b, KERN_NE, y, y), nan, better);
 }
 
 bool reduce_has_index(const reducer *r)

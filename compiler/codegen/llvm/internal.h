@@ -97,6 +97,9 @@ LLVMValueRef llvm_constant(const llvm_emitter *e, const kern_value *v);
 /* Instructions for `v`; its operands were computed before. */
 LLVMValueRef llvm_emit_value(llvm_emitter *e, const kern_value *v);
 
+/* scale.c: x * 2^n. */
+LLVMValueRef llvm_emit_scale(llvm_emitter *e, const kern_value *v);
+
 /* An element as it lies in memory. */
 LLVMTypeRef llvm_element_type(const llvm_emitter *e, ptl_dtype dtype);
 LLVMValueRef llvm_emit_load(llvm_emitter *e, const kern_value *v);

@@ -323,6 +323,7 @@ LLVMValueRef llvm_emit_value(llvm_emitter *e, const kern_value *v)
     case KERN_LANE: return emit_lane(e, v);
     case KERN_SHUFFLE:
         return emit_shuffle(e, v);
+    case KERN_SCALE: return llvm_emit_scale(e, v);
     case KERN_NEG: return emit_neg(e, v);
     case KERN_ABS: return emit_integer_abs(e, v);
     case KERN_NOT:

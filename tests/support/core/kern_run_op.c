@@ -51,6 +51,8 @@ static const int64_t GARBAGE = INT64_C(0x5a5a5a5a5a5a5a5a);
             LOOP(T, T, a[i] / b[i]);                                           \
         case KERN_FMA:                                                         \
             LOOP(T, T, fma##s(a[i], b[i], c[i]));                              \
+        case KERN_SCALE:                                                       \
+            LOOP(T, T, b[i] == b[i] ? scalbn##s(a[i], (int)b[i]) : b[i]);      \
         case KERN_ABS:                                                         \
             LOOP(T, T, fabs##s(a[i]));                                         \
         case KERN_SQRT:                                                        \

@@ -124,6 +124,12 @@ static cell fused(kern_type t, cell x, cell y, cell z)
                          : (cell){.f64 = fma(x.f64, y.f64, z.f64)};
 }
 
+static cell scaled(kern_type t, cell x, cell n)
+{
+    return t == KERN_F32 ? (cell){.f32 = ldexpf(x.f32, (int)n.f32)}
+                         : (cell){.f64 = ldexp(x.f64, (int)n.f64)};
+}
+
 static cell integer_op(kern_op op, kern_type t, cell a, cell b)
 {
     int64_t x = int_of(t, a), y = int_of(t, b);
@@ -212,9 +218,20 @@ static cell expected(const op_case *c, cell x, cell y, cell z)
         return integer_op(c->op, c->type, x, y);
     if (c->op == KERN_FMA)
         return fused(c->type, x, y, z);
+    if (c->op == KERN_SCALE)
+        return scaled(c->type, x, y);
     if (c->op >= KERN_ADD && c->op <= KERN_DIV)
         return binary_real(c->op, c->type, x, y);
     return unary_real(c->op, c->type, x);
+}
+
+/* Significands of all kinds; every exponent a result can have, and some more. */
+static cell scale_operand(kern_type t, int which, int i)
+{
+    int least = t == KERN_F32 ? -250 : -2040;
+    double x = which == 0 ? 0.5 + 1.5 * (double)(i * 37 % 1000) / 1000 + 1e-7
+                          : least + i * 53 % (-2 * least + 1);
+    return real_cell(t, x);
 }
 
 /* The i-th operand of a kind: x, y and z run through the values at different
@@ -224,6 +241,8 @@ static cell operand(const op_case *c, int which, int i)
     int real_count = (int)(sizeof reals / sizeof *reals);
     int int_count = (int)(sizeof integers / sizeof *integers);
     int at = which == 0 ? i : which == 1 ? i / 3 + 5 * i : i / 2 + 7 * i;
+    if (c->op == KERN_SCALE)
+        return scale_operand(c->type, which, i);
     if (is_real(c->type)) {
         double x = reals[at % real_count];
         if (c->op == KERN_CONVERT && !is_real(c->result) &&
@@ -330,15 +349,15 @@ static case_list *all_cases(void)
                                       KERN_NEG, KERN_ABS, KERN_EQ,  KERN_NE,
                                       KERN_LT,  KERN_LE,  KERN_GT,  KERN_GE,
                                       KERN_SELECT};
-    static const kern_op real[] = {KERN_FMA, KERN_SQRT, KERN_FLOOR, KERN_CEIL,
-                                   KERN_ROUND};
+    static const kern_op real[] = {KERN_FMA,  KERN_SQRT,  KERN_FLOOR,
+                                   KERN_CEIL, KERN_ROUND, KERN_SCALE};
     static const kern_op integer[] = {KERN_REM, KERN_MIN, KERN_MAX, KERN_AND,
                                       KERN_OR,  KERN_XOR, KERN_NOT, KERN_SHL,
                                       KERN_SHR, KERN_SAR};
     l.count = 0;
     for (int i = 0; i < 13; i++)
         add_for(&l, numbers[i], true, true);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         add_for(&l, real[i], true, false);
     for (int i = 0; i < 10; i++)
         add_for(&l, integer[i], false, true);
