@@ -11,10 +11,12 @@ for module in $modules; do
   expect_status 0 "$PTLC" doc "$module"
   ! grep -F '(no comment)' "$work/out" || fail "no comment in $module"
   sed -n 's/^  \([a-z][a-z0-9_]*\)  *.*/\1/p' "$work/out" >"$work/names"
-  while read -r name; do
-    expect_status 0 "$PTLC" doc "$module.$name"
+  mapfile -t names <"$work/names"
+  [ "${#names[@]}" -gt 0 ] || [ "$module" = std.data ] || fail "$module is empty"
+  expect_status 0 "$PTLC" doc "$module" "${names[@]/#/$module.}"
+  for name in "${names[@]}"; do
     expect_text "$work/out" "${module#std.}.$name  (std/"
-  done <"$work/names"
+  done
 done
 
 # A page has the signature, what the layer holds, the comment and the tests.
