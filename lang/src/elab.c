@@ -149,7 +149,7 @@ static void run_test(elab *e, const lang_module *m, const ast_decl *test)
     if (!f)
         return;
     f->site = "test";
-    e->lost = test->wrong;
+    e->lost = test->lost;
     e->errors += test->wrong;
     s = scope_new(e, module_scope(e, m), f);
     for (int i = 0; i < test->body.count; i++) {

@@ -627,10 +627,11 @@ static const ast_decl *find_data(elab *e, const char *name, src_range at)
 void exec_data(elab *e, scope *train, const ast_stmt *st)
 {
     const ast_decl *d = find_data(e, st->name, st->name_at);
+    const ptl_map *lost;
     frame *f;
     scope *s;
     value *raw;
-    e->open |= !d;
+    e->open |= !d || d->lost;
     if (!d)
         return;
     f = frame_push(e, FRAME_DATA, e->frame->module,
@@ -643,7 +644,10 @@ void exec_data(elab *e, scope *train, const ast_stmt *st)
     s = scope_new(e, module_scope(e, f->module), f);
     raw = value_new(e, V_RAW, d->at);
     scope_bind(e, s, "raw", raw, d->at);
+    lost = e->lost;
+    e->lost = d->lost;
     run_data(e, s, d);
+    e->lost = lost;
     frame_pop(e);
     give_fields(e, train, s, d, st->at);
 }

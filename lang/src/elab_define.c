@@ -406,7 +406,7 @@ bool exec_define(elab *e, scope *s, const ast_stmt *st)
     value *v;
     if (define_given(e, s, st))
         return true;
-    if (e->lost && lang_is_lost(e->frame->module, st->name)) {
+    if (in_lost(e, st->name)) {
         scope_bind(e, s, st->name, elab_reported(e), st->name_at);
         return false;
     }

@@ -67,6 +67,14 @@ value *elab_reported(elab *e)
     return value_error(e);
 }
 
+bool in_lost(const elab *e, const char *name)
+{
+    frame_kind kind = e->frame->kind;
+    return e->lost &&
+           (kind == FRAME_TRAIN || kind == FRAME_TEST || kind == FRAME_DATA) &&
+           map_get(e->lost, name);
+}
+
 bool mistakes_have(const mistake_list *l, diag_code code, src_range at)
 {
     for (int i = 0; i < l->list.count; i++) {

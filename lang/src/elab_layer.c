@@ -363,6 +363,8 @@ value *instance_member(elab *e, instance *inst, const char *name, src_range at)
         return b->value;
     for (int i = 0; i < inst->decl->member_count; i++) {
         const char *member = inst->decl->members[i]->name;
+        if (member && !strcmp(member, name) && e->errors)
+            return elab_reported(e); /* its application may be what failed */
         if (member && !strcmp(member, name))
             return elab_error(e, DIAG_SIZE_UNBOUND, at,
                               "`%s` gets its parameters where it is first "

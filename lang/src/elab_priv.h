@@ -182,7 +182,7 @@ typedef struct elab {
     bool quiet; /* sizes were drawn: an error only says they do not fit */
     VEC(mistake) mistakes;    /* every error, said or not, that has a place */
     const mistake_list *only; /* say these and no others; NULL: all */
-    bool lost;                /* statements of the block could not be read */
+    const ptl_map *lost;      /* words of what the block lacks, or NULL */
     bool open;  /* a data block is missing: any name may be a field */
     bool muted; /* the last error was not said, so its notes are not */
     ptl_str config;
@@ -208,6 +208,8 @@ value *elab_error(elab *e, diag_code code, src_range at, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
 /* The same for what was said before elaboration: without a message. */
 value *elab_reported(elab *e);
+/* Whether `name` stands in what the block of train or a test lacks. */
+bool in_lost(const elab *e, const char *name);
 bool mistakes_have(const mistake_list *l, diag_code code, src_range at);
 /* What is wrong whatever the sizes are, and what is about sizes. */
 bool is_certain(diag_code code);

@@ -138,7 +138,7 @@ static value *unknown_name(elab *e, scope *s, const ast_expr *x)
     nearest n = {.wanted = x->name};
     const lang_module *m = e->frame->module;
     const char *hint;
-    if (e->open || lang_is_lost(m, x->name))
+    if (e->open || in_lost(e, x->name) || lang_is_lost(m, x->name))
         return elab_reported(e);
     if (e->subscript_depth > 0 && strlen(x->name) <= 2)
         return elab_error(e, DIAG_UNBOUND_INDEX, x->at,
@@ -167,6 +167,8 @@ value *lookup_name(elab *e, scope *s, const ast_expr *x)
     const lang_import *import;
     value *v;
     if (b) {
+        if (b->declared && in_lost(e, x->name))
+            return elab_reported(e);
         if (b->declared)
             return elab_error(e, DIAG_UNKNOWN_NAME, x->at,
                               "%s is declared but has no value yet", x->name);
@@ -231,7 +233,8 @@ value *eval_member(elab *e, scope *s, const ast_expr *x)
     if (x->a->kind == EXPR_NAME && !scope_find(s, x->a->name) &&
         !module_decl(e->frame->module, x->a->name)) {
         const lang_module *lib = lang_library(e->program, x->a->name);
-        if (lib && !lang_is_lost(e->frame->module, x->a->name))
+        if (lib && !in_lost(e, x->a->name) &&
+            !lang_is_lost(e->frame->module, x->a->name))
             return elab_error(e, DIAG_UNKNOWN_NAME, x->a->at,
                               "`%s` is not imported here; write `import "
                               "std.%s;` at the top",

@@ -401,7 +401,8 @@ static void run_train(elab *e, const ast_decl *d)
     if (!f)
         return;
     f->key = "train";
-    e->lost = d->wrong;
+    e->lost = d->lost;
+    e->open = d->lost && map_get(d->lost, "data");
     e->errors += d->wrong;
     t.scope = scope_new(e, module_scope(e, f->module), f);
     defaults(&e->out->settings);

@@ -402,7 +402,10 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
             return false;
         }
         if (!dim_is_known(s, dims[i].expr)) {
-            if (!may_open)
+            if (!may_open && dims[i].expr->kind == EXPR_NAME &&
+                in_lost(e, dims[i].expr->name))
+                elab_reported(e);
+            else if (!may_open)
                 elab_error(e, DIAG_SIZE_UNBOUND, dims[i].at,
                            "nothing binds the size %s; it must occur in the "
                            "type of an input",

@@ -45,7 +45,8 @@ static void implicit_sub(elab *e, scope *in, const ast_sub *sub, ty_var **vars,
 
 static bool nothing_declares(elab *e, scope *in, const char *name)
 {
-    return !scope_find(in, name) && !module_decl(e->frame->module, name) &&
+    return !scope_find(in, name) && !in_lost(e, name) &&
+           !module_decl(e->frame->module, name) &&
            !lang_find_import(e->frame->module, name) && !is_builtin(name) &&
            strcmp(name, "flat") && strcmp(name, "step") &&
            strcmp(name, "training");
@@ -105,7 +106,7 @@ static ty_tensor *accumulated(elab *e, scope *s, const ast_stmt *st)
     }
     if (b && b->value && b->value->kind == V_ERROR)
         return NULL;
-    if (lang_is_lost(e->frame->module, st->name))
+    if (in_lost(e, st->name))
         elab_reported(e);
     else
         elab_error(e, DIAG_MISSING, st->name_at,

@@ -32,6 +32,7 @@
 #define YYMAXDEPTH 10000
 
 static void yyerror(span *at, parse_state *s, const char *message);
+static void needless_semicolon(parse_state *s, span at);
 
 /* Starts, or goes on with, a list in the arena. */
 #define LIST_NEW(list, type, item)                                            \
@@ -137,6 +138,7 @@ items
 item
     : "ptl" "integer" ';'   { build_version(s, $2, @2); $$ = NULL; }
     | error ';'             { yyerrok; $$ = NULL; }
+    | ';'                   { needless_semicolon(s, @1); $$ = NULL; }
     | import | fn | layer | model | data | train | cluster | optimizer
     | schedule | test | hyper | assert
     ;
@@ -368,6 +370,7 @@ mod
         $$->body = $3;
     }
     | error ';' { yyerrok; $$ = NULL; }
+    | ';'       { needless_semicolon(s, @1); $$ = NULL; }
     ;
 
 sync_opt
@@ -571,6 +574,7 @@ stmt
         $$->name_count = $2->count;
     }
     | error ';' { yyerrok; $$ = NULL; }
+    | ';'       { needless_semicolon(s, @1); $$ = NULL; }
     ;
 
 /* Flat and left-recursive: a long chain takes no parser stack. */
@@ -866,6 +870,23 @@ static void yyerror(span *at, parse_state *s, const char *message)
     (void)message;
     parse_error(s, DIAG_NESTING, *at, "this is nested too deeply");
     s->fatal = true;
+}
+
+static void needless_semicolon(parse_state *s, span at)
+{
+    parse_error(s, DIAG_SYNTAX, at, "this `;` ends nothing");
+}
+
+bool parser_accepts(const ptl_yypstate *parser, int token)
+{
+    yysymbol_kind_t kinds[YYNTOKENS];
+    yysymbol_kind_t wanted = YYTRANSLATE(token);
+    int count = yypstate_expected_tokens((ptl_yypstate *)(uintptr_t)parser,
+                                         kinds, YYNTOKENS);
+    for (int i = 0; i < count; i++)
+        if (kinds[i] == wanted)
+            return true;
+    return false;
 }
 
 static int yyreport_syntax_error(const yypcontext_t *context, parse_state *s)

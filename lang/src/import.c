@@ -219,10 +219,13 @@ static void import_library(loader *l, import_list *list, const ast_decl *d)
         diag_error(l->diags, DIAG_IMPORT, at,
                    "the library is imported by `import std.NAME;`, a file by "
                    "`import \"file.ptl\" as name;`");
-        return;
+        if (d->path_count != 2)
+            return;
     }
     const lang_module *m =
         library_module(l, folder->text, strlen(folder->text));
+    if (!m && strcmp(d->path[0].text, "std") != 0)
+        return;
     if (!m) {
         ptl_str names = {0};
         for (int i = 0; i < l->library.count; i++)

@@ -158,11 +158,17 @@ static void unknown(name_walk *w, const names *s, const ast_expr *x)
                          hint));
 }
 
+static bool is_lost(const name_walk *w, const char *name)
+{
+    return lang_is_lost(w->module, name) ||
+           (w->decl->lost && map_get(w->decl->lost, name));
+}
+
 static bool is_known(const name_walk *w, const names *s, const char *name)
 {
     return knows(s, name) || is_given(name) || module_decl(w->module, name) ||
            module_has(w->module, name, DECL_HYPER) ||
-           lang_find_import(w->module, name) || lang_is_lost(w->module, name);
+           lang_find_import(w->module, name) || is_lost(w, name);
 }
 
 /* ---------- expressions ---------- */
@@ -172,7 +178,7 @@ static void walk(name_walk *w, names *s, const ast_expr *x);
 static void walk_pack(name_walk *w, const names *s, const ast_sub *sub)
 {
     char *key = arena_printf(w->arena, "..%s", sub->name);
-    if (!knows(s, key) && !lang_is_lost(w->module, sub->name))
+    if (!knows(s, key) && !is_lost(w, sub->name))
         say(w, DIAG_UNKNOWN_NAME, sub->at,
             arena_printf(w->arena, "no pack is called `..%s` here", sub->name));
 }
@@ -300,7 +306,7 @@ static void walk_raw(name_walk *w, const ast_expr *x)
         return;
     for (int i = 0; i < source->count; i++) {
         const char *field = source->args[i].name;
-        if (field && !strcmp(field, x->name))
+        if (!field || !strcmp(field, x->name))
             return;
         if (field && !is_reader_option(field))
             nearest_add(&n, field);
@@ -412,7 +418,7 @@ static void walk_type_name(name_walk *w, const ast_type *t)
         {"string", "text"}, {"str", "text"},    {"index", "idx(N)"},
     };
     const char *hint = "";
-    if (is_type_name(t->name) || lang_is_lost(w->module, t->name))
+    if (is_type_name(t->name))
         return;
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (!strcmp(foreign[i].foreign, t->name))
@@ -519,6 +525,8 @@ static void walk_data(name_walk *w, names *s, const ast_stmt *st)
     const ast_decl *d = data_block(w->module, st->name);
     nearest n = {.wanted = st->name};
     add_fields(s, d);
+    w->open |= d && d->lost;
+    w->open |= !d;
     if (d || lang_is_lost(w->module, st->name))
         return;
     for (int i = 0; i < w->module->file_count; i++)
@@ -528,7 +536,6 @@ static void walk_data(name_walk *w, names *s, const ast_stmt *st)
     say(w, DIAG_UNKNOWN_NAME, st->name_at,
         arena_printf(w->arena, "no data block is called `%s`%s", st->name,
                      nearest_hint(w->arena, &n)));
-    w->open = true;
 }
 
 static bool is_word_setting(const name_walk *w, const ast_stmt *st)
@@ -800,7 +807,7 @@ static void walk_body(name_walk *w, const ast_decl *d)
 static void walk_decl(name_walk *w, const ast_decl *d)
 {
     w->decl = d;
-    w->open = false;
+    w->open = d->lost && map_get(d->lost, "data");
     switch (d->kind) {
     case DECL_FN:
         walk_fn(w, NULL, d);

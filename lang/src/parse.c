@@ -1,11 +1,11 @@
 /*
  * parse.c - pushes tokens into the parser, and recovers after an error.
  *
- * Recovery: where a `;` is missing it is put in and parsing goes on with the
- * same token. After any other error, tokens are skipped to the end of the
- * statement or declaration: its `;`, its closed `{ ... }`, or the `}` of the
- * block around it. Either way the parser gets the `;` its `error ';'` rule
- * waits for, in the innermost list that is open.
+ * Where a `)`, `]` or `;` is missing at the end of a line or statement, the
+ * parser gets it and nothing is lost. After any other error, tokens are skipped
+ * to the end of the statement or declaration: its `;`, its closed `{ ... }`, or
+ * the `}` of the block around it. The parser then gets the `;` its `error ';'`
+ * rule waits for, in the innermost list that is open.
  *
  * Needs:    any bytes.
  * Provides: a tree as ast.h promises; a diagnostic for all that is wrong.
@@ -149,14 +149,20 @@ static void track_brackets(parse_state *s, const token *t)
     }
 }
 
-/* Where the statement and the declaration begin that come next. */
+/* Where the statement and the declaration begin that are being read. */
 static void track_begin(parse_state *s, const token *t)
 {
-    if (t->code != ';' && t->code != '{' && t->code != '}')
+    if (!s->ended)
         return;
-    s->statement = t->at.end;
+    s->ended = false;
+    s->statement = t->at.begin;
     if (s->open.count == 0)
-        s->decl = t->at.end;
+        s->decl = t->at.begin;
+}
+
+static void track_end(parse_state *s, const token *t)
+{
+    s->ended |= t->code == ';' || t->code == '{' || t->code == '}';
 }
 
 static void push(feed *f, const token *t)
@@ -171,7 +177,7 @@ static void push(feed *f, const token *t)
     if (f->s->cure != CURE_NOTHING)
         return;
     track_brackets(f->s, t);
-    track_begin(f->s, t);
+    track_end(f->s, t);
 }
 
 /* A token that is not in the text. */
@@ -186,9 +192,8 @@ static void push_invented(feed *f, int code, uint32_t at)
  * Skips from `t`, the token that did not fit, to the end of its statement, and
  * returns the first one after it. Outside all blocks a `}` ends one too.
  */
-static token skip_statement(feed *f, token t, bool inside)
+static token skip_statement(feed *f, token t, bool inside, int depth)
 {
-    int depth = 0;
     for (;; t = next_token(f)) {
         if (t.code == 0)
             return t;
@@ -238,56 +243,135 @@ static token recover(feed *f, token t)
     s->cure = CURE_NOTHING;
     if (todo == CURE_BRACE)
         return close_blocks(f, t);
-    if (t.code == ';') { /* the parser took it for its `error ';'` */
+    if (t.code == ';' &&
+        todo == CURE_SKIP) { /* the parser took it for its `error ';'` */
         lose(s, t.at.end);
-        track_begin(s, &t);
+        track_end(s, &t);
         return next_token(f);
     }
     s->quiet = true;
-    if (todo == CURE_SKIP)
-        t = skip_statement(f, t, inside);
+    t = skip_statement(f, t, inside, todo == CURE_BODY);
     s->quiet = false;
     lose(s, t.at.begin);
     push_invented(f, ';', t.at.begin);
     return t;
 }
 
+/* What no statement ends with needs no look for its `;`. */
+static bool ends_expression(int code)
+{
+    return code != ';' && code != '{' && code != '}' && code != ',' &&
+           code != 0;
+}
+
+static bool begins_or_ends(int code)
+{
+    static const int words[] = {
+        '}',    T_RETURN, T_EXPECT, T_ASSERT, T_HYPER, T_FOR,    T_SCAN,
+        T_SLOT, T_USE,    T_PARAM,  T_FN,     T_LAYER, T_IMPORT,
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i] == code)
+            return true;
+    return false;
+}
+
+static void put_in(feed *f, char missing, const open_bracket *open)
+{
+    parse_state *s = f->s;
+    span at = {s->previous.end, s->previous.end};
+    bool said = s->unclosed && s->previous_token == T_STRING;
+    if (!said)
+        parse_error(s, DIAG_SYNTAX, at, "missing `%c`", missing);
+    if (!said && open)
+        diag_note(s->diags, parse_range(s, open->at), "this `%c` is still open",
+                  open->kind);
+    push_invented(f, missing, at.begin);
+}
+
+/* Puts in what is missing between the last token and `t`. */
+static void repair(feed *f, const token *t)
+{
+    parse_state *s = f->s;
+    bool line = on_new_line(s, t->at), ends = line || begins_or_ends(t->code);
+    if (t->code == 0 ||
+        !(ends || t->code == ';' || t->code == '{' || s->previous_token == '}'))
+        return;
+    bool closes = line || t->code == ';' || t->code == '{' || t->code == '}';
+    while (closes && s->open.count > 0 && !f->done) {
+        open_bracket open = s->open.data[s->open.count - 1];
+        char closer = open.kind == '(' ? ')' : ']';
+        if (open.kind == '{' || parser_accepts(f->parser, t->code) ||
+            !parser_accepts(f->parser, closer))
+            break;
+        put_in(f, closer, &open);
+    }
+    /* Ends what `else` or `grad` could have continued: the error at `t` would
+     * take it along. */
+    if (s->previous_token == '}' && !f->done &&
+        !parser_accepts(f->parser, t->code) && parser_accepts(f->parser, ';')) {
+        s->quiet = true;
+        push_invented(f, ';', s->previous.end);
+        s->quiet = false;
+    }
+    if (ends && t->code != ';' && t->code != '{' && !f->done &&
+        ends_expression(s->previous_token) &&
+        !parser_accepts(f->parser, t->code) && parser_accepts(f->parser, ';'))
+        put_in(f, ';', NULL);
+    s->unclosed &= !line;
+}
+
 static void push_all(feed *f)
 {
+    parse_state *s = f->s;
     token t = next_token(f);
-    while (!f->done && !f->s->fatal) {
+    s->ended = true;
+    while (!f->done && !s->fatal) {
+        repair(f, &t);
+        track_begin(s, &t);
         push(f, &t);
-        t = f->s->cure == CURE_NOTHING ? next_token(f) : recover(f, t);
+        t = s->cure == CURE_NOTHING ? next_token(f) : recover(f, t);
     }
 }
 
 /* ---------- what was left out ---------- */
 
-static void keep_words(parse_state *s, ast_file *file, span at)
+/* Words up to one of `end`. */
+static void keep_words(parse_state *s, ptl_map *words, span at, const char *end)
 {
     const char *text = s->source->text;
-    for (uint32_t i = at.begin; i < at.end; i++) {
-        uint32_t end = i;
-        while (end < at.end && scan_is_word(text[end]))
-            end++;
-        if (end > i)
-            map_put(file->lost, parse_word(s, text + i, end - i), file);
-        i = end;
+    for (uint32_t i = at.begin; i < at.end && !strchr(end, text[i]); i++) {
+        uint32_t stop = i;
+        while (stop < at.end && scan_is_word(text[stop]))
+            stop++;
+        if (stop > i)
+            map_put(words, parse_word(s, text + i, stop - i), words);
+        i = stop > i ? stop - 1 : i;
     }
 }
 
 /* What a declaration lacks, those who use it would miss. */
+static bool keep_inside(parse_state *s, const ast_file *file, span lost)
+{
+    bool inside = false;
+    for (int j = 0; j < file->decl_count; j++) {
+        ast_decl *d = file->decls[j];
+        if (lost.begin >= d->at.end || lost.end <= d->at.begin)
+            continue;
+        d->wrong = inside = true;
+        if (!d->lost)
+            d->lost = map_new(s->arena);
+        keep_words(s, d->lost, lost, "");
+    }
+    return inside;
+}
+
 static void mark_lost(parse_state *s, ast_file *file)
 {
     file->lost = map_new(s->arena);
-    for (int i = 0; i < s->lost.count; i++) {
-        span lost = s->lost.data[i];
-        keep_words(s, file, lost);
-        for (int j = 0; j < file->decl_count; j++) {
-            ast_decl *d = file->decls[j];
-            d->wrong |= lost.begin < d->at.end && lost.end > d->at.begin;
-        }
-    }
+    for (int i = 0; i < s->lost.count; i++)
+        if (!keep_inside(s, file, s->lost.data[i]))
+            keep_words(s, file->lost, s->lost.data[i], "({;");
 }
 
 ast_file *ptl_parse(ptl_arena *arena, const src_file *source, ptl_diags *diags)

@@ -50,10 +50,10 @@ typedef struct open_bracket {
 
 /* What gets the parser going after an unexpected token. */
 typedef enum cure {
-    CURE_NOTHING,   /* there was no error */
-    CURE_SEMICOLON, /* a `;` before the token */
-    CURE_BRACE,     /* the `}` of every open block before `restart` */
-    CURE_SKIP,      /* leaving the rest of the statement out */
+    CURE_NOTHING, /* there was no error */
+    CURE_BRACE,   /* the `}` of every open block before `restart` */
+    CURE_SKIP,    /* leaving the rest of the statement out */
+    CURE_BODY,    /* leaving all out up to the `}` of a `{` that is missing */
 } cure;
 
 typedef struct parse_state {
@@ -71,6 +71,7 @@ typedef struct parse_state {
     VEC(span) lost;     /* text that was left out */
     uint32_t statement; /* where the statement begins that is being read */
     uint32_t decl;      /* the same of the declaration */
+    bool ended;         /* the next token begins a statement */
     span previous;      /* the last token the parser took */
     int previous_token; /* its code, 0 at the beginning */
     cure cure;          /* after an error; set by report_unexpected() */
@@ -117,6 +118,12 @@ typedef struct unexpected {
     int count;
 } unexpected;
 void report_unexpected(parse_state *s, const unexpected *u);
+/* Whether a line ends between the last token and this one. */
+bool on_new_line(const parse_state *s, span at);
+
+/* grammar.y: could this token come next? */
+typedef struct ptl_yypstate ptl_yypstate;
+bool parser_accepts(const ptl_yypstate *parser, int token);
 
 /* build.c: nodes. `at` is all of the node, `mark` its operator. */
 ast_expr *build_leaf(parse_state *s, ast_expr_kind kind, span at);

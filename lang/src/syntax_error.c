@@ -43,7 +43,7 @@ static const char *text_of(const parse_state *s, span at)
                          at.end - at.begin);
 }
 
-static bool on_new_line(const parse_state *s, span at)
+bool on_new_line(const parse_state *s, span at)
 {
     const char *from = s->source->text + s->previous.end;
     return at.begin > s->previous.end &&
@@ -138,42 +138,40 @@ static bool missing_brace(parse_state *s, const unexpected *u)
     return true;
 }
 
-/* `y = a` and then a new line, a `}` or a word that begins a statement. */
-static bool missing_semicolon(parse_state *s, const unexpected *u)
-{
-    static const char *const starts[] = {
-        "'}'",   "end of file", "return", "expect", "assert",
-        "hyper", "for",         "scan",   "slot",   "use",
-        "param", "fn",          "layer",  "import", NULL};
-    if (!expects(u, "';'") || !(on_new_line(s, u->at) || is_one_of(u, starts)))
-        return false;
-    if (!s->unclosed || s->previous_token != T_STRING)
-        parse_error(s, DIAG_SYNTAX, (span){s->previous.end, s->previous.end},
-                    "missing `;`");
-    s->unclosed = false;
-    s->cure = CURE_SEMICOLON;
-    return true;
-}
-
 static bool has_closer(const unexpected *u, char open)
 {
     return expects(u, open == '(' ? "')'" : "']'");
 }
 
-/* A `(` or `[` whose statement ends before it is closed. */
-static bool unclosed_bracket(parse_state *s, const unexpected *u)
+/* The last byte before `at` that is no blank, where `at` begins a line; else
+ * `at` itself. */
+static uint32_t line_before(const parse_state *s, uint32_t at)
 {
-    static const char *const ends[] = {"';'", "'{'", "'}'", "end of file",
-                                       NULL};
-    const open_bracket *open =
-        s->open.count > 0 ? &s->open.data[s->open.count - 1] : NULL;
-    if (!open || open->kind == '{' || !has_closer(u, open->kind) ||
-        !is_one_of(u, ends))
+    const char *text = s->source->text;
+    uint32_t i = at;
+    while (i > 0 && strchr(" \t\r", text[i - 1]))
+        i--;
+    if (i == 0 || text[i - 1] != '\n')
+        return at;
+    while (i > 0 && strchr(" \t\r\n", text[i - 1]))
+        i--;
+    return i;
+}
+
+/* `test "t"` and a new line: what follows is its body. The line's first word
+ * may have been read as a name: `train` may have one. */
+static bool missing_open_brace(parse_state *s, const unexpected *u)
+{
+    uint32_t at = s->previous.end;
+    if (!expects(u, "'{'"))
         return false;
-    parse_error(s, DIAG_SYNTAX, (span){s->previous.end, s->previous.end},
-                "missing `%c`", open->kind == '(' ? ')' : ']');
-    diag_note(s->diags, parse_range(s, open->at), "this `%c` is still open",
-              open->kind);
+    if (!on_new_line(s, u->at))
+        at = line_before(s, s->previous.begin);
+    if (!on_new_line(s, u->at) &&
+        (at == s->previous.begin || u->count > 1 || at == 0))
+        return false;
+    parse_error(s, DIAG_SYNTAX, (span){at, at}, "missing `{`");
+    s->cure = CURE_BODY;
     return true;
 }
 
@@ -504,6 +502,11 @@ static bool anything_else(parse_state *s, const unexpected *u)
                    innermost(s, "{") ? "statement" : "declaration");
     }
     parse_error(s, DIAG_SYNTAX, place(s, u), "%s", str_text(&text));
+    if (is(u, "end of file") && s->open.count > 0) {
+        const open_bracket *open = &s->open.data[s->open.count - 1];
+        diag_note(s->diags, parse_range(s, open->at), "this `%c` is still open",
+                  open->kind);
+    }
     str_fini(&text);
     return true;
 }
@@ -514,8 +517,7 @@ void report_unexpected(parse_state *s, const unexpected *u)
         /* clang-format off */
         already_reported,
         missing_brace,
-        unclosed_bracket,
-        missing_semicolon,
+        missing_open_brace,
         foreign_word,
         foreign_form,
         wrong_closer,

@@ -193,6 +193,7 @@ struct ast_stmt {
 struct ast_decl {
     ast_decl_kind kind;
     bool wrong; /* what is wrong in it was said: uses of it say no more */
+    ptl_map *lost; /* words of what could not be read in it, or NULL */
     src_range at;
     const char *name;
     src_range name_at;
@@ -230,7 +231,7 @@ struct ast_decl {
 
 typedef struct ast_file {
     const src_file *source;
-    ptl_map *lost; /* words of text that could not be read: may be names */
+    ptl_map *lost; /* what declarations that could not be read may declare */
     ast_decl **decls;
     int decl_count;
 } ast_file;

@@ -61,7 +61,8 @@ lang_modules *lang_load_source(ptl_arena *arena, const src_file *main,
 /* The import of `module` that is called `name`, or NULL. */
 const lang_import *lang_find_import(const lang_module *module,
                                     const char *name);
-/* Whether `name` stands in text of the module that could not be read. */
+/* Whether a declaration of the module that could not be read may have been
+ * called `name`. */
 bool lang_is_lost(const lang_module *module, const char *name);
 /* `std.` + folder, or NULL. */
 const lang_module *lang_library(const lang_modules *modules,
