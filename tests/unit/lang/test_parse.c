@@ -156,7 +156,7 @@ static void every_statement_after_an_error_is_still_read(void **state)
         fail_msg("not five messages:\n%s", messages(f));
     assert_string_equal(file->decls[file->decl_count - 1]->name, "g");
     ast_block body = file->decls[0]->body;
-    assert_int_equal(body.count, 3); /* b, if, y */
+    assert_int_equal(body.count, 4); /* b, if, g, y */
     assert_int_equal(body.stmts[1]->body.count, 1);
     assert_int_equal(body.stmts[1]->else_body.count, 1);
 }
