@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -133,6 +134,34 @@ static void wrong_text_is_refused(void **state)
         refused(wrong[i]);
 }
 
+/* The indented lines below a heading of `ptlc explain ir-syntax`. */
+static void page_example(const char *heading, char *out, size_t room)
+{
+    FILE *page = fopen(PTL_SOURCE_DIR "/lang/explain/ir-syntax.md", "r");
+    char line[256];
+    bool on = false;
+    size_t length = 0;
+    assert_non_null(page);
+    while (fgets(line, sizeof line, page)) {
+        on = line[0] == ' ' || line[0] == '\n' ? on : !strcmp(line, heading);
+        if (on && line[0] == ' ' && length + strlen(line) < room)
+            length += (size_t)snprintf(out + length, room - length, "%s",
+                                       line + 4);
+    }
+    fclose(page);
+    assert_true(length > 0);
+}
+
+static void the_page_shows_what_is_read_and_what_is_not(void **state)
+{
+    char text[1024];
+    (void)state;
+    page_example("Wrong:\n", text, sizeof text);
+    refused(text);
+    page_example("Right:\n", text, sizeof text);
+    ir_graph_free(ir_from_text(text));
+}
+
 static void wrong_text_has_its_slug(void **state)
 {
     (void)state;
@@ -223,6 +252,7 @@ int main(void)
         cmocka_unit_test(bare_and_blank_forms_are_read),
         cmocka_unit_test(equal_variable_names_are_told_apart),
         cmocka_unit_test(wrong_text_is_refused),
+        cmocka_unit_test(the_page_shows_what_is_read_and_what_is_not),
         cmocka_unit_test(wrong_text_has_its_slug),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(endless_sums_are_refused),
