@@ -227,6 +227,11 @@ bool eval_interval(elab *e, scope *s, const ast_interval *in, value *v,
         (lo && !value_want_real(e, lo, "an interval's end", &low)) ||
         (hi && !value_want_real(e, hi, "an interval's end", &high)))
         return false;
+    if (lo && hi && (in->lo_open || in->hi_open ? low >= high : low > high)) {
+        elab_error(e, DIAG_OUTSIDE_INTERVAL, in->at,
+                   "there is no number in this interval");
+        return false;
+    }
     if ((!lo || (in->lo_open ? x > low : x >= low)) &&
         (!hi || (in->hi_open ? x < high : x <= high)))
         return true;

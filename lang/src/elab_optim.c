@@ -389,6 +389,10 @@ static void override(elab *e, scope *train, scope *s, const ast_decl *d,
     v = value_settle(e, eval(e, in, st->value));
     if (p->type)
         v = type_bind(e, s, p->type, v, st->name, st->value->at);
+    v->at = v->at.file ? v->at : st->value->at;
+    if (v->kind != V_ERROR && p->interval &&
+        !eval_interval(e, s, p->interval, v, st->name))
+        return;
     if (v->kind != V_ERROR)
         scope_bind(e, s, st->name, v, st->name_at);
 }
@@ -488,12 +492,13 @@ static bool update_all(elab *e, scope *train, const ast_block *body,
     update_run *runs =
         ARENA_ARRAY(e->arena, update_run, e->out->params.count + 1);
     int count = 0;
+    bool good = true;
     for (int i = 0; i < e->out->params.count; i++) {
         const typed_param *p = &e->out->params.data[i];
-        if (!p->frozen && !open_update(e, train, body, opt, p, &runs[count++]))
-            return false;
+        if (!p->frozen)
+            good &= open_update(e, train, body, opt, p, &runs[count++]);
     }
-    if (!run_optimizers(e, runs, count))
+    if (!good || !run_optimizers(e, runs, count))
         return false;
     count = 0;
     for (int i = 0; i < e->out->params.count; i++) {
@@ -538,6 +543,8 @@ bool optimizer_updates(elab *e, scope *train, const ast_block *body, value *opt)
     }
     if (!opt)
         return true;
+    if (!update_all(e, train, body, opt))
+        return false;
     logged_rate(e, opt);
-    return update_all(e, train, body, opt) && e->errors == before;
+    return e->errors == before;
 }
