@@ -5,9 +5,10 @@
  *
  * Inputs are made from the .ptl files given (bytes changed, words changed,
  * lines of two files mixed) and by a generator that follows the grammar. Each
- * input is scanned, parsed and, where that went well, elaborated: its train
- * block in every mode, its tests. What parses must print to a text that parses
- * to the same print; every message must print.
+ * input is scanned, parsed and elaborated, a part of those with syntax errors
+ * too, as `ptlc check` does: its train block in every mode, its tests. What
+ * parses must print to a text that parses to the same print; every message must
+ * print.
  *
  * The input at work lies in FILE (default fuzz_front.input) from before it is
  * tried, so after a crash, a sanitizer report or a hang it is there to be tried
@@ -191,6 +192,7 @@ static void elaborate(ptl_arena *arena, const lang_modules *all, ptl_str *out)
     const ast_file *file = all->modules[0]->files[0];
     ptl_diags *names = diags_new(20);
     lang_check_names(all, all->modules[0], names);
+    lang_check_alone(all, all->modules[0], names);
     diags_print(names, out, true);
     diags_free(names);
     for (size_t i = 0; elab_has_train(all) && i < 4; i++) {
@@ -208,14 +210,13 @@ static void elaborate(ptl_arena *arena, const lang_modules *all, ptl_str *out)
     }
 }
 
-/* With the library, which takes longer than all before: only for what parses.
- */
+/* With the library, which takes longer than all before. */
 static void try_program(ptl_arena *arena, const src_file *source,
                         ptl_diags *diags, ptl_str *out)
 {
     lang_sources sources = {ptl_stdlib_files, NULL, 0};
     lang_modules *all = lang_load_source(arena, source, &sources, diags);
-    if (diags_error_count(diags) == 0)
+    if (all->modules[0]->file_count > 0)
         elaborate(arena, all, out);
 }
 
@@ -232,6 +233,10 @@ static void try_input(const ptl_str *input)
         if (is_shallow(input))
             check_printing(file);
         try_program(arena, source, diags, &out);
+    } else if (file && input->length % 4 == 0) {
+        ptl_diags *more = diags_new(0);
+        try_program(arena, source, more, &out);
+        diags_free(more);
     }
     diags_print(diags, &out, true);
     ast_print_tokens(source, diags, &out);
