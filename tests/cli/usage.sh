@@ -22,7 +22,9 @@ expect_status 0 "$PTLC" explain
 cut -d ' ' -f 1 "$work/out" >"$work/slugs"
 while read -r slug; do
   expect_status 0 "$PTLC" explain "$slug"
-  expect_text "$work/out" "Wrong:"
+  for example in Wrong Right; do
+    grep -qE "^$example[:,]" "$work/out" || fail "$slug: no example \"$example\""
+  done
 done <"$work/slugs"
 expect_status 0 "$PTLC" explain "[syntax]"
 expect_status 2 "$PTLC" explain sintax
