@@ -22,6 +22,7 @@ typedef struct checkpoint_info {
     int64_t step;                                  /* completed updates */
     uint64_t seed;
     int64_t batch, rows; /* of the data: the cursor is step in these */
+    int64_t shards;      /* each batch was cut into so many */
     bool f64;
     char hash_found[80]; /* reading: the source hash of the file */
 } checkpoint_info;

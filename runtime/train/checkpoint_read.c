@@ -114,6 +114,8 @@ ptl_status checkpoint_read_info(const char *path, checkpoint_info *info,
         st = damaged(&m, "its members are not those of a manifest", err);
     } else {
         info->f64 = strcmp(real, "f64") == 0;
+        if (!json_get_int(&m.root, "shards", &info->shards))
+            info->shards = 1; /* before there were any */
         snprintf(info->hash_found, sizeof info->hash_found, "%s", hash);
     }
     manifest_close(&m);

@@ -81,6 +81,8 @@ static void print_manifest(const checkpoint_info *info, const ptl_store *store,
     print_cursor(&j, info);
     json_key(&j, "seed"); /* as text: JSON readers lose bits above 2^53 */
     json_text(&j, seed);
+    json_key(&j, "shards");
+    json_int(&j, info->shards);
     json_key(&j, "real");
     json_text(&j, info->f64 ? "f64" : "f32");
     json_key(&j, "source_hash");

@@ -35,6 +35,7 @@ static checkpoint_info info_of(const training *t)
                              .seed = job->seed,
                              .batch = job->batch,
                              .rows = t->rows,
+                             .shards = shards_count(&t->s),
                              .f64 = job->f64};
 }
 

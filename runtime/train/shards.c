@@ -28,8 +28,7 @@ ptl_status shards_check(const session *s, ptl_error *err)
         return ptl_fail(err, PTL_E_USAGE,
                         "--shards %lld: each worker of the cluster has %lld "
                         "towers, so it must be a multiple of %lld",
-                        (long long)count, (long long)towers,
-                        (long long)towers);
+                        (long long)count, (long long)towers, (long long)towers);
     if (count > 1 && !s->job->cluster.in_step)
         return ptl_fail(err, PTL_E_USAGE,
                         "--shards %lld: what workers do without a barrier is "
@@ -237,6 +236,15 @@ void shards_close(shards *h)
     free(h);
 }
 
+bool shards_save_late(const shards *h, int64_t checkpoint_every)
+{
+    bool loose = false;
+    for (int i = 0; i < h->states.count && h->shards > 1; i++)
+        loose |= h->states.items[i].sync == PTL_SYNC_NONE;
+    return loose && h->rule.state_sync != PTL_STATE_NEVER &&
+           checkpoint_every % h->state_every != 0;
+}
+
 size_t shards_bytes(const shards *h)
 {
     return memory_padded(h->memory_bytes);
@@ -272,7 +280,8 @@ static void give_sum(shards *h, shard_sum *sum, bool gradients, char **at)
     *at += h->block_bytes;
 }
 
-/* Blocks of gradients: the total's, the workers', a shard's of several parts. */
+/* Blocks of gradients: the total's, the workers', a shard's of several parts.
+ */
 static size_t block_count(const shards *h)
 {
     return 1 + (shards_add_directly(h) ? 0 : (size_t)worker_sums(h)) +

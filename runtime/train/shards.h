@@ -48,6 +48,10 @@ typedef struct shards_result {
 ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
                        shards_result *out, ptl_error *err);
 
+/* Will there be checkpoints between two times of state_sync? They hold what
+ * states without a word were at the first. */
+bool shards_save_late(const shards *h, int64_t checkpoint_every);
+
 size_t shards_bytes(const shards *h); /* of memory outside the store */
 
 #endif

@@ -131,6 +131,12 @@ static ptl_status check_same_run(training *t, const checkpoint_info *was,
     if (was->f64 != job->f64)
         return ptl_fail(err, PTL_E_CHECKPOINT, "\"%s\" was made with real = %s",
                         path, was->f64 ? "f64" : "f32");
+    if (was->shards != shards_count(&t->s))
+        log_note(&t->log,
+                 "warning: \"%s\" was made by %lld shard%s, and this run has "
+                 "%lld: sums are rounded in another order",
+                 path, (long long)was->shards, was->shards == 1 ? "" : "s",
+                 (long long)shards_count(&t->s));
     if (job->source_hash && strcmp(was->hash_found, job->source_hash) != 0)
         log_note(&t->log,
                  "warning: \"%s\" was made by other sources or settings", path);
@@ -323,6 +329,11 @@ ptl_status training_open(training *t, ptl_job *job,
         st = name_folder(t, err);
     if (st == PTL_OK)
         st = open_folder(t, err);
+    if (st == PTL_OK && t->shards &&
+        shards_save_late(t->shards, t->checkpoint_every))
+        log_note(&t->log,
+                 "warning: a state without a word after `sync` is saved as "
+                 "`state_sync` left it last, which is not at every checkpoint");
     report_skipped(t, t->s.train, "training");
     report_skipped(t, t->s.eval, "evaluation");
     if (st == PTL_OK)

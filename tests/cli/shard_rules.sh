@@ -116,6 +116,21 @@ is mean/step-4 m.c.loose 17.333333
 is mean/step-9 m.c.loose 34.666667
 is whole/step-10 m.c.loose 300
 
+grep -q 'warning.*saved as `state_sync` left it' "$work/err" ||
+  fail "no warning of states that are saved late"
+
+# What a weighted mean divides by is added up over the shards; in batches of 7,
+# some shards have no weight at all.
+sed 's/loss = loss.cross.*/z = m(image); loss = mean(n if label[n] > 4) ((lse(k) z[n, k]) - z[n, label[n]]);/' \
+  "$work/plain.ptl" >"$work/weighted.ptl"
+mv "$work/plain.ptl" "$work/kept.ptl"
+cp "$work/weighted.ptl" "$work/plain.ptl"
+run heavy --steps 10 --set train.batch=7
+run heavy7 --steps 10 --set train.batch=7 --shards 7
+losses_near heavy heavy7
+losses_far heavy whole
+mv "$work/kept.ptl" "$work/plain.ptl"
+
 # Without momentum, one update by the sum of the workers' means is an update by
 # each; with it, it is not.
 run sum --shards 3 --steps 6 --set cluster.aggregate=sum --set rate=0.02
@@ -163,6 +178,9 @@ expect_status 0 "$PTLC" run "$work/plain.ptl" --log json --shards 2 --threads 2 
   --resume "$work/every/step-15" --out "$work/again"
 cmp "$work/every/step-17/model.safetensors" \
   "$work/again/step-17/model.safetensors" || fail "the waiting sums were lost"
+expect_status 0 "$PTLC" run "$work/plain.ptl" --shards 3 --steps 5 \
+  --resume "$work/whole/step-3" --out "$work/later"
+expect_text "$work/err" "was made by 1 shard, and this run has 3"
 expect_status 3 "$PTLC" run "$work/plain.ptl" --shards 4 --set train.batch=16 \
   --set cluster.sync_every=2 --steps 17 --resume "$work/every/step-15" \
   --out "$work/other"
