@@ -392,6 +392,28 @@ static void towers_are_added_up_first(void **state)
     assert_result(f, &all);
 }
 
+/* With `accumulate = 2`, ((a + b) + (c + d)) + (e + f) of three shards. */
+static void parts_are_added_up_before_shards(void **state)
+{
+    fixture *f = *state;
+    train(f, 3, NULL, "train.accumulate=2");
+    initialise(f);
+    sums all = {0}, flat = {0};
+    for (int k = 0; k < 3; k++) {
+        order_part shard = order_cut(ROWS, 3, k), part[2];
+        for (int i = 0; i < 2; i++) {
+            part[i] = order_cut(shard.rows, 2, i);
+            part[i].first += shard.first;
+        }
+        sums a = shard_of(f, part[0]), b = shard_of(f, part[1]);
+        all = k ? plus(all, plus(a, b)) : plus(a, b);
+        flat = k ? plus(plus(flat, a), b) : plus(a, b);
+    }
+    assert_other_bits(&all, &flat);
+    update_by(f, &all);
+    assert_result(f, &all);
+}
+
 static void each_worker_applies_its_own_mean(void **state)
 {
     fixture *f = *state;
@@ -434,6 +456,7 @@ int main(void)
         FACT(gradients_of_the_shards_make_the_update),
         FACT(shards_are_added_left_to_right),
         FACT(towers_are_added_up_first),
+        FACT(parts_are_added_up_before_shards),
         FACT(each_worker_applies_its_own_mean),
         FACT(means_of_the_workers_are_added_up),
     };
