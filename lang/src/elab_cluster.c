@@ -76,32 +76,47 @@ static bool read_key(block *b, cluster_reading *r, const ast_stmt *st)
 
 /* ---------- text that is no file ---------- */
 
-/* The statement `name = text;` of a cluster block; NULL: it is none, or more
- * than one. */
-static const ast_stmt *parse_key(elab *e, cluster_key key, const char *text)
+/* The block of the settings in `text`; NULL: it is no text of settings. */
+static const ast_block *parse_block(elab *e, const char *text)
 {
-    const cluster_row *row = &cluster_rows[key];
-    char *source =
-        arena_printf(e->arena, "cluster { %s%s = %s; }",
-                     row->kind == POLICY ? "on " : "", row->name, text);
+    char *source = arena_printf(e->arena, "cluster { %s }", text);
     ptl_diags *unseen = diags_new(0);
     const ast_file *f = ptl_parse(
-        e->arena, src_file_new(e->arena, row->name, source, strlen(source)),
+        e->arena, src_file_new(e->arena, "cluster", source, strlen(source)),
         unseen);
-    bool good = f && diags_error_count(unseen) == 0 && f->decl_count == 1 &&
-                f->decls[0]->body.count == 1;
+    bool good = f && diags_error_count(unseen) == 0 && f->decl_count == 1;
     diags_free(unseen);
-    return good ? f->decls[0]->body.stmts[0] : NULL;
+    return good ? &f->decls[0]->body : NULL;
+}
+
+static const char *setting_text(elab *e, cluster_key key, const char *text)
+{
+    const cluster_row *row = &cluster_rows[key];
+    return arena_printf(e->arena, "%s%s = %s;",
+                        row->kind == POLICY ? "on " : "", row->name, text);
 }
 
 static void read_defaults(block *b)
 {
+    ptl_str text = {0};
+    for (int i = 0; i < CLUSTER_KEY_COUNT; i++)
+        str_add(&text,
+                setting_text(b->e, (cluster_key)i, cluster_rows[i].fallback));
+    const ast_block *all = parse_block(b->e, str_text(&text));
+    str_fini(&text);
+    PTL_ASSERT(all && all->count == CLUSTER_KEY_COUNT);
     for (int i = 0; i < CLUSTER_KEY_COUNT; i++) {
         cluster_reading r = {.key = (cluster_key)i};
-        const ast_stmt *st = parse_key(b->e, r.key, cluster_rows[i].fallback);
-        bool good = st && read_key(b, &r, st);
+        bool good = read_key(b, &r, all->stmts[i]);
         PTL_ASSERT(good);
     }
+}
+
+/* The statement `name = text;`; NULL: the text is none, or more than one. */
+static const ast_stmt *parse_key(elab *e, cluster_key key, const char *text)
+{
+    const ast_block *one = parse_block(e, setting_text(e, key, text));
+    return one && one->count == 1 ? one->stmts[0] : NULL;
 }
 
 /* Messages that point into the text are not shown: it goes with this

@@ -207,12 +207,15 @@ ptl_status log_event_start(train_log *log, const log_start *e, ptl_error *err)
     ptl_status st = end_event(log, &j, true, err);
     if (st != PTL_OK || log->quiet)
         return st;
+    char shards[40] = "";
+    if (e->shards > 1)
+        snprintf(shards, sizeof shards, ", %lld shards", (long long)e->shards);
     return say(log, err,
                "%s: %lld parameters, %lld records, %lld steps, cpu, "
-               "%d thread%s, %.1f MiB",
+               "%d thread%s%s, %.1f MiB",
                e->model, (long long)e->parameters, (long long)e->records,
                (long long)e->steps, e->threads, e->threads == 1 ? "" : "s",
-               (double)e->peak_bytes / 1048576.0);
+               shards, (double)e->peak_bytes / 1048576.0);
 }
 
 /* At most ten times a second, over itself. */

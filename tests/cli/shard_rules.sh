@@ -59,14 +59,15 @@ run() {
   cp "$work/out" "$work/$name.json"
 }
 
-# value FOLDER/step-N TENSOR: a tensor of one element, by hand: the header says
-# where it lies.
+# value FOLDER/step-N TENSOR [d8]: the first element, by hand: the header says
+# where it lies. It is a real, or an integer of 8 bytes.
 value() {
-  local file=$work/$1/model.safetensors length at
+  local file=$work/$1/model.safetensors length at type=${3:-f4}
   length=$(od -A n -t u8 -N 8 "$file" | tr -d ' ')
   at=$(head -c $((length + 8)) "$file" | tail -c "$length" |
     sed -E "s|.*\"$2\":\{[^}]*\"data_offsets\":\[([0-9]+),.*|\1|")
-  tail -c +$((length + 9 + at)) "$file" | od -A n -t f4 -N 4 | tr -d ' '
+  tail -c +$((length + 9 + at)) "$file" |
+    od -A n -t "$type" -N "${type#?}" | tr -d ' '
 }
 
 is() {
@@ -145,8 +146,8 @@ run sum_m --shards 3 --steps 6 --set cluster.aggregate=sum --set rate=0.02 \
 run each_m --shards 3 --steps 6 --set cluster.aggregate=apply_each \
   --set rate=0.02 --set momentum=0.9
 losses_far sum_m each_m
-grep -q '"updates"' "$work/each/step-6/manifest.json" ||
-  fail "apply_each saves no count of updates"
+[ "$(value each/step-6 updates d8)" = 18 ] ||
+  fail "6 steps of 3 workers are $(value each/step-6 updates d8) updates"
 # Four shards of two towers are two workers.
 run pair --shards 2 --steps 6 --set cluster.aggregate=sum --set train.batch=32
 run towers --shards 4 --steps 6 --set cluster.aggregate=sum \
