@@ -62,14 +62,43 @@ static bool memory_of(ptl_job *job, ptl_program_kind kind, int64_t rows,
     return true;
 }
 
+/* Accumulators of metrics, as they stand beside the programs. */
+static size_t bytes_of_sums(const ptl_job *job)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < job->sum_count; i++) {
+        size_t count = 1;
+        for (int k = 0; k < job->sums[i].rank; k++)
+            count *= (size_t)job->sums[i].dims[k];
+        bytes += memory_padded(count * sizeof(double));
+    }
+    return bytes;
+}
+
+/* Evaluation: its program, and that of what its metrics add up. */
+static bool memory_of_eval(ptl_job *job, int64_t rows, program_memory *out,
+                           ptl_error *err)
+{
+    program_memory sums = {0};
+    *out = (program_memory){0};
+    if (job->eval.array_count == 0)
+        return true;
+    if (!memory_of(job, PTL_PROGRAM_EVAL, rows, &job->eval, out, err))
+        return false;
+    if (job->sum_count > 0 &&
+        !memory_of(job, PTL_PROGRAM_METRICS, rows, &job->eval, &sums, err))
+        return false;
+    out->arena = larger(out->arena, sums.arena);
+    out->fixed += sums.fixed + bytes_of_sums(job);
+    return true;
+}
+
 static bool total_memory(ptl_job *job, int64_t rows, program_memory step,
                          cost *out, ptl_error *err)
 {
-    program_memory init, eval = {0};
-    if (!memory_of(job, PTL_PROGRAM_INIT, rows, &job->train, &init, err))
-        return false;
-    if (job->eval.array_count > 0 &&
-        !memory_of(job, PTL_PROGRAM_EVAL, rows, &job->eval, &eval, err))
+    program_memory init, eval;
+    if (!memory_of(job, PTL_PROGRAM_INIT, rows, &job->train, &init, err) ||
+        !memory_of_eval(job, rows, &eval, err))
         return false;
     out->kept = (int64_t)larger(step.persistent, init.persistent);
     out->values = (int64_t)(larger(step.arena, larger(init.arena, eval.arena)) +

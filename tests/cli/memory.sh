@@ -17,15 +17,28 @@ stated() {
     printf "%.0f\n", $3 * u[$4] }' "$1"
 }
 
-for example in $(training_examples); do
-  expect_status 0 "$PTLC" check --summary "$example"
+# stated_is_mapped FILE WHAT: false where its data is not here.
+stated_is_mapped() {
+  local summary mapped got=0
+  expect_status 0 "$PTLC" check --summary "$1"
   summary=$(stated "$work/out")
-  got=0
-  "$PTLC" run "$example" --steps 3 --log json --out "$work/run" \
+  "$PTLC" run "$1" --steps 3 --log json --out "$work/run" \
     >"$work/log" 2>"$work/err" || got=$?
-  grep -q 'could not open' "$work/err" && continue # its data is not here
-  [ "$got" = 0 ] || fail "$example ended with $got: $(cat "$work/err")"
+  grep -q 'could not open' "$work/err" && return 1
+  [ "$got" = 0 ] || fail "$1 ended with $got: $(cat "$work/err")"
   mapped=$(last_value "$work/log" end peak_bytes)
-  near "$(last_value "$work/log" start peak_bytes)" "$mapped" "start, $example"
-  near "$summary" "$mapped" "summary, $example"
+  near "$(last_value "$work/log" start peak_bytes)" "$mapped" "start, $2"
+  near "$summary" "$mapped" "summary, $2"
+}
+
+for example in $(training_examples); do
+  stated_is_mapped "$example" "$example" || true
 done
+
+# What metrics add up counts too: here 300 by 300 numbers.
+sed -e "s|root: path = \"data\"|root: path = \"$SOURCE/examples/data\"|" \
+  -e 's/out = 10)/out = 300)/; s/real\[N, 10\]/real[N, 300]/; s/idx(10)/idx(300)/' \
+  -e 's/^  metric accuracy.*/  metric f { c += metrics.confusion(logits, label); value = metrics.macro_f1(c); }/' \
+  "$SOURCE/examples/digits_mlp.ptl" >"$work/sums.ptl"
+grep -q 'metric f' "$work/sums.ptl" || fail "no metric with accumulators"
+stated_is_mapped "$work/sums.ptl" "accumulators" || fail "no data for sums.ptl"
