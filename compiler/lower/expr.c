@@ -13,6 +13,8 @@ enum { MAX_VARS = IR_MAX_VARS };
  * was lowered already. */
 typedef struct body {
     lowering *l;
+    ir_graph *g;
+    lower_loop *loop; /* the scan whose step this belongs to, or NULL */
     ty_var *vars[MAX_VARS];
     ir_affine at[MAX_VARS];
     ir_var ranges[MAX_VARS];
@@ -21,6 +23,16 @@ typedef struct body {
     ir_expr **done;
     int room, used;
 } body;
+
+static body body_of(lowering *l, lower_loop *loop)
+{
+    return (body){.l = l, .g = loop ? loop->graph : l->g, .loop = loop};
+}
+
+static bool is_step(const body *b, const ty_var *v)
+{
+    return b->loop && v == b->loop->scan->var;
+}
 
 /* ---------- what was lowered already ---------- */
 
@@ -41,8 +53,8 @@ static void remember(body *b, const ty_expr *x, ir_expr *y)
         ir_expr **done = b->done;
         int room = b->room;
         b->room = room ? room * 2 : 64;
-        b->keys = ARENA_ARRAY(b->l->g->arena, const ty_expr *, b->room);
-        b->done = ARENA_ARRAY(b->l->g->arena, ir_expr *, b->room);
+        b->keys = ARENA_ARRAY(b->g->arena, const ty_expr *, b->room);
+        b->done = ARENA_ARRAY(b->g->arena, ir_expr *, b->room);
         for (int j = 0; j < room; j++) {
             if (!keys[j])
                 continue;
@@ -71,7 +83,7 @@ static ir_affine affine_of(const body *b, const ty_var *v)
  * begin at 0, so an index that does not is shifted. */
 static void add_var(body *b, ty_var *v, bool axis)
 {
-    ir_graph *g = b->l->g;
+    ir_graph *g = b->g;
     int i = b->count++;
     b->vars[i] = v;
     b->ranges[i] = (ir_var){.name = v->name, .lo = v->lo, .hi = v->hi};
@@ -85,18 +97,34 @@ static void add_var(body *b, ty_var *v, bool axis)
 
 static ir_expr *lower_expr(body *b, const ty_expr *x);
 
+/* A step's number is data to its body. */
+static ir_expr *step_times(const body *b, int64_t by)
+{
+    ir_expr *step = ir_read(b->g, b->loop->counter, NULL, 0, NULL);
+    return by == 1 ? step : ir_op2(b->g, IR_MUL_OP, step, ir_int(b->g, by));
+}
+
+static ir_expr *plus(ir_graph *g, ir_expr *a, ir_expr *b)
+{
+    return a ? ir_op2(g, IR_ADD_OP, a, b) : b;
+}
+
 static ir_sub lower_sub(body *b, const ty_sub *sub)
 {
-    ir_graph *g = b->l->g;
+    ir_graph *g = b->g;
     ty_linear l = ty_linearise(g->arena, sub->index);
     ir_sub out = {.mode = (ir_sub_mode)sub->mode};
     out.affine = ir_affine_const(l.constant);
-    for (int i = 0; i < l.count; i++)
-        out.affine = ir_affine_add(
-            g, out.affine,
-            ir_affine_scale(g, affine_of(b, l.vars[i]), l.coefs[i]));
     if (l.rest)
         out.gather = lower_expr(b, l.rest);
+    for (int i = 0; i < l.count; i++) {
+        if (is_step(b, l.vars[i]))
+            out.gather = plus(g, out.gather, step_times(b, l.coefs[i]));
+        else
+            out.affine = ir_affine_add(
+                g, out.affine,
+                ir_affine_scale(g, affine_of(b, l.vars[i]), l.coefs[i]));
+    }
     return out;
 }
 
@@ -192,15 +220,16 @@ static bool same_comp(const ir_comp *a, const ir_comp *b)
 }
 
 /* The same reduction written twice is one node. */
-static ir_node *lifted_node(lowering *l, const char *name, const ir_comp *comp,
-                            src_range at)
+static ir_node *lifted_node(const body *in, const char *name,
+                            const ir_comp *comp, src_range at)
 {
+    lowered_nodes *lifted = in->loop ? &in->loop->lifted : &in->l->lifted;
     ir_node *n;
-    for (int i = 0; i < l->lifted.count; i++)
-        if (same_comp(&l->lifted.data[i]->comp, comp))
-            return l->lifted.data[i];
-    n = ir_comprehend(l->g, name, comp, at);
-    vec_push(l->g->arena, &l->lifted, n);
+    for (int i = 0; i < lifted->count; i++)
+        if (same_comp(&lifted->data[i]->comp, comp))
+            return lifted->data[i];
+    n = ir_comprehend(in->g, name, comp, at);
+    vec_push(in->g->arena, lifted, n);
     return n;
 }
 
@@ -219,21 +248,18 @@ static ir_comp reduction_comp(body *inner, const ty_expr *x, ty_var **outs,
     comp.vars = inner->ranges;
     comp.reduce = reduce_of(x->reduction);
     comp.filter = x->filter ? lower_expr(inner, x->filter) : NULL;
-    comp.body = what == LIFT_COUNT ? ir_real(inner->l->g, 1.0)
+    comp.body = what == LIFT_COUNT ? ir_real(inner->g, 1.0)
                                    : lower_expr(inner, x->body);
     return comp;
 }
 
-static ir_expr *lift(body *b, const ty_expr *x, lift_what what)
+/* Indices around a reduction that it uses, in their order; of the step, if it
+ * is worked out for all steps, the first. */
+static int lifted_axes(const body *b, const ty_expr *x, lift_what what,
+                       bool hoist, ty_var **outs)
 {
-    lowering *l = b->l;
-    free_vars f = {.arena = l->g->arena};
-    body inner = {.l = l};
-    ty_var *outs[MAX_VARS];
-    ir_sub subs[MAX_VARS];
-    int count = 0;
-    ir_comp comp;
-    ir_node *n;
+    free_vars f = {.arena = b->g->arena};
+    int count = 0, steps = 0;
     if (what == LIFT_REDUCTION) {
         collect(&f, x);
     } else {
@@ -241,31 +267,57 @@ static ir_expr *lift(body *b, const ty_expr *x, lift_what what)
             vec_push(f.arena, &f.bound, x->vars[i]);
         collect(&f, x->filter);
     }
+    for (int j = 0; j < f.count; j++)
+        steps += is_step(b, f.found[j]);
+    if (steps && hoist)
+        outs[count++] = b->loop->scan->var;
     for (int i = 0; i < b->count; i++)
         for (int j = 0; j < f.count; j++)
             if (f.found[j] == b->vars[i])
                 outs[count++] = b->vars[i];
-    PTL_ASSERT(count == f.count);
-    if (count > IR_MAX_RANK || count + x->count > IR_MAX_VARS) {
-        diag_error(l->diags, DIAG_INTERNAL_LIMIT, x->at,
-                   "this reduction lies within %d indices; at most %d are "
-                   "possible",
-                   count, IR_MAX_RANK);
-        l->failed = true;
-        return x->type == TY_REAL  ? ir_real(l->g, 0)
-               : x->type == TY_INT ? ir_int(l->g, 0)
-                                   : ir_bool(l->g, false);
-    }
+    PTL_ASSERT(count + (hoist ? 0 : steps) == f.count);
+    return count;
+}
+
+static ir_expr *too_many_axes(body *b, const ty_expr *x, int count)
+{
+    diag_error(b->l->diags, DIAG_INTERNAL_LIMIT, x->at,
+               "this reduction lies within %d indices; at most %d are "
+               "possible",
+               count, IR_MAX_RANK);
+    b->l->failed = true;
+    return x->type == TY_REAL  ? ir_real(b->g, 0)
+           : x->type == TY_INT ? ir_int(b->g, 0)
+                               : ir_bool(b->g, false);
+}
+
+/* What a step's reduction has in common with all steps is worked out before
+ * the loop, for all of them at once. */
+static ir_expr *lift(body *b, const ty_expr *x, lift_what what)
+{
+    bool hoist =
+        b->loop && !lower_varies(b->l, what == LIFT_COUNT ? x->filter : x);
+    body inner = body_of(b->l, hoist ? NULL : b->loop);
+    ty_var *outs[MAX_VARS];
+    ir_sub subs[MAX_VARS];
+    int count = lifted_axes(b, x, what, hoist, outs);
+    ir_comp comp;
+    ir_node *n;
+    if (count > IR_MAX_RANK || count + x->count > IR_MAX_VARS)
+        return too_many_axes(b, x, count);
     comp = reduction_comp(&inner, x, outs, count, what);
     n = lifted_node(
-        l, what == LIFT_COUNT ? "count" : ast_reduction_text(x->reduction),
+        &inner, what == LIFT_COUNT ? "count" : ast_reduction_text(x->reduction),
         &comp, x->at);
     for (int i = 0; i < count; i++) {
-        subs[i] = (ir_sub){.mode = IR_PLAIN, .affine = affine_of(b, outs[i])};
-        subs[i].affine =
-            ir_affine_add(l->g, subs[i].affine, ir_affine_const(-outs[i]->lo));
+        subs[i] = (ir_sub){.mode = IR_PLAIN};
+        if (is_step(b, outs[i]))
+            subs[i].gather = step_times(b, 1);
+        else
+            subs[i].affine = ir_affine_add(b->g, affine_of(b, outs[i]),
+                                           ir_affine_const(-outs[i]->lo));
     }
-    return ir_read(l->g, n, subs, count, NULL);
+    return ir_read(b->g, hoist ? loop_bind(b->loop, n) : n, subs, count, NULL);
 }
 
 static double box_size(const ty_expr *x)
@@ -281,8 +333,8 @@ static ir_expr *lower_reduce(body *b, const ty_expr *x)
     ir_expr *value = lift(b, x, LIFT_REDUCTION), *count;
     if (x->reduction != RED_MEAN)
         return value;
-    count = x->filter ? lift(b, x, LIFT_COUNT) : ir_real(b->l->g, box_size(x));
-    return ir_op2(b->l->g, IR_DIV_OP, value, count);
+    count = x->filter ? lift(b, x, LIFT_COUNT) : ir_real(b->g, box_size(x));
+    return ir_op2(b->g, IR_DIV_OP, value, count);
 }
 
 /* ---------- leaves and operations ---------- */
@@ -299,10 +351,11 @@ static ir_expr *lower_const(ir_graph *g, const ty_expr *x)
     }
 }
 
-static ir_expr *read_scalar(lowering *l, ir_node **slot, const char *name,
+static ir_expr *read_scalar(body *b, ir_node **slot, const char *name,
                             ptl_dtype storage)
 {
-    return ir_read(l->g, lower_scalar(l, slot, name, storage), NULL, 0, NULL);
+    ir_node *n = lower_scalar(b->l, slot, name, storage);
+    return ir_read(b->g, b->loop ? loop_bind(b->loop, n) : n, NULL, 0, NULL);
 }
 
 /* The row of the global batch, times everything else, plus the position among
@@ -312,7 +365,7 @@ static ir_expr *element_of(body *b, const ty_expr *x)
     lowering *l = b->l;
     ir_graph *g = l->g;
     ir_affine rest = ir_affine_const(0);
-    ir_expr *row;
+    ir_expr *row, *steps = NULL;
     int64_t stride = 1;
     const ty_var *batch = NULL;
     for (int i = x->count - 1; i >= 0; i--) {
@@ -321,20 +374,26 @@ static ir_expr *element_of(body *b, const ty_expr *x)
             batch = v;
             continue;
         }
-        rest = ir_affine_add(
-            g, rest,
-            ir_affine_scale(
-                g, ir_affine_add(g, affine_of(b, v), ir_affine_const(-v->lo)),
-                stride));
+        if (is_step(b, v))
+            steps = step_times(b, stride);
+        else
+            rest = ir_affine_add(
+                g, rest,
+                ir_affine_scale(g,
+                                ir_affine_add(g, affine_of(b, v),
+                                              ir_affine_const(-v->lo)),
+                                stride));
         stride *= v->hi - v->lo;
     }
     if (!batch)
-        return ir_affine_value(g, rest);
+        return plus(g, steps, ir_affine_value(g, rest));
     rest =
         ir_affine_add(g, rest, ir_affine_scale(g, affine_of(b, batch), stride));
-    row = read_scalar(l, &l->row0, "row0", PTL_I64);
-    return ir_op2(g, IR_ADD_OP, ir_op2(g, IR_MUL_OP, row, ir_int(g, stride)),
-                  ir_affine_value(g, rest));
+    row = read_scalar(b, &b->l->row0, "row0", PTL_I64);
+    row = ir_op2(g, IR_MUL_OP, row, ir_int(g, stride));
+    if (steps)
+        row = ir_op2(g, IR_ADD_OP, row, steps);
+    return ir_op2(g, IR_ADD_OP, row, ir_affine_value(g, rest));
 }
 
 static bool draws_at_step(const lowering *l)
@@ -345,14 +404,63 @@ static bool draws_at_step(const lowering *l)
 static ir_expr *lower_random(body *b, const ty_expr *x)
 {
     lowering *l = b->l;
-    ir_expr *step = draws_at_step(l) ? read_scalar(l, &l->step, "step", PTL_I32)
-                                     : ir_int(l->g, 0);
+    ir_expr *step = draws_at_step(l) ? read_scalar(b, &l->step, "step", PTL_I32)
+                                     : ir_int(b->g, 0);
     ir_expr *seed = l->kind == LOWER_TEST
-                        ? ir_int(l->g, 1)
-                        : read_scalar(l, &l->seed, "seed", PTL_I64);
-    return ir_random_value(l->g,
+                        ? ir_int(b->g, 1)
+                        : read_scalar(b, &l->seed, "seed", PTL_I64);
+    return ir_random_value(b->g,
                            x->random == TY_UNIFORM ? IR_UNIFORM : IR_NORMAL,
                            x->site, element_of(b, x), step, seed);
+}
+
+/* Subscripts of `x` without the axis of steps. */
+static int other_subs(body *b, const ty_expr *x, ir_sub *out)
+{
+    int count = 0;
+    for (int i = 0; i < x->count; i++)
+        if (i != x->tensor->time)
+            out[count++] = lower_sub(b, &x->subs[i]);
+    return count;
+}
+
+static ir_expr *zero_of(ir_graph *g, ty_kind kind)
+{
+    return kind == TY_REAL  ? ir_real(g, 0.0)
+           : kind == TY_INT ? ir_int(g, 0)
+                            : ir_bool(g, false);
+}
+
+/* Outside of the loop, a carried value `back` steps before step t: the first of
+ * them are initial values. */
+static ir_expr *read_back(body *b, const ty_expr *x, int64_t back)
+{
+    const ty_carry *c = ty_carry_of(x->tensor);
+    ir_expr *outside = x->outside ? lower_expr(b, x->outside) : NULL;
+    ir_expr *step = lower_expr(b, x->subs[x->tensor->time].index), *value;
+    ir_sub subs[IR_MAX_RANK], others[IR_MAX_RANK];
+    int count = other_subs(b, x, others);
+    for (int i = 0; i < x->count; i++)
+        subs[i] = lower_sub(b, &x->subs[i]);
+    value = ir_read(b->g, b->l->nodes[x->tensor->id], subs, x->count,
+                    outside ? outside : zero_of(b->g, x->type));
+    for (int64_t d = 1; d <= back; d++) {
+        ir_node *init = b->l->nodes[c->before[d - 1]->id];
+        value = ir_select(b->g, ir_op2(b->g, IR_EQ_OP, step, ir_int(b->g, -d)),
+                          ir_read(b->g, init, others, count, outside), value);
+    }
+    return value;
+}
+
+/* Within the loop this step's values and those of steps before are tensors
+ * without an axis of steps. */
+static ir_expr *read_in_step(body *b, const ty_expr *x, int64_t back)
+{
+    ir_sub subs[IR_MAX_RANK];
+    int count = other_subs(b, x, subs);
+    ir_expr *outside = x->outside ? lower_expr(b, x->outside) : NULL;
+    return ir_read(b->g, loop_value(b->loop, x->tensor, back), subs, count,
+                   outside);
 }
 
 static ir_expr *lower_read(body *b, const ty_expr *x)
@@ -362,13 +470,21 @@ static ir_expr *lower_read(body *b, const ty_expr *x)
     ir_node *n =
         x->tensor == l->summed ? lower_own_share(l) : l->nodes[x->tensor->id];
     ir_expr *outside;
+    int64_t back = lower_steps_back(l, x);
+    if (b->loop && l->looped[x->tensor->id] &&
+        x->tensor->scan == b->loop->scan)
+        return read_in_step(b, x, back);
+    if (back > 0)
+        return read_back(b, x, back);
     PTL_ASSERT(n);
+    if (b->loop)
+        n = loop_bind(b->loop, n);
     for (int i = 0; i < x->count; i++)
         subs[i] = lower_sub(b, &x->subs[i]);
     if (x->kind == TY_INSIDE)
-        return ir_inside(l->g, n, subs, x->count);
+        return ir_inside(b->g, n, subs, x->count);
     outside = x->outside ? lower_expr(b, x->outside) : NULL;
-    return ir_read(l->g, n, subs, x->count, outside);
+    return ir_read(b->g, n, subs, x->count, outside);
 }
 
 static ir_expr *lower_op(body *b, const ty_expr *x)
@@ -377,7 +493,7 @@ static ir_expr *lower_op(body *b, const ty_expr *x)
     ir_scalar op = x->op == TY_STOP_OP ? IR_STOP_OP : (ir_scalar)(int)x->op;
     for (int i = 0; i < x->count; i++)
         args[i] = lower_expr(b, x->args[i]);
-    return ir_op(b->l->g, op, args);
+    return ir_op(b->g, op, args);
 }
 
 static ir_expr *lower_expr(body *b, const ty_expr *x)
@@ -390,9 +506,10 @@ static ir_expr *lower_expr(body *b, const ty_expr *x)
     }
     switch (x->kind) {
     case TY_CONST:
-        return lower_const(b->l->g, x);
+        return lower_const(b->g, x);
     case TY_VAR:
-        return ir_affine_value(b->l->g, affine_of(b, x->var));
+        return is_step(b, x->var) ? step_times(b, 1)
+                                  : ir_affine_value(b->g, affine_of(b, x->var));
     case TY_READ:
     case TY_INSIDE:
         y = lower_read(b, x);
@@ -415,66 +532,81 @@ static ir_expr *lower_expr(body *b, const ty_expr *x)
 
 /* A body that is one reduction needs no node of its own for it, if every axis
  * occurs in it: otherwise it would be worked out over and over. */
-static bool is_plain_reduction(lowering *l, const ty_tensor *t)
+static bool is_plain_reduction(const body *b, const ty_expr *x, int rank)
 {
-    free_vars f = {.arena = l->g->arena};
-    const ty_expr *x = t->body;
+    free_vars f = {.arena = b->g->arena};
+    int free_count = 0;
     if (x->kind != TY_REDUCE || x->reduction == RED_MEAN ||
-        t->rank + x->count > IR_MAX_VARS)
+        rank + x->count > IR_MAX_VARS ||
+        (b->loop && !lower_varies(b->l, x)))
         return false;
     collect(&f, x);
-    return f.count == t->rank;
+    for (int i = 0; i < f.count; i++)
+        free_count += !is_step(b, f.found[i]);
+    return free_count == rank;
 }
 
-static ir_node *define_comp(lowering *l, const ty_tensor *t)
+/* The axes of `t` that its node has: in a loop, all but that of the steps. */
+static int own_axes(const lower_loop *loop, const ty_tensor *t, ty_var **out)
 {
-    body b = {.l = l};
-    ir_comp comp = {.out_count = t->rank, .var_count = t->rank};
-    ir_node *n;
-    if (is_plain_reduction(l, t)) {
-        comp = reduction_comp(&b, t->body, t->vars, t->rank, LIFT_REDUCTION);
-        for (int i = 0; i < l->lifted.count; i++)
-            if (same_comp(&l->lifted.data[i]->comp, &comp))
-                return l->lifted.data[i];
-        n = ir_comprehend(l->g, t->name, &comp, t->at);
-        vec_push(l->g->arena, &l->lifted, n);
-        return n;
-    }
+    int count = 0;
     for (int i = 0; i < t->rank; i++)
-        add_var(&b, t->vars[i], true);
-    comp.vars = b.ranges;
-    comp.reduce = IR_MAP;
-    comp.body = lower_expr(&b, t->body);
-    return ir_comprehend(l->g, t->name, &comp, t->at);
+        if (!loop || i != t->time)
+            out[count++] = t->vars[i];
+    return count;
 }
 
-static ir_piece lower_piece(lowering *l, const ty_tensor *t, const ty_piece *p)
+static ir_node *define_comp(lowering *l, lower_loop *loop, const ty_tensor *t)
 {
-    body b = {.l = l};
+    body b = body_of(l, loop);
+    ty_var *axes[IR_MAX_RANK];
+    ir_comp comp = {.reduce = IR_MAP};
+    int rank = own_axes(loop, t, axes);
+    if (is_plain_reduction(&b, t->body, rank)) {
+        comp = reduction_comp(&b, t->body, axes, rank, LIFT_REDUCTION);
+        return lifted_node(&b, t->name, &comp, t->at);
+    }
+    for (int i = 0; i < rank; i++)
+        add_var(&b, axes[i], true);
+    comp.out_count = comp.var_count = rank;
+    comp.vars = b.ranges;
+    comp.body = lower_expr(&b, t->body);
+    return ir_comprehend(b.g, t->name, &comp, t->at);
+}
+
+static ir_piece lower_piece(lowering *l, lower_loop *loop, const ty_tensor *t,
+                            const ty_piece *p)
+{
+    body b = body_of(l, loop);
     ir_comp comp = {.reduce = IR_MAP};
     ir_piece out = {0};
-    ir_sub *subs = ARENA_ARRAY(l->g->arena, ir_sub, t->rank + 1);
-    const char **names =
-        ARENA_ARRAY(l->g->arena, const char *, p->var_count + 1);
+    ir_sub *subs = ARENA_ARRAY(b.g->arena, ir_sub, t->rank + 1);
+    const char **names = ARENA_ARRAY(b.g->arena, const char *, p->var_count + 1);
+    int axes = 0;
     for (int i = 0; i < p->var_count; i++) {
+        if (is_step(&b, p->vars[i]))
+            continue;
+        names[b.count] = p->vars[i]->name;
         add_var(&b, p->vars[i], true);
-        names[i] = p->vars[i]->name;
     }
-    comp.out_count = comp.var_count = p->var_count;
+    comp.out_count = comp.var_count = b.count;
     comp.vars = b.ranges;
     comp.body = lower_expr(&b, p->body);
     out.source = ir_comprehend(
-        l->g, arena_printf(l->g->arena, "%s.piece", t->name), &comp, p->at);
+        b.g, arena_printf(b.g->arena, "%s.piece", t->name), &comp, p->at);
     for (int i = 0; i < t->rank; i++)
-        subs[i] = lower_sub(&b, &p->subs[i]);
+        if (!loop || i != t->time)
+            subs[axes++] = lower_sub(&b, &p->subs[i]);
     out.subs = subs;
     out.names = names;
     return out;
 }
 
-static ir_node *define_scatter(lowering *l, const ty_tensor *t)
+static ir_node *define_scatter(lowering *l, lower_loop *loop,
+                               const ty_tensor *t)
 {
-    ir_piece *pieces = ARENA_ARRAY(l->g->arena, ir_piece, t->piece_count + 1);
+    ir_graph *g = loop ? loop->graph : l->g;
+    ir_piece *pieces = ARENA_ARRAY(g->arena, ir_piece, t->piece_count + 1);
     ir_node *n;
     for (int i = 0; i < t->piece_count; i++) {
         if (t->pieces[i].var_count > IR_MAX_RANK) {
@@ -484,14 +616,15 @@ static ir_node *define_scatter(lowering *l, const ty_tensor *t)
             l->failed = true;
             return NULL;
         }
-        pieces[i] = lower_piece(l, t, &t->pieces[i]);
+        pieces[i] = lower_piece(l, loop, t, &t->pieces[i]);
     }
-    n = ir_scatter(l->g, t->name, lower_type(t), pieces, t->piece_count, t->at);
+    n = ir_scatter(g, t->name, loop ? lower_step_type(t) : lower_type(t),
+                   pieces, t->piece_count, t->at);
     n->disjoint = ir_scatter_is_disjoint(n);
     return n;
 }
 
-ir_node *lower_definition(lowering *l, const ty_tensor *t)
+ir_node *lower_definition(lowering *l, lower_loop *loop, const ty_tensor *t)
 {
-    return t->body ? define_comp(l, t) : define_scatter(l, t);
+    return t->body ? define_comp(l, loop, t) : define_scatter(l, loop, t);
 }

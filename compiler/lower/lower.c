@@ -157,20 +157,36 @@ static void need_outputs(lowering *l)
     }
 }
 
-/* Definitions come after what they read, so one walk backwards is enough. A
- * gradient needs the loss and the parameters it is taken by. */
+/* A scan is carried out with all that it carries. */
+static void need_carries(lowering *l, const ty_scan *scan)
+{
+    for (int i = 0; scan && i < scan->carry_count; i++) {
+        need(l, scan->carries[i].tensor);
+        for (int d = 0; d < scan->carries[i].count; d++)
+            need(l, scan->carries[i].before[d]);
+    }
+}
+
+/* Definitions come after what they read, so one walk backwards is enough, but
+ * where something carried comes later. A gradient needs the loss and the
+ * parameters it is taken by. */
 static void need_operands(lowering *l)
 {
     const typed_program *p = l->program;
+    bool *walked = ARENA_ARRAY(l->g->arena, bool, p->tensors.count + 1);
     for (int i = p->tensors.count - 1; i >= 0; i--) {
         const ty_tensor *t = p->tensors.data[i];
-        if (!l->needed[i])
+        if (!l->needed[i] || walked[i])
             continue;
+        walked[i] = true;
         if (t->role == TY_GRAD && l->kind != LOWER_UPDATE) {
             need(l, p->loss);
             need(l, t->of);
         }
         lower_visit_reads(l, t, need_read, NULL);
+        need_carries(l, t->scan);
+        if (t->scan) /* again from the last on */
+            i = p->tensors.count;
     }
 }
 
@@ -269,8 +285,10 @@ static bool make_definitions(lowering *l)
             continue;
         if (t->role == TY_GRAD && !make_grads(l))
             return false;
-        if (t->role == TY_VALUE)
-            l->nodes[i] = lower_definition(l, t);
+        if (t->role == TY_VALUE && l->varies[i])
+            lower_scan(l, t->scan);
+        if (t->role == TY_VALUE && !l->nodes[i] && !l->failed)
+            l->nodes[i] = lower_definition(l, NULL, t);
     }
     return !l->failed;
 }
@@ -465,6 +483,8 @@ static lowering *begin(const typed_program *program, lower_kind kind,
     l->nodes = ARENA_ARRAY(g->arena, ir_node *, count + 1);
     l->needed = ARENA_ARRAY(g->arena, bool, count + 1);
     l->late = ARENA_ARRAY(g->arena, bool, count + 1);
+    l->varies = ARENA_ARRAY(g->arena, bool, count + 1);
+    l->looped = ARENA_ARRAY(g->arena, bool, count + 1);
     if (kind == LOWER_SHARD)
         l->weight = coupling_find(g->arena, program).weight;
     return l;
@@ -475,6 +495,7 @@ ir_graph *lower_program(const typed_program *program, lower_kind kind,
 {
     lowering *l = begin(program, kind, diags);
     need_all(l);
+    lower_find_loops(l);
     make_inputs(l);
     if (!make_definitions(l)) {
         ir_graph_free(l->g);

@@ -6,6 +6,8 @@
 
 #include "lower/lower.h"
 
+typedef VEC(ir_node *) lowered_nodes;
+
 typedef struct lowering {
     const typed_program *program;
     lower_kind kind;
@@ -14,16 +16,31 @@ typedef struct lowering {
     ir_node **nodes; /* by tensor id */
     bool *needed;    /* by tensor id */
     bool *late;      /* by tensor id: worked out from adjoints */
+    bool *varies;    /* by tensor id: depends on what its scan carries, */
+    bool *looped;    /* and what is carried depends on it */
     ir_node *seed, *row0, *step;
     ty_expr *weight; /* SHARD: what the loss divides by; NULL: its rows */
     ir_node *weight_node;
     const ty_tensor *summed; /* the state whose new value is lowered */
-    VEC(ir_node *) lifted;   /* reductions made so far */
+    lowered_nodes lifted;    /* reductions made so far */
     bool failed;
 } lowering;
 
-/* The node of a VALUE tensor; its operands are lowered. */
-ir_node *lower_definition(lowering *l, const ty_tensor *t);
+/* The loop of one scan: the graph of a step, and how it hangs together with
+ * what is around. */
+typedef struct lower_loop {
+    const ty_scan *scan;
+    ir_graph *outer, *graph;
+    ir_node *counter;
+    ir_node **nodes;  /* by tensor id: this step's */
+    ir_node ***back;  /* by carry: inputs, [d - 1] is d steps before */
+    lowered_nodes bind_outer, bind_inner;
+    lowered_nodes lifted;
+} lower_loop;
+
+/* The node of a VALUE tensor; its operands are lowered. In `loop`'s graph, one
+ * step of it, or (NULL) all of it in the program's. */
+ir_node *lower_definition(lowering *l, lower_loop *loop, const ty_tensor *t);
 /* A scalar input, made on first use. */
 ir_node *lower_scalar(lowering *l, ir_node **slot, const char *name,
                       ptl_dtype storage);
@@ -53,5 +70,19 @@ ir_node *lower_next_state(lowering *l, const typed_state *state);
 ir_node *lower_own_share(lowering *l);
 /* Of UPDATE: the sum that was given, divided by the weight that was given. */
 ir_node *lower_given_gradient(lowering *l, const ty_tensor *grad);
+
+/* ---------- scan.c ---------- */
+
+/* Finds `varies` and `looped`. */
+void lower_find_loops(lowering *l);
+/* Nodes of all that is computed in the loop of `scan`, and of what that reads. */
+void lower_scan(lowering *l, const ty_scan *scan);
+bool lower_varies(lowering *l, const ty_expr *x);
+/* How many steps back the scan's own read `x` goes; 0: no such read. */
+int64_t lower_steps_back(const lowering *l, const ty_expr *x);
+ir_type lower_step_type(const ty_tensor *t); /* without the steps' axis */
+/* The input of the step's graph that is `outer` at every step. */
+ir_node *loop_bind(lower_loop *loop, ir_node *outer);
+ir_node *loop_value(lower_loop *loop, const ty_tensor *t, int64_t back);
 
 #endif

@@ -561,10 +561,12 @@ ty_tensor *call_initialiser(elab *e, scope *s, const ast_expr *x,
                             const ty_tensor *shape, const char *site)
 {
     frame *f = frame_push(e, FRAME_INIT, e->frame->module, NULL, x->at);
+    ty_scan *scan = e->scan; /* a layer's first use may stand in one */
     ty_tensor *t;
     value *v;
     if (!f)
         return NULL;
+    e->scan = NULL;
     f->site = f->path = site;
     v = initial_value(e, s, x, shape);
     v = value_settle(e, v);
@@ -575,6 +577,7 @@ ty_tensor *call_initialiser(elab *e, scope *s, const ast_expr *x,
     else
         t = value_materialise(e, v, "init", x->at);
     frame_pop(e);
+    e->scan = scan;
     if (!t)
         return NULL;
     if (t->rank == shape->rank && t->kind == shape->kind &&

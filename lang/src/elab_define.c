@@ -8,6 +8,8 @@
 bool may_define(elab *e, scope *s, const ast_stmt *st)
 {
     binding *b = scope_own(s, st->name);
+    if (in_scan(e, s))
+        return scan_may_define(e, s, st);
     if (!b || b->declared)
         return true;
     if (b->value->kind == V_ERROR) { /* its type was wrong */
@@ -41,6 +43,12 @@ static bool wanted_type(elab *e, scope *s, const ast_stmt *st, ty_tensor **out)
         if (!type_resolve(e, s, st->type, t, false))
             return false;
         *out = t;
+    } else if (in_scan(e, s)) {
+        const ty_tensor *t = scan_wanted(s, st);
+        if (t) {
+            *out = ARENA_NEW(e->arena, ty_tensor);
+            **out = *t;
+        }
     } else if (b && b->declared) {
         *out = b->type;
     }
@@ -132,7 +140,10 @@ static bool left_index(elab *e, left_side *l, const ast_sub *sub, int i)
         return false;
     }
     v = value_new(e, V_VAR, sub->at);
-    v->var = l->vars[i] = ty_var_new(e, sub->expr->name, -1, sub->at);
+    v->var = scan_index(e, l->scope, sub->expr->name);
+    if (!v->var)
+        v->var = ty_var_new(e, sub->expr->name, -1, sub->at);
+    l->vars[i] = v->var;
     scope_bind(e, l->scope, sub->expr->name, v, sub->at);
     return true;
 }
@@ -199,6 +210,11 @@ static bool declare_left(elab *e, const ast_stmt *st, left_side *l,
         return false;
     }
     for (int i = 0; i < l->count; i++) {
+        if (e->scan && !l->is_pack[i] && l->vars[i] == e->scan->var) {
+            if (!scan_declares(e, wanted, axis++, st->name, st->name_at))
+                return false;
+            continue;
+        }
         if (!l->is_pack[i]) {
             declare_range(l->vars[i], wanted->dims[axis++], wanted->at);
             continue;
@@ -269,11 +285,16 @@ static value *define_indexed(elab *e, scope *s, const ast_stmt *st)
     ty_tensor *wanted;
     ty_expr *x;
     value *v;
+    binding *b;
     int mark = e->checks.count, before = e->errors, rank;
     if (!wanted_type(e, s, st, &wanted) || !open_left(e, s, st, &l) ||
         (wanted && !declare_left(e, st, &l, wanted)))
         return value_error(e);
     x = value_scalar_expr(e, eval(e, l.scope, st->value), st->value->at);
+    b = scope_own(s, st->name);
+    if (x && b && b->carried &&
+        !scan_kind_fits(e, b->value->tensor, x, st->value->at))
+        x = NULL;
     if (x)
         x = as_declared(e, x, wanted, st->value->at);
     rank = x ? close_left(e, st, &l, vars) : -1;
@@ -283,7 +304,9 @@ static value *define_indexed(elab *e, scope *s, const ast_stmt *st)
     }
     if (!checks_run(e, mark))
         return value_error(e);
-    v = define_tensor(e, st, vars, rank, x);
+    v = b && b->carried ? scan_define_carried(e, b->value->tensor, vars, rank,
+                                              x, st->name_at)
+                        : define_tensor(e, st, vars, rank, x);
     if (v->kind == V_TENSOR && wanted && wanted->bound)
         v->tensor->bound = wanted->bound;
     return v;

@@ -242,8 +242,8 @@ static ty_var **fresh_vars(elab *e, const value *v, src_range at)
         vars[i] =
             ty_var_new(e, arena_printf(e->arena, "%c", names[i]), dims[i], at);
         vars[i]->explicit_range = true;
-        if (v->kind == V_TENSOR && !v->var)
-            vars[i]->batch = v->tensor->batch_axis == i;
+        if (v->kind == V_TENSOR)
+            vars[i]->batch = v->tensor->batch_axis == i + (v->var != NULL);
         else if (v->kind == V_EXPR)
             vars[i]->batch = v->vars[i]->batch;
     }

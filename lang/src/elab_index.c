@@ -298,6 +298,8 @@ ty_sub *eval_subs(elab *e, scope *s, const ast_sub *subs, int count,
             good = false;
         axis++;
     }
+    if (good && scan_is_open(e, t))
+        good = scan_reads(e, t, out, at);
     return good ? out : NULL;
 }
 
@@ -335,6 +337,8 @@ static void add_checks(elab *e, ty_expr *read, const ast_expr *x)
             continue;
         if (read->outside)
             continue;
+        if (scan_is_open(e, read->tensor) && axis == read->tensor->time)
+            continue; /* scan_reads() saw to it */
         check_add(e, read, axis, x->at);
     }
 }
@@ -371,7 +375,8 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
         (!strcmp(x->a->name, "size") || !strcmp(x->a->name, "flat")) &&
         !scope_find(s, x->a->name))
         return eval_pack_function(e, s, x);
-    base = eval(e, s, x->a);
+    base = x->a->kind == EXPR_NAME ? lookup_indexed(e, s, x->a)
+                                   : eval(e, s, x->a);
     if (base->kind == V_INSTANCES)
         return list_item(e, s, base, x);
     if (base->kind == V_LIST && all_static(x) &&
@@ -389,6 +394,8 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
     t = record ? base->tensor : value_materialise(e, base, "part", x->a->at);
     if (!t)
         return value_error(e);
+    if (!record)
+        record = t->hidden;
     if (x->b) {
         outside = value_scalar_expr(e, eval(e, s, x->b), x->b->at);
         if (!outside)
@@ -425,7 +432,8 @@ value *eval_inside(elab *e, scope *s, const ast_expr *x)
                                : value_materialise(e, base, "part", in->at);
     if (!t)
         return value_error(e);
-    subs = eval_subs(e, s, in->subs, in->count, t, base->var, false, in->at);
+    subs = eval_subs(e, s, in->subs, in->count, t,
+                     base->var ? base->var : t->hidden, false, in->at);
     if (!subs)
         return value_error(e);
     y = tx_read(e, t, subs, NULL, x->at);

@@ -88,6 +88,7 @@ typedef struct binding {
     ty_tensor *type; /* declared kind and dims, or NULL */
     bool accumulates;
     bool reserved; /* a size or parameter: may not be defined again */
+    bool carried;  /* by the scan whose body this is; `type` is its type */
 } binding;
 
 struct scope {
@@ -189,6 +190,8 @@ typedef struct elab {
     ptl_map *config_keys;
     bool test; /* parameters are their initial values */
     int64_t rows;
+    ty_scan *scan;    /* whose body is being read, or NULL */
+    scope *scan_body; /* its names */
     VEC(ty_tensor *) raws;
     const char *reader; /* of the data block's train source */
 } elab;
@@ -242,6 +245,8 @@ const lang_module *module_named(const lang_module *m, const char *alias);
 value *lookup_name(elab *e, scope *s, const ast_expr *x);
 /* What the language gives without a declaration; NULL: nothing. */
 value *given_value(elab *e, const char *name, src_range at);
+/* The same where subscripts follow. */
+value *lookup_indexed(elab *e, scope *s, const ast_expr *x);
 value *lookup_decl(elab *e, const lang_module *m, const char *name,
                    src_range at);
 
@@ -294,15 +299,21 @@ ty_expr *tx_reduce(elab *e, ast_reduction r, ty_var **vars, int count,
  * not NULL) and the reductions around them. */
 ty_expr *tx_replace(elab *e, ty_expr *x, ty_var **from, ty_var **to, int count);
 ty_expr *tx_seal(elab *e, ty_expr *x, ty_var **vars, int count);
-/* Does `x` use a variable that it does not bind and that is not in `vars`? */
+/* Does `x` use a variable that it does not bind, that is not in `vars` and not
+ * the index of the scan being read? */
 bool tx_open(elab *e, ty_expr *x, ty_var *const *vars, int count);
+/* Does `x` differ from step to step of the scan being read? */
+bool tx_at_step(elab *e, ty_expr *x);
 ty_var *ty_var_new(elab *e, const char *name, int64_t hi, src_range at);
 
 ty_tensor *tensor_new(elab *e, ty_role role, const char *name, ty_kind kind,
                       int rank, const int64_t *dims, src_range at);
-/* Adds the definition of a VALUE tensor; `x` is sealed and checked. */
+/* Adds the definition of a VALUE tensor; `x` is sealed and checked. In a scan
+ * it gets an axis over the steps in front where it needs one (`hidden`). */
 ty_tensor *tensor_define(elab *e, const char *name, ty_var **vars, int rank,
                          ty_expr *x, src_range at);
+/* Definitions stay in the order in which they may be carried out. */
+void tensor_move_last(elab *e, ty_tensor *t);
 const char *tensor_path(elab *e, const char *name);
 bool dims_fit(elab *e, const int64_t *dims, int rank, src_range at);
 
@@ -437,6 +448,31 @@ ty_expr *as_declared(elab *e, ty_expr *x, const ty_tensor *wanted,
 /* What a callee named takes the name its caller gives. */
 void rename_borrowed(elab *e, const char *name, ty_tensor *t);
 bool is_rank_zero_leaf(const ty_expr *x);
+
+/* ---------- scans (elab_scan.c) ---------- */
+
+void exec_scan(elab *e, scope *s, const ast_stmt *st);
+/* Is `s` the body of the scan being read? */
+bool in_scan(const elab *e, const scope *s);
+/* may_define() and the declared type (or NULL) in such a body. */
+bool scan_may_define(elab *e, scope *s, const ast_stmt *st);
+const ty_tensor *scan_wanted(scope *s, const ast_stmt *st);
+/* The scan's index if `name` means it, or NULL. */
+ty_var *scan_index(const elab *e, const scope *s, const char *name);
+/* Does the declared axis have the scan's steps? Reports if not. */
+bool scan_declares(elab *e, const ty_tensor *wanted, int axis, const char *name,
+                   src_range at);
+/* Is `x` of the kind carried `t` started with? Reports if not. */
+bool scan_kind_fits(elab *e, const ty_tensor *t, const ty_expr *x,
+                    src_range at);
+/* Gives carried `t` its definition. */
+value *scan_define_carried(elab *e, ty_tensor *t, ty_var **vars, int rank,
+                           ty_expr *x, src_range at);
+/* Is `t` computed in the scan being read, under a name with its steps? Then it
+ * is read step by step only. */
+bool scan_is_open(const elab *e, const ty_tensor *t);
+/* May such a tensor be read at `subs`? Reports if not. */
+bool scan_reads(elab *e, ty_tensor *t, const ty_sub *subs, src_range at);
 
 /* ---------- train, data, optimizers ---------- */
 

@@ -159,7 +159,7 @@ static value *unknown_name(elab *e, scope *s, const ast_expr *x)
                       "nothing is called `%s` here%s", x->name, hint);
 }
 
-value *lookup_name(elab *e, scope *s, const ast_expr *x)
+value *lookup_indexed(elab *e, scope *s, const ast_expr *x)
 {
     binding *b = scope_find(s, x->name);
     const lang_module *m = e->frame->module;
@@ -189,6 +189,18 @@ value *lookup_name(elab *e, scope *s, const ast_expr *x)
         return v;
     }
     return unknown_name(e, s, x);
+}
+
+/* Within a scan, what it computes exists step by step only. */
+value *lookup_name(elab *e, scope *s, const ast_expr *x)
+{
+    value *v = lookup_indexed(e, s, x);
+    if (v->kind != V_TENSOR || !scan_is_open(e, v->tensor))
+        return v;
+    return elab_error(e, DIAG_SCAN_STEP, x->at,
+                      "`%s` is not there as a whole within its scan; read it "
+                      "by index, at `%s` or before, or use it after the scan",
+                      x->name, e->scan->var->name);
 }
 
 /* ---------- members ---------- */

@@ -261,7 +261,7 @@ void exec(elab *e, scope *s, const ast_stmt *st)
         exec_for_each(e, s, st);
         return;
     case STMT_SCAN:
-        elab_error(e, DIAG_NOT_BUILT, st->at, "`scan` is not built yet");
+        exec_scan(e, s, st);
         return;
     default:
         misplaced(e, st);

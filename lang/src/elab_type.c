@@ -327,6 +327,7 @@ value *type_bind(elab *e, scope *own, const ast_type *type, value *v,
                  const char *what, src_range at)
 {
     type_word w = word_or_error(e, type);
+    int64_t dims[PTL_MAX_RANK] = {0};
     ty_tensor *t;
     if (v->kind == V_ERROR || w == WORD_NONE)
         return value_error(e);
@@ -352,20 +353,25 @@ value *type_bind(elab *e, scope *own, const ast_type *type, value *v,
                           "where a tensor is wanted",
                           what);
     t = tensor_of_kind(e, type, w, v, what, at);
-    if (!t || !bind_dims(e, own, type, t->dims, t->rank, what, at))
+    if (!t)
         return value_error(e);
-    if (w == WORD_IDX &&
-        !idx_meets(e, own, type, value_tensor(e, t, at), what, at))
+    v = value_tensor(e, t, v->at);
+    value_dims(v, dims);
+    if (!bind_dims(e, own, type, dims, v->rank, what, at))
         return value_error(e);
-    return value_tensor(e, t, v->at);
+    if (w == WORD_IDX && !idx_meets(e, own, type, v, what, at))
+        return value_error(e);
+    return v;
 }
 
 bool type_finish(elab *e, scope *own, const ast_type *type, value *v,
                  const char *what, src_range at)
 {
+    int64_t dims[PTL_MAX_RANK] = {0};
     if (!type->has_dims || v->kind != V_TENSOR)
         return true;
-    return check_dims(e, own, type, v->tensor->dims, what, v->tensor->rank, at);
+    value_dims(v, dims);
+    return check_dims(e, own, type, dims, what, v->rank, at);
 }
 
 /* ---------- sizes of a type ---------- */

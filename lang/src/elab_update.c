@@ -78,6 +78,27 @@ static void implicit_indices(elab *e, scope *in, const ast_expr *x,
         implicit_sub(e, in, &x->subs[i], vars, count);
 }
 
+/* Zeros to begin with; in a scan, at each step anew. */
+static ty_tensor *accumulator(elab *e, const ast_stmt *st,
+                              const ty_tensor *type)
+{
+    int64_t dims[PTL_MAX_RANK + 1] = {0};
+    int own = e->scan != NULL, rank = type->rank + own;
+    ty_tensor *t;
+    if (own)
+        dims[0] = e->scan->var->hi;
+    memcpy(dims + own, type->dims, sizeof *dims * (size_t)type->rank);
+    if (!dims_fit(e, dims, rank, st->at))
+        return NULL;
+    t = tensor_new(e, TY_VALUE, tensor_path(e, st->name), type->kind, rank,
+                   dims, st->at);
+    if (own) {
+        t->scan = e->scan;
+        t->hidden = e->scan->var;
+    }
+    return t;
+}
+
 static ty_tensor *accumulated(elab *e, scope *s, const ast_stmt *st)
 {
     binding *b = scope_own(s, st->name);
@@ -88,10 +109,9 @@ static ty_tensor *accumulated(elab *e, scope *s, const ast_stmt *st)
                        "only real and int accumulate");
             return NULL;
         }
-        if (!dims_fit(e, b->type->dims, b->type->rank, st->at))
+        t = accumulator(e, st, b->type);
+        if (!t)
             return NULL;
-        t = tensor_new(e, TY_VALUE, tensor_path(e, st->name), b->type->kind,
-                       b->type->rank, b->type->dims, st->at);
         b = scope_bind(e, s, st->name, value_tensor(e, t, st->at), st->name_at);
         b->accumulates = true;
         return t;
@@ -123,14 +143,8 @@ static void add_piece(elab *e, ty_tensor *t, ty_piece piece)
         pieces[i] = t->pieces[i];
     pieces[t->piece_count++] = piece;
     t->pieces = pieces;
-    /* Definitions stay in the order in which they may be carried out: what
-     * the new piece reads may have been defined after the first one. */
-    for (int i = t->id; i + 1 < e->out->tensors.count; i++) {
-        e->out->tensors.data[i] = e->out->tensors.data[i + 1];
-        e->out->tensors.data[i]->id = i;
-    }
-    t->id = e->out->tensors.count - 1;
-    e->out->tensors.data[t->id] = t;
+    /* What the new piece reads may have been defined after the first one. */
+    tensor_move_last(e, t);
 }
 
 static bool all_ranged(elab *e, ty_var **vars, int count)
@@ -162,10 +176,12 @@ void exec_accumulate(elab *e, scope *s, const ast_stmt *st)
                    "a field of a data block is defined, not accumulated");
         return;
     }
+    if (t->hidden)
+        vars[count++] = t->hidden;
     for (int i = 0; i < st->sub_count; i++)
         implicit_sub(e, in, &st->subs[i], vars, &count);
     x = value_scalar_expr(e, eval(e, in, st->value), st->value->at);
-    subs = x ? eval_subs(e, in, st->subs, st->sub_count, t, NULL, true,
+    subs = x ? eval_subs(e, in, st->subs, st->sub_count, t, t->hidden, true,
                          st->name_at)
              : NULL;
     if (!subs || !all_ranged(e, vars, count)) {
@@ -226,6 +242,13 @@ void exec_update(elab *e, scope *s, const ast_stmt *st)
         elab_error(e, DIAG_MISPLACED, st->name_at,
                    "`<-` updates a state of a layer or a slot of an "
                    "optimizer, and `%s` is neither",
+                   st->name);
+        return;
+    }
+    if (e->scan) {
+        elab_error(e, DIAG_MISPLACED, st->at,
+                   "`%s <-` stands in a scan's step, and a state is updated "
+                   "once in a training step; update it after the scan",
                    st->name);
         return;
     }

@@ -557,15 +557,39 @@ static void walk_define(name_walk *w, names *s, const ast_stmt *st)
         add(s, st->name);
 }
 
+/* What has the step on its left is there after the scan as well. */
+static void add_steps(names *s, const char *step, const ast_block *b)
+{
+    for (int i = 0; i < b->count; i++) {
+        const ast_stmt *st = b->stmts[i];
+        add_steps(s, step, &st->body);
+        add_steps(s, step, &st->else_body);
+        for (int k = 0; st->kind == STMT_DEFINE && k < st->sub_count; k++)
+            if (!st->subs[k].is_pack && st->subs[k].expr->kind == EXPR_NAME &&
+                !strcmp(st->subs[k].expr->name, step))
+                add(s, st->name);
+    }
+}
+
+static void walk_carry(name_walk *w, names *s, const ast_carry *c)
+{
+    ast_stmt left = {.kind = STMT_DEFINE, .subs = c->subs};
+    left.sub_count = c->sub_count;
+    walk(w, left_names(w, s, &left), c->value);
+}
+
 static void walk_scan(name_walk *w, names *s, const ast_stmt *st)
 {
     names *in = open_names(w, s);
     walk(w, s, st->lo);
     walk(w, s, st->hi);
-    add(in, st->name);
+    for (int i = 0; i < st->carry_count; i++)
+        walk_carry(w, s, &st->carries[i]);
     for (int i = 0; i < st->carry_count; i++)
         add(s, st->carries[i].name);
+    add(in, st->name);
     walk_block(w, in, &st->body);
+    add_steps(s, st->name, &st->body);
 }
 
 static void walk_for(name_walk *w, names *s, const ast_stmt *st)

@@ -549,10 +549,14 @@ typedef struct free_walk {
     ty_var *const *vars[64]; /* bound sets, innermost last */
     int counts[64];
     int depth;
+    const ty_var *step; /* bound too, */
+    bool only_step;     /* or the only one that counts as free */
 } free_walk;
 
 static bool is_bound(const free_walk *w, const ty_var *v)
 {
+    if (w->only_step || v == w->step)
+        return (v == w->step) != w->only_step;
     for (int i = 0; i < w->depth; i++)
         for (int j = 0; j < w->counts[i]; j++)
             if (w->vars[i][j] == v)
@@ -592,7 +596,9 @@ static bool open_walk(free_walk *w, const ty_expr *x)
             if (open_walk(w, x->args[i]))
                 return true;
         return false;
-    case TY_RANDOM:
+    case TY_RANDOM: /* each step draws anew */
+        if (w->only_step && !x->sealed)
+            return true;
         for (int i = 0; i < x->count; i++)
             if (!is_bound(w, x->vars[i]))
                 return true;
@@ -605,9 +611,14 @@ static bool open_walk(free_walk *w, const ty_expr *x)
 
 bool tx_open(elab *e, ty_expr *x, ty_var *const *vars, int count)
 {
-    free_walk w = {.depth = 1};
-    (void)e;
+    free_walk w = {.depth = 1, .step = e->scan ? e->scan->var : NULL};
     w.vars[0] = vars;
     w.counts[0] = count;
+    return open_walk(&w, x);
+}
+
+bool tx_at_step(elab *e, ty_expr *x)
+{
+    free_walk w = {.step = e->scan->var, .only_step = true};
     return open_walk(&w, x);
 }

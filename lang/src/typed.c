@@ -155,6 +155,25 @@ ty_linear ty_linearise(ptl_arena *arena, ty_expr *index)
     return w.out;
 }
 
+/* ---------- scans ---------- */
+
+const ty_carry *ty_carry_of(const ty_tensor *t)
+{
+    for (int i = 0; t->scan && i < t->scan->carry_count; i++)
+        if (t->scan->carries[i].tensor == t)
+            return &t->scan->carries[i];
+    return NULL;
+}
+
+int64_t ty_steps_back(ptl_arena *arena, const ty_scan *scan, ty_expr *index)
+{
+    ty_linear l = ty_linearise(arena, index);
+    if (l.rest || l.count != 1 || l.vars[0] != scan->var || l.coefs[0] != 1 ||
+        l.constant > 0)
+        return -1;
+    return -l.constant;
+}
+
 /* ---------- intervals ---------- */
 
 typedef struct interval {

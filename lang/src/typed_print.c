@@ -166,6 +166,19 @@ static void print_literal(const ty_tensor *t, ptl_str *out)
     str_add(out, n > 16 ? ", ...]\n" : "]\n");
 }
 
+/* What is carried, and from what: `from h.before`. */
+static void print_carry(const ty_tensor *t, ptl_str *out)
+{
+    const ty_carry *c = ty_carry_of(t);
+    if (!c)
+        return;
+    str_printf(out, "    scan %s in 0..%lld from", t->scan->var->name,
+               (long long)t->scan->var->hi);
+    for (int i = 0; i < c->count; i++)
+        str_printf(out, "%s %s", i ? "," : "", c->before[i]->name);
+    str_addc(out, '\n');
+}
+
 static void print_tensor(const ty_tensor *t, ptl_str *out)
 {
     static const char *const roles[] = {"value", "literal", "param",
@@ -179,6 +192,7 @@ static void print_tensor(const ty_tensor *t, ptl_str *out)
         print_literal(t, out);
     if (t->role != TY_VALUE)
         return;
+    print_carry(t, out);
     if (!t->body) {
         print_pieces(t, out);
         return;

@@ -50,7 +50,8 @@ value *value_tensor(elab *e, ty_tensor *t, src_range at)
 {
     value *v = value_new(e, V_TENSOR, at);
     v->tensor = t;
-    v->rank = t->rank;
+    v->var = t->hidden;
+    v->rank = t->rank - (t->hidden != NULL);
     return v;
 }
 
@@ -125,7 +126,8 @@ ty_expr *value_scalar_expr(elab *e, value *v, src_range at)
     return value_at(e, v, NULL, at);
 }
 
-/* A field within a data block has the record's index in front. */
+/* A field within a data block has the record's index in front, what a scan
+ * computes that of the step. */
 static ty_expr *read_elements(elab *e, const value *v, ty_var **vars,
                               src_range at)
 {
@@ -213,7 +215,17 @@ ty_tensor *tensor_new(elab *e, ty_role role, const char *name, ty_kind kind,
     return t;
 }
 
-ty_tensor *tensor_define(elab *e, const char *name, ty_var **vars, int rank,
+void tensor_move_last(elab *e, ty_tensor *t)
+{
+    for (int i = t->id; i + 1 < e->out->tensors.count; i++) {
+        e->out->tensors.data[i] = e->out->tensors.data[i + 1];
+        e->out->tensors.data[i]->id = i;
+    }
+    t->id = e->out->tensors.count - 1;
+    e->out->tensors.data[t->id] = t;
+}
+
+static ty_tensor *define(elab *e, const char *name, ty_var **vars, int rank,
                          ty_expr *x, src_range at)
 {
     int64_t dims[PTL_MAX_RANK] = {0};
@@ -237,11 +249,49 @@ ty_tensor *tensor_define(elab *e, const char *name, ty_var **vars, int rank,
     return t;
 }
 
+static int position(ty_var *const *vars, int rank, const ty_var *v)
+{
+    for (int i = 0; i < rank; i++)
+        if (vars[i] == v)
+            return i;
+    return -1;
+}
+
+/* A definition in a scan that varies with the step has an axis for it. */
+static ty_tensor *define_at_step(elab *e, const char *name, ty_var **vars,
+                                 int rank, ty_expr *x, src_range at)
+{
+    ty_scan *scan = e->scan;
+    ty_var **all = ARENA_ARRAY(e->arena, ty_var *, rank + 2);
+    int time = position(vars, rank, scan->var);
+    bool hidden = time < 0;
+    ty_tensor *t;
+    if (hidden && !tx_at_step(e, x))
+        return define(e, name, vars, rank, x, at);
+    all[0] = scan->var;
+    for (int i = 0; i < rank; i++)
+        all[i + hidden] = vars[i];
+    t = define(e, name, all, rank + hidden, x, at);
+    if (!t)
+        return NULL;
+    t->scan = scan;
+    t->time = hidden ? 0 : time;
+    t->hidden = hidden ? scan->var : NULL;
+    return t;
+}
+
+ty_tensor *tensor_define(elab *e, const char *name, ty_var **vars, int rank,
+                         ty_expr *x, src_range at)
+{
+    return e->scan ? define_at_step(e, name, vars, rank, x, at)
+                   : define(e, name, vars, rank, x, at);
+}
+
 ty_tensor *value_materialise(elab *e, value *v, const char *name, src_range at)
 {
     ty_expr *x;
     v = value_settle(e, v);
-    if (v->kind == V_TENSOR && !v->var)
+    if (v->kind == V_TENSOR && v->var == v->tensor->hidden)
         return v->tensor;
     if (v->kind == V_ERROR)
         return NULL;

@@ -120,6 +120,25 @@ typedef struct ty_piece {
     src_range at;
 } ty_piece;
 
+/*
+ * A recurrence. Its index `var` runs from 0; what is computed in it has one
+ * axis over `var`. Carried tensors are read in the scan's own definitions at
+ * `var` - d as well, which at the first steps is what `before` holds.
+ */
+typedef struct ty_carry {
+    ty_tensor *tensor;
+    ty_tensor **before; /* before[d - 1]: the value at step -d, without the
+                           axis of time */
+    int count;
+} ty_carry;
+
+typedef struct ty_scan {
+    ty_var *var;
+    ty_carry *carries;
+    int carry_count;
+    src_range at;
+} ty_scan;
+
 struct ty_tensor {
     const char *name; /* unique in the program */
     ty_role role;
@@ -136,6 +155,10 @@ struct ty_tensor {
     ty_expr *body;        /* VALUE defined by a comprehension */
     ty_piece *pieces;     /* VALUE defined by accumulation: body is NULL */
     int piece_count;
+    ty_scan *scan; /* VALUE computed in a scan, step by step; or NULL */
+    int time;      /* the axis of its steps */
+    ty_var *hidden; /* the scan's index, where the text leaves that axis out:
+                       it is the first */
     int id;        /* position in typed_program.tensors */
     bool borrowed; /* named by a callee: a caller's name replaces it */
     bool read;     /* by name: what accumulates must be complete then */
@@ -252,7 +275,8 @@ typedef struct typed_custom {
 
 typedef struct typed_program {
     ptl_arena *arena;
-    VEC(ty_tensor *) tensors; /* what a definition reads comes before it */
+    VEC(ty_tensor *) tensors; /* what a definition reads comes before it, but
+                                 for what a scan carries */
     VEC(typed_param) params;
     VEC(typed_state) states;
     VEC(typed_value) values; /* named in the train or test block */
@@ -284,6 +308,10 @@ ty_linear ty_linearise(ptl_arena *arena, ty_expr *index);
 bool ty_interval(ptl_arena *arena, ty_expr *e, int64_t *low, int64_t *high);
 
 int64_t ty_element_count(const ty_tensor *t);
+/* What `scan` carries of `t`, or NULL. */
+const ty_carry *ty_carry_of(const ty_tensor *t);
+/* `index` as scan's index minus a constant: the constant; -1: it is not. */
+int64_t ty_steps_back(ptl_arena *arena, const ty_scan *scan, ty_expr *index);
 const char *ty_kind_text(ty_kind kind);
 const char *ty_op_text(ty_op op);
 int ty_op_arity(ty_op op);
