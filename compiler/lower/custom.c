@@ -109,7 +109,7 @@ static void lower_now(lowering *l, const ty_tensor *t, void *ctx)
         return;
     lower_visit_reads(l, t, lower_now, ctx);
     if (!l->failed)
-        l->nodes[t->id] = lower_definition(l, t);
+        l->nodes[t->id] = lower_definition(l, NULL, t);
 }
 
 static bool make(const grad_custom *c, ir_node *const *dys, ir_node **grads)

@@ -51,7 +51,7 @@ ir_node *lower_weight(lowering *l)
                      .batch_axis = -1,
                      .at = x->at,
                      .body = x};
-    return lower_definition(l, t);
+    return lower_definition(l, NULL, t);
 }
 
 ir_node *lower_summed_loss(lowering *l, ir_node *weight)
@@ -88,7 +88,7 @@ ir_node *lower_next_state(lowering *l, const typed_state *state)
     if (!sums || state->next->role != TY_VALUE)
         return l->nodes[state->next->id];
     l->summed = state->tensor;
-    n = lower_definition(l, state->next);
+    n = lower_definition(l, NULL, state->next);
     l->summed = NULL;
     return n;
 }
