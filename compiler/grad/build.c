@@ -13,17 +13,7 @@
 #include "grad/grad_priv.h"
 #include <string.h>
 
-typedef struct reverse {
-    ir_graph *g;
-    ptl_diags *diags;
-    int count;          /* nodes there were */
-    bool *active;       /* depends on what is differentiated for */
-    grad_terms *terms;  /* per node */
-    ir_node **adjoints; /* per node, once its turn came */
-    const grad_custom **customs; /* per node: whose result it is, or NULL */
-} reverse;
-
-static void mark_active(reverse *c, ir_node *const *wrt, int wrt_count)
+static void mark_active(grad_reverse *c, ir_node *const *wrt, int wrt_count)
 {
     for (int i = 0; i < wrt_count; i++)
         c->active[wrt[i]->id] = true;
@@ -39,7 +29,7 @@ static void mark_active(reverse *c, ir_node *const *wrt, int wrt_count)
     }
 }
 
-static const char *adjoint_name(ir_graph *g, const ir_node *n)
+const char *grad_name(ir_graph *g, const ir_node *n)
 {
     const char *last = strrchr(n->name, '.');
     if (!last)
@@ -50,7 +40,7 @@ static const char *adjoint_name(ir_graph *g, const ir_node *n)
 
 /* ---------- adding terms up ---------- */
 
-static ir_comp over_shape(ir_graph *g, const ir_node *n)
+ir_comp grad_over_shape(ir_graph *g, const ir_node *n)
 {
     static const char *const names[] = {"i", "j", "k", "l", "m", "n", "p", "q"};
     ir_var *vars = ARENA_ARRAY(g->arena, ir_var, n->type.rank);
@@ -62,29 +52,29 @@ static ir_comp over_shape(ir_graph *g, const ir_node *n)
                      .vars = vars};
 }
 
-static ir_expr *term_value(reverse *c, grad_term *t, const ir_node *n)
+static ir_expr *term_value(grad_reverse *c, grad_term *t, const ir_node *n)
 {
     if (!t->node && t->comp.reduce == IR_MAP)
         return t->comp.body;
     if (!t->node) {
         const char *part =
-            arena_printf(c->g->arena, "%s_part", adjoint_name(c->g, n));
+            arena_printf(c->g->arena, "%s_part", grad_name(c->g, n));
         t->node = ir_comprehend(c->g, part, &t->comp, n->at);
     }
     return ir_read_plain(c->g, t->node, 0);
 }
 
 /* A part that turned out to be the whole takes its name. */
-static ir_node *as_whole(reverse *c, const grad_term *t, const ir_node *n)
+static ir_node *as_whole(grad_reverse *c, const grad_term *t, const ir_node *n)
 {
-    const char *name = adjoint_name(c->g, n);
+    const char *name = grad_name(c->g, n);
     if (t->own && !ir_find(c->g, name))
         t->node->name = name;
     return t->node;
 }
 
 /* The adjoint of `n` as one comprehension, or NULL. */
-static ir_node *add_up(reverse *c, const ir_node *n)
+static ir_node *add_up(grad_reverse *c, const ir_node *n)
 {
     grad_terms *terms = &c->terms[n->id];
     if (terms->count == 0)
@@ -93,8 +83,8 @@ static ir_node *add_up(reverse *c, const ir_node *n)
     if (terms->count == 1 && first->node)
         return as_whole(c, first, n);
     if (terms->count == 1)
-        return ir_comprehend(c->g, adjoint_name(c->g, n), &first->comp, n->at);
-    ir_comp sum = over_shape(c->g, n);
+        return ir_comprehend(c->g, grad_name(c->g, n), &first->comp, n->at);
+    ir_comp sum = grad_over_shape(c->g, n);
     for (int i = 0; i < terms->count; i++) {
         grad_term *t = &terms->data[i];
         ir_expr *value = term_value(c, t, n);
@@ -102,12 +92,12 @@ static ir_node *add_up(reverse *c, const ir_node *n)
         if (i == 0 && !t->node)
             sum.vars = t->comp.vars;
     }
-    return ir_comprehend(c->g, adjoint_name(c->g, n), &sum, n->at);
+    return ir_comprehend(c->g, grad_name(c->g, n), &sum, n->at);
 }
 
 /* ---------- one node ---------- */
 
-static ir_expr *adjoint_value(reverse *c, ir_node *adjoint)
+static ir_expr *adjoint_value(grad_reverse *c, ir_node *adjoint)
 {
     const ir_comp *comp = &adjoint->comp;
     if (adjoint->kind == IR_COMP && comp->reduce == IR_MAP &&
@@ -116,7 +106,7 @@ static ir_expr *adjoint_value(reverse *c, ir_node *adjoint)
     return ir_read_plain(c->g, adjoint, 0);
 }
 
-static bool reverse_comp(reverse *c, ir_node *n, ir_node *adjoint)
+bool grad_reverse_comp(grad_reverse *c, ir_node *n, ir_node *adjoint)
 {
     grad_reads reads = {0};
     grad_adj seed = grad_seed(c->g, n, adjoint_value(c, adjoint));
@@ -126,7 +116,7 @@ static bool reverse_comp(reverse *c, ir_node *n, ir_node *adjoint)
     grad_body(c->g, c->active, n->comp.body, seed, &reads);
     for (int i = 0; i < reads.count; i++) {
         ir_node *x = reads.data[i].read->node;
-        ok = grad_emit(c->g, n, &reads.data[i], adjoint_name(c->g, x),
+        ok = grad_emit(c->g, n, &reads.data[i], grad_name(c->g, x),
                        &c->terms[x->id], c->diags) &&
              ok;
     }
@@ -134,28 +124,28 @@ static bool reverse_comp(reverse *c, ir_node *n, ir_node *adjoint)
 }
 
 /* The derivative of a scatter is the gather: dsource[v] = dy[subs(v)]. */
-static void reverse_scatter(reverse *c, ir_node *n, ir_node *adjoint)
+static void reverse_scatter(grad_reverse *c, ir_node *n, ir_node *adjoint)
 {
     for (int i = 0; i < n->piece_count; i++) {
         const ir_piece *p = &n->pieces[i];
         if (!c->active[p->source->id])
             continue;
-        grad_term term = {.comp = over_shape(c->g, p->source)};
+        grad_term term = {.comp = grad_over_shape(c->g, p->source)};
         term.comp.body = ir_read(c->g, adjoint, p->subs, n->type.rank, NULL);
         vec_push(c->g->arena, &c->terms[p->source->id], term);
     }
 }
 
-static ir_node *zero_like(reverse *c, const ir_node *n)
+ir_node *grad_zero_like(ir_graph *g, const ir_node *n)
 {
-    ir_comp zero = over_shape(c->g, n);
-    zero.body = ir_real(c->g, 0.0);
-    return ir_comprehend(c->g, adjoint_name(c->g, n), &zero, n->at);
+    ir_comp zero = grad_over_shape(g, n);
+    zero.body = ir_real(g, 0.0);
+    return ir_comprehend(g, grad_name(g, n), &zero, n->at);
 }
 
 /* ---------- derivatives of their own ---------- */
 
-static void find_customs(reverse *c)
+static void find_customs(grad_reverse *c)
 {
     for (const grad_custom *k = c->g->customs; k; k = k->next)
         for (int i = 0; i < k->result_count; i++)
@@ -172,7 +162,7 @@ static bool is_first_result(const grad_custom *k, const ir_node *n)
     return true;
 }
 
-static bool reverse_custom(reverse *c, const grad_custom *k)
+static bool reverse_custom(grad_reverse *c, const grad_custom *k)
 {
     ptl_arena *arena = c->g->arena;
     ir_node **dys = ARENA_ARRAY(arena, ir_node *, k->result_count);
@@ -182,7 +172,7 @@ static bool reverse_custom(reverse *c, const grad_custom *k)
         const ir_node *y = k->results[i];
         dys[i] = c->adjoints[y->id];
         any = any || (dys[i] && c->active[y->id]);
-        dys[i] = dys[i] ? dys[i] : zero_like(c, y);
+        dys[i] = dys[i] ? dys[i] : grad_zero_like(c->g, y);
     }
     if (!any)
         return true;
@@ -199,7 +189,7 @@ static bool reverse_custom(reverse *c, const grad_custom *k)
     return true;
 }
 
-static bool reverse_node(reverse *c, ir_node *n)
+bool grad_reverse_node(grad_reverse *c, ir_node *n)
 {
     ir_node *adjoint = add_up(c, n);
     c->adjoints[n->id] = adjoint;
@@ -207,25 +197,33 @@ static bool reverse_node(reverse *c, ir_node *n)
         return is_first_result(c->customs[n->id], n)
                    ? reverse_custom(c, c->customs[n->id])
                    : true;
+    if (n->kind == IR_SCAN && c->active[n->id])
+        return grad_reverse_scan(c, n);
     if (!adjoint || !c->active[n->id])
         return true;
     switch (n->kind) {
     case IR_COMP:
-        return reverse_comp(c, n, adjoint);
+        return grad_reverse_comp(c, n, adjoint);
     case IR_SCATTER:
         reverse_scatter(c, n, adjoint);
         return true;
     case IR_SCAN:
-    case IR_SCAN_OUT:
-        diag_error(c->diags, DIAG_GRAD_SCAN, n->at,
-                   "the derivative of a scan is not available: \"%s\"",
-                   n->name);
-        return false;
+    case IR_SCAN_OUT: /* its adjoint waits for the scan's turn */
     case IR_INPUT:
     case IR_LITERAL:
         break;
     }
     return true;
+}
+
+grad_reverse grad_reverse_of(ir_graph *g, ptl_diags *diags)
+{
+    grad_reverse c = {.g = g, .diags = diags, .count = g->nodes.count};
+    c.active = ARENA_ARRAY(g->arena, bool, c.count);
+    c.terms = ARENA_ARRAY(g->arena, grad_terms, c.count);
+    c.adjoints = ARENA_ARRAY(g->arena, ir_node *, c.count);
+    c.customs = ARENA_ARRAY(g->arena, const grad_custom *, c.count);
+    return c;
 }
 
 void grad_custom_add(ir_graph *g, const grad_custom *c)
@@ -239,23 +237,19 @@ void grad_custom_add(ir_graph *g, const grad_custom *c)
 bool grad_build(ir_graph *g, ir_node *loss, ir_node *const *wrt, int wrt_count,
                 ir_node **grads, ptl_diags *diags)
 {
-    reverse c = {.g = g, .diags = diags, .count = g->nodes.count};
+    grad_reverse c = grad_reverse_of(g, diags);
     PTL_ASSERT(loss->type.kind == IR_REAL && loss->type.rank == 0);
-    c.active = ARENA_ARRAY(g->arena, bool, c.count);
-    c.terms = ARENA_ARRAY(g->arena, grad_terms, c.count);
-    c.adjoints = ARENA_ARRAY(g->arena, ir_node *, c.count);
-    c.customs = ARENA_ARRAY(g->arena, const grad_custom *, c.count);
     find_customs(&c);
     mark_active(&c, wrt, wrt_count);
-    grad_term one = {.comp = over_shape(g, loss)};
+    grad_term one = {.comp = grad_over_shape(g, loss)};
     one.comp.body = ir_real(g, 1.0);
     vec_push(g->arena, &c.terms[loss->id], one);
     bool ok = true;
     for (int id = loss->id; id >= 0; id--)
-        ok = reverse_node(&c, g->nodes.data[id]) && ok;
+        ok = grad_reverse_node(&c, g->nodes.data[id]) && ok;
     for (int i = 0; i < wrt_count; i++) {
         ir_node *found = c.adjoints[wrt[i]->id];
-        grads[i] = found ? found : zero_like(&c, wrt[i]);
+        grads[i] = found ? found : grad_zero_like(g, wrt[i]);
     }
     return ok;
 }

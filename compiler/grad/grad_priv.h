@@ -168,6 +168,33 @@ typedef VEC(grad_term) grad_terms;
 bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
                const char *name, grad_terms *terms, ptl_diags *diags);
 
+/* ---------- build.c ---------- */
+
+/* One walk back over the nodes a graph has now. */
+typedef struct grad_reverse {
+    ir_graph *g;
+    ptl_diags *diags;
+    int count;          /* nodes there were */
+    bool *active;       /* depends on what is differentiated for */
+    grad_terms *terms;  /* per node */
+    ir_node **adjoints; /* per node, once its turn came */
+    const grad_custom **customs; /* per node: whose result it is, or NULL */
+} grad_reverse;
+
+grad_reverse grad_reverse_of(ir_graph *g, ptl_diags *diags);
+/* Adds up what `n` received and passes it on. */
+bool grad_reverse_node(grad_reverse *c, ir_node *n);
+/* Passes `adjoint` of `n` on to what it reads. */
+bool grad_reverse_comp(grad_reverse *c, ir_node *n, ir_node *adjoint);
+const char *grad_name(ir_graph *g, const ir_node *n); /* of its adjoint */
+ir_comp grad_over_shape(ir_graph *g, const ir_node *n); /* lacks a body */
+ir_node *grad_zero_like(ir_graph *g, const ir_node *n);
+
+/* ---------- scan.c ---------- */
+
+/* The adjoints of the results of `scan` are known. */
+bool grad_reverse_scan(grad_reverse *c, ir_node *scan);
+
 /* ---------- volume.c ---------- */
 
 void grad_volume_add(ir_graph *g, grad_volume row);

@@ -91,8 +91,7 @@ static ir_values *evaluated(const ir_graph *g, uint64_t data_seed,
 
 /* ---------- gradients ---------- */
 
-/* Sets `scan` where the graph holds one, which has no derivative. */
-static bool add_gradients(ir_graph *g, bool *scan, check_result *r)
+static bool add_gradients(ir_graph *g, check_result *r)
 {
     ptl_diags *diags = diags_new(1);
     ir_node **wrt = calloc((size_t)g->nodes.count, sizeof *wrt);
@@ -104,9 +103,7 @@ static bool add_gradients(ir_graph *g, bool *scan, check_result *r)
             wrt[count++] = g->nodes.data[i];
     ir_node *loss = output_node(g, "loss");
     bool built = grad_build(g, loss, wrt, count, grads, diags);
-    if (!built && diags_code_at(diags, 0) == DIAG_GRAD_SCAN) {
-        *scan = true;
-    } else if (!built) {
+    if (!built) {
         ptl_str text = {0};
         diags_print(diags, &text, false);
         check_fail(r, "grad_build refused: %s", str_text(&text));
@@ -226,20 +223,14 @@ ir_graph *check_gradient(const ir_graph *g, uint64_t data_seed,
     check_text(g, r);
     ir_graph *h = check_copy(g);
     ir_graph *plain = NULL;
-    bool scan = false;
     ir_values *v = NULL, *w = NULL;
-    if (r->failed || !add_gradients(h, &scan, r))
+    if (r->failed || !add_gradients(h, r))
         goto done;
-    if (scan) { /* what was added on the way to the scan goes */
-        ir_graph_free(h);
-        h = check_copy(g);
-        r->skipped++;
-    }
     if (!verified(h, "gradient", r))
         goto done;
     check_text(h, r);
     v = evaluated(h, data_seed, "gradient", r);
-    if (!r->failed && !scan)
+    if (!r->failed)
         check_slopes(h, v, data_seed, r);
     if (r->failed)
         goto done;

@@ -409,16 +409,150 @@ static void shared_bodies_print_in_linear_size(void **state)
     grad_case_free(c);
 }
 
+/* ---------- scans ---------- */
+
+static void a_scan_by_its_initial_value(void **state)
+{
+    (void)state;
+    assert_exact("input x: real[2] param f64;"
+                 "scan s: 3 {"
+                 " input h: real[2] generic f64;"
+                 " comp n[i:2] = sin(h[i]) + h[1 - i] * h[i];"
+                 "} carry x in h next n;"
+                 "result y = s 0; output y = y;");
+}
+
+/* Weights, inputs by step, initial values; final values and all steps count. */
+static const char cell[] =
+    "input x: real[%d, 3, 4] param f64;"
+    "input w: real[5, 5] param f64;"
+    "input u: real[5, 4] param f64;"
+    "input b: real[5] param f64;"
+    "input h0: real[3, 5] param f64;"
+    "scan s: %d {"
+    " input t: int(%d) generic i32;"
+    " input h: real[3, 5] generic f64;"
+    " input c: real[3, 5] generic f64;"
+    " input xx: real[%d, 3, 4] generic f64;"
+    " input ww: real[5, 5] generic f64;"
+    " input uu: real[5, 4] generic f64;"
+    " input bb: real[5] generic f64;"
+    " comp p[n:3, j:5 | k:0..4] = sum uu[j, k] * xx[t[], n, k];"
+    " comp q[n:3, j:5 | k:0..5] = sum ww[j, k] * h[n, k];"
+    " comp g[n:3, j:5] = p[n, j] + q[n, j] * bb[j];"
+    " comp d[n:3, j:5] = c[n, j] * sigmoid(g[n, j]) + real(t[]) * bb[j];"
+    " comp e[n:3, j:5] = tanh(d[n, j]) * g[n, 4 - j];"
+    "} counter t bind x to xx bind w to ww bind u to uu bind b to bb"
+    "  carry h0 in h next e carry h0 in c next d stack e;"
+    "result last = s 1; result all = s 2;"
+    "comp y[n:3, j:5 | t:0..%d] = sum all[t, n, j] * last[n, j];"
+    "output y = y;";
+
+static grad_case *derive_cell(int steps)
+{
+    char text[2000];
+    snprintf(text, sizeof text, cell, steps, steps, steps, steps, steps);
+    return derive(text);
+}
+
+static void a_cell_by_all_it_reads(void **state)
+{
+    (void)state;
+    grad_case *c = derive_cell(6);
+    assert_true(grad_case_error(c) <= 1e-10);
+    grad_case_free(c);
+}
+
+static void a_reversed_scan_that_swaps(void **state)
+{
+    (void)state;
+    assert_exact("input x: real[4, 3] param f64;"
+                 "input a0: real[3] param f64;"
+                 "input b0: real[3] param f64;"
+                 "scan s: 4 reversed {"
+                 " input t: int(4) generic i32;"
+                 " input a: real[3] generic f64;"
+                 " input b: real[3] generic f64;"
+                 " input v: real[4, 3] generic f64;"
+                 " comp c[i:3] = a[2 - i] * b[i] + v[t[], i] * v[3 - t[], i];"
+                 "} counter t bind x to v carry a0 in a next b"
+                 "  carry b0 in b next c stack c stack a;"
+                 "result c = s 2; result a = s 3; result f = s 0;"
+                 "comp y[t:4, i:3] = c[t, i] * a[3 - t, i] + f[i];"
+                 "output y = y;");
+}
+
+static void a_step_with_extrema_and_gathers(void **state)
+{
+    (void)state;
+    assert_exact("input e: real[4, 3] param f64;"
+                 "input k: int(4)[5] data i32;"
+                 "input h0: real[3] param f64;"
+                 "scan s: 5 {"
+                 " input t: int(5) generic i32;"
+                 " input h: real[3] generic f64;"
+                 " input ee: real[4, 3] generic f64;"
+                 " input kk: int(4)[5] generic i32;"
+                 " comp m[| i:0..3] = max h[i] + ee[kk[t[]], i];"
+                 " comp l[| i:0..3] = lse h[i] * ee[1, i];"
+                 " comp z[| i:0..3] = prod 1.0 + 0.1 * h[i];"
+                 " comp n[i:3] = h[i] * 0.5 + (i < 2 ? m[] : l[] * z[]);"
+                 "} counter t bind e to ee bind k to kk"
+                 "  carry h0 in h next n stack n;"
+                 "result y = s 1; output y = y;");
+}
+
+static void a_scan_of_one_step_and_of_none(void **state)
+{
+    (void)state;
+    grad_case *c = derive_cell(1);
+    assert_true(grad_case_error(c) <= 1e-10);
+    grad_case_free(c);
+    assert_exact("input x: real[2] param f64;"
+                 "scan s: 0 {"
+                 " input h: real[2] generic f64;"
+                 " comp n[i:2] = h[i] * h[i];"
+                 "} carry x in h next n;"
+                 "result r = s 0;"
+                 "comp y[i:2] = r[i] * 3.0; output y = y;");
+}
+
+/* Not by growing in number either: a scan is not unrolled. */
+static void the_volume_of_a_scan_is_linear_in_its_steps(void **state)
+{
+    (void)state;
+    grad_case *few = derive_cell(8), *many = derive_cell(24);
+    const grad_volume *a, *b;
+    int rows = grad_volumes(few->g, &a), at_weights = 0;
+    assert_true(rows > 0);
+    assert_int_equal(grad_volumes(many->g, &b), rows);
+    assert_int_equal(few->g->nodes.count, many->g->nodes.count);
+    for (int i = 0; i < rows; i++) {
+        int times = a[i].node == few->loss ? 1 : 3; /* it reads y alone */
+        assert_int_equal(times * a[i].forward, b[i].forward);
+        assert_int_equal(times * a[i].backward, b[i].backward);
+        at_weights += strcmp(a[i].operand->name, "w") == 0;
+    }
+    assert_int_equal(at_weights, 1); /* one contraction, after the loop */
+    grad_case_free(few);
+    grad_case_free(many);
+}
+
 /* ---------- refusals and warnings ---------- */
 
-static void a_scan_is_refused_by_name(void **state)
+static void a_scan_within_a_scan_is_refused_by_name(void **state)
 {
     (void)state;
     const char *text = "input x: real[2] param f64;"
                        "scan s: 3 {"
                        " input h: real[2] generic f64;"
-                       " comp n[i:2] = h[i] * 0.5;"
-                       "} carry x in h next n;"
+                       " scan k: 2 {"
+                       "  input z: real[2] generic f64;"
+                       "  comp n[i:2] = z[i] * 0.5;"
+                       " } carry h in z next n;"
+                       " result r = k 0;"
+                       " comp m[i:2] = r[i] + 1.0;"
+                       "} carry x in h next m;"
                        "result y = s 0; output y = y;";
     grad_case *c = grad_case_parse("test", text);
     assert_false(grad_build(c->g, c->loss, c->wrt, c->wrt_count, c->grads,
@@ -466,7 +600,13 @@ int main(void)
         cmocka_unit_test(second_derivatives_are_exact),
         cmocka_unit_test(the_second_derivative_of_max_is_zero),
         cmocka_unit_test(shared_bodies_print_in_linear_size),
-        cmocka_unit_test(a_scan_is_refused_by_name),
+        cmocka_unit_test(a_scan_within_a_scan_is_refused_by_name),
+        cmocka_unit_test(a_scan_by_its_initial_value),
+        cmocka_unit_test(a_cell_by_all_it_reads),
+        cmocka_unit_test(a_reversed_scan_that_swaps),
+        cmocka_unit_test(a_step_with_extrema_and_gathers),
+        cmocka_unit_test(a_scan_of_one_step_and_of_none),
+        cmocka_unit_test(the_volume_of_a_scan_is_linear_in_its_steps),
         cmocka_unit_test(only_an_avoidable_scatter_draws_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
