@@ -49,6 +49,15 @@ static void add_map_into(sched_schedule *s, sched_scope *scope, ir_node *node,
     sched_add_map(s, scope, &node, 1);
 }
 
+/* A result of the scan lies in `buffer`, and so do its views. */
+static void place_result(scan_maker *m, const ir_node *result, int buffer)
+{
+    const ir_graph *g = m->outer->graph;
+    for (int i = 0; i < g->nodes.count; i++)
+        if (sched_base(m->outer, g->nodes.data[i]) == result)
+            m->outer->node_buffer[i] = buffer;
+}
+
 static void add_carries(scan_maker *m)
 {
     for (int i = 0; i < m->scan->carry_count; i++) {
@@ -56,7 +65,7 @@ static void add_carries(scan_maker *m)
         ir_node *copy = sched_copy_node(m->outer, m->record->inits[i]);
         add_map_into(m->s, m->outer, copy, m->carried[i]);
         if (m->record->results[i])
-            m->outer->node_buffer[m->record->results[i]->id] = m->carried[i];
+            place_result(m, m->record->results[i], m->carried[i]);
     }
 }
 
@@ -68,7 +77,7 @@ static void add_stacks(scan_maker *m)
         if (!result)
             continue;
         m->stacks[i] = add_transient(m, result, "stack", i);
-        m->outer->node_buffer[result->id] = m->stacks[i];
+        place_result(m, result, m->stacks[i]);
     }
 }
 

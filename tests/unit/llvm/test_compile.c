@@ -580,6 +580,21 @@ CASE(a_scan_in_a_scan, true,
      "result y = outer 0;\nresult z = outer 1;\n"
      "output y = y;\noutput z = z;\n")
 
+CASE(results_of_a_scan_in_another_shape, true,
+     "input x: real[6] generic f32;\n"
+     "input v: real[3, 6] generic f32;\n"
+     "scan l: 3 {\n"
+     "    input t: int(3) generic i32;\n"
+     "    input h: real[6] generic f32;\n"
+     "    input w: real[3, 6] generic f32;\n"
+     "    comp g[i:6] = h[i] * 0.5 + w[t[], i];\n"
+     "} counter t bind v to w carry x in h next g stack g;\n"
+     "result last = l 0;\nresult all = l 1;\n"
+     "scatter a: real[1, 6] disjoint { [i] at [0, i] += last; };\n"
+     "scatter b: real[18] disjoint { [t, i] at [6*t + i] += all; };\n"
+     "comp s[i:18] = b[17 - i] + 1.0;\n"
+     "output a = a;\noutput b = b;\noutput s = s;\n")
+
 CASE(a_scan_of_no_trips, true,
      "input x: real[20] generic f32;\n"
      "scan l: 0 {\n"
@@ -686,6 +701,7 @@ int main(void)
         cmocka_unit_test(a_recurrent_cell),
         cmocka_unit_test(a_reversed_scan_with_a_swap),
         cmocka_unit_test(a_scan_in_a_scan),
+        cmocka_unit_test(results_of_a_scan_in_another_shape),
         cmocka_unit_test(a_scan_of_no_trips),
         cmocka_unit_test(every_level_gives_the_same_bits),
         cmocka_unit_test(updates_in_place),
