@@ -15,7 +15,7 @@
 #include "sched/internal.h"
 
 enum {
-    LEFT_BLOCK_BYTES = 600 << 10, /* stays in the second-level cache */
+    LEFT_BLOCK_BYTES = 400 << 10, /* leaves room in the second-level cache */
     TASKS = 8,                    /* enough to share out evenly */
     TASK_FMAS = 1 << 18,          /* what one should have at least */
 };
