@@ -10,7 +10,9 @@ set(rules
   "runtime/data|base runtime data"
   "runtime/train|base runtime data train"
   "runtime/cli|base runtime"
-  "runtime/include|base runtime"
+  "runtime/dist|base dist"
+  "runtime/include/runtime|base runtime"
+  "runtime/include/dist|base dist"
   "lang|base lang"
   "compiler/ir|base lang ir" # lang: the table of scalar functions alone
   "compiler/grad|base ir opt grad"
