@@ -1,9 +1,8 @@
 /*
- * plan.c - see plan.h. Placement, buckets and messages belong to the processes
- * of a cluster, which are not built yet.
+ * plan.c - see plan.h. Who owns what is in plan_placement.c.
  */
-#include "plan.h"
 #include "lower/coupling.h"
+#include "plan_priv.h"
 #include "runtime/order.h"
 
 /* ---------- the block ---------- */
@@ -147,6 +146,7 @@ void print_plan(driver *d, const typed_program *p, ptl_str *out)
 {
     print_block(&p->cluster, out);
     print_processes(p, out);
+    print_placement(d, p, out);
     print_states(p, out);
     print_coupling(d, p, out);
 }

@@ -6,8 +6,9 @@
 
 #include "compile_file.h"
 
-/* The cluster block with its defaults, how a batch is cut, how states agree,
- * and what couples rows. `program` was elaborated for training. */
+/* The cluster block with its defaults, how a batch is cut, which process owns
+ * what and what a step sends, how states agree, and what couples rows.
+ * `program` was elaborated for training. */
 void print_plan(driver *d, const typed_program *program, ptl_str *out);
 
 #endif
