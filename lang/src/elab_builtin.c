@@ -18,9 +18,8 @@ static int scalar_function(const char *name)
 }
 
 static const char *const others[] = {
-    "uniform", "normal", "bernoulli", "ceil_div", "close",        "inside",
-    "clamp",   "wrap",   "reflect",   "size",     "rank",
-    "across_params"};
+    "uniform", "normal", "bernoulli", "ceil_div", "close", "inside",
+    "clamp",   "wrap",   "reflect",   "size",     "rank",  "across_params"};
 
 const char *builtin_name(int index)
 {
@@ -57,9 +56,9 @@ static value *wrong_count(elab *e, const ast_expr *call, int wanted)
     if (module_decl(e->frame->module, call->a->name))
         return NULL;
     return elab_error(e, DIAG_BAD_ARGUMENT, call->at,
-                      "`%s` takes %d argument%s and %d %s given",
-                      call->a->name, wanted, wanted == 1 ? "" : "s",
-                      call->count, call->count == 1 ? "is" : "are");
+                      "`%s` takes %d argument%s and %d %s given", call->a->name,
+                      wanted, wanted == 1 ? "" : "s", call->count,
+                      call->count == 1 ? "is" : "are");
 }
 
 static value *scalar_call(elab *e, scope *s, const ast_expr *call, ty_op op)
@@ -106,11 +105,12 @@ static value *ceil_div(elab *e, scope *s, const ast_expr *call)
     if (!eval_int(e, s, call->args[0].expr, "an operand of ceil_div", &a) ||
         !eval_int(e, s, call->args[1].expr, "an operand of ceil_div", &b))
         return value_error(e);
-    if (b <= 0 || a == INT64_MIN)
+    if (size_number(e, b) <= 0 || a == INT64_MIN)
         return elab_error(e, DIAG_OVERFLOW, call->at,
                           "ceil_div wants a positive divisor");
-    q = a / b;
-    return value_int(e, q + (a % b > 0), call->at);
+    q = size_number(e, a) / size_number(e, b);
+    q += size_number(e, a) % size_number(e, b) > 0;
+    return value_int(e, size_ceil_div(e, a, b, q), call->at);
 }
 
 static value *size_call(elab *e, scope *s, const ast_expr *call)
@@ -121,7 +121,7 @@ static value *size_call(elab *e, scope *s, const ast_expr *call)
         return wrong_count(e, call, 2);
     v = value_settle(e, eval(e, s, call->args[0].expr));
     if (v->kind == V_ERROR ||
-        !eval_int(e, s, call->args[1].expr, "an axis", &axis))
+        !eval_number(e, s, call->args[1].expr, "an axis", &axis))
         return value_error(e);
     if (!value_is_number(v) || axis < 0 || axis >= value_rank(v))
         return elab_error(e, DIAG_RANK_MISMATCH, call->at,
@@ -188,8 +188,7 @@ value *eval_close(elab *e, scope *s, const ast_expr *call, typed_expect *out)
     wide = t[0]->rank ? 0 : 1;
     if (t[0]->rank && t[1]->rank &&
         (t[0]->rank != t[1]->rank ||
-         memcmp(t[0]->dims, t[1]->dims,
-                sizeof *t[0]->dims * (size_t)t[0]->rank)))
+         !dims_agree(e, t[0]->dims, t[1]->dims, t[0]->rank)))
         return elab_error(e, DIAG_SHAPE_MISMATCH, call->at,
                           "close compares shape %s with shape %s",
                           dims_text(e, t[0]->dims, t[0]->rank),

@@ -581,8 +581,10 @@ ty_tensor *call_initialiser(elab *e, scope *s, const ast_expr *x,
     if (!t)
         return NULL;
     if (t->rank == shape->rank && t->kind == shape->kind &&
-        !memcmp(t->dims, shape->dims, sizeof *t->dims * (size_t)t->rank))
+        dims_agree(e, t->dims, shape->dims, t->rank))
         return t;
+    if (t->rank == shape->rank)
+        dims_witness(e, t->dims, shape->dims, t->rank);
     elab_error(e, DIAG_SHAPE_MISMATCH, x->at,
                "the initial value is %s%s where %s%s is wanted",
                ty_kind_text(t->kind), dims_text(e, t->dims, t->rank),

@@ -58,16 +58,16 @@ static bool wanted_type(elab *e, scope *s, const ast_stmt *st, ty_tensor **out)
 static bool fits_bound(elab *e, ty_expr *x, const ty_tensor *wanted,
                        src_range at)
 {
-    int64_t low, high;
+    int64_t bound;
     if (!wanted->bound)
         return true;
-    if (ty_interval(e->arena, x, &low, &high) && low >= 0 &&
-        high < wanted->bound)
+    bound = int_bound(e, x);
+    if (bound && !size_exceeds(e, bound, wanted->bound))
         return true;
     elab_error(e, DIAG_NOT_PROVEN, at,
-               "this is not known to lie in [0, %lld); an int becomes an idx "
+               "this is not known to lie in [0, %s); an int becomes an idx "
                "only by clamp, wrap or where data enters",
-               (long long)wanted->bound);
+               size_text(e, wanted->bound));
     return false;
 }
 
@@ -185,9 +185,10 @@ static bool declare_pack(elab *e, pack *p, const ty_tensor *wanted, int axis,
         }
         return true;
     }
-    if (p->rank == left &&
-        !memcmp(p->dims, wanted->dims + axis, sizeof *p->dims * (size_t)left))
+    if (p->rank == left && dims_agree(e, p->dims, wanted->dims + axis, left))
         return true;
+    if (p->rank == left)
+        dims_witness(e, p->dims, wanted->dims + axis, left);
     elab_error(e, DIAG_SHAPE_MISMATCH, sub->at,
                "`..%s` stands for %s, but the declared shape has %s here",
                sub->name, dims_text(e, p->dims, p->rank),
@@ -360,9 +361,10 @@ static value *of_declared_type(elab *e, scope *s, const ast_stmt *st, value *v)
     v = value_settle(e, v);
     value_dims(v, dims);
     if (v->kind == V_ERROR ||
-        (value_rank(v) == t->rank &&
-         !memcmp(dims, t->dims, sizeof *dims * (size_t)t->rank)))
+        (value_rank(v) == t->rank && dims_agree(e, dims, t->dims, t->rank)))
         return v;
+    if (value_rank(v) == t->rank)
+        dims_witness(e, dims, t->dims, t->rank);
     elab_error(e, DIAG_SHAPE_MISMATCH, st->value->at,
                "`%s` is declared with shape %s and this is %s", st->name,
                dims_text(e, t->dims, t->rank), value_text(e, v));

@@ -3,7 +3,7 @@
  * calls that led there, and with the nearest name where one was missed.
  */
 #include "base/nearest.h"
-#include "elab_priv.h"
+#include "elab_generic.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,12 +34,23 @@ static void note_calls(elab *e)
     }
 }
 
+/* What was said of the next error is over. */
+static const char *take_witness(elab *e)
+{
+    const char *witness = e->generic ? e->generic->witness : NULL;
+    e->proven = false;
+    if (witness)
+        e->generic->witness = NULL;
+    return witness ? witness : "";
+}
+
 value *elab_error(elab *e, diag_code code, src_range at, const char *format,
                   ...)
 {
     va_list args;
     char *text;
-    mistake m = {code, at};
+    mistake m = {code, at, e->proven};
+    const char *witness = take_witness(e);
     e->errors++;
     vec_push(e->arena, &e->mistakes, m);
     e->muted = e->quiet || (e->only && !mistakes_have(e->only, code, at)) ||
@@ -56,7 +67,7 @@ value *elab_error(elab *e, diag_code code, src_range at, const char *format,
     diag_error(e->diags, code, at, "%s", text);
     note_calls(e);
     if (e->only && is_about_sizes(code))
-        diag_note(e->diags, e->only->note_at, "%s", e->only->note);
+        diag_note(e->diags, e->only->note_at, "%s%s", e->only->note, witness);
     return value_error(e);
 }
 
@@ -114,7 +125,7 @@ bool is_certain(diag_code code)
 bool is_about_sizes(diag_code code)
 {
     return code == DIAG_SHAPE_MISMATCH || code == DIAG_RANK_MISMATCH ||
-           code == DIAG_RANGE_CONFLICT;
+           code == DIAG_RANGE_CONFLICT || code == DIAG_OUT_OF_BOUNDS;
 }
 
 void elab_note(elab *e, src_range at, const char *format, ...)
@@ -150,7 +161,7 @@ const char *dims_text(elab *e, const int64_t *dims, int rank)
     const char *text;
     str_addc(&s, '[');
     for (int i = 0; i < rank; i++)
-        str_printf(&s, "%s%lld", i ? ", " : "", (long long)dims[i]);
+        str_printf(&s, "%s%s", i ? ", " : "", size_text(e, dims[i]));
     str_addc(&s, ']');
     text = arena_strdup(e->arena, str_text(&s));
     str_fini(&s);
@@ -162,7 +173,8 @@ static const char *number_text(elab *e, const value *v)
     int64_t dims[PTL_MAX_RANK];
     const char *kind = ty_kind_text(value_elem(v));
     if (v->kind == V_TENSOR && v->tensor->kind == TY_INT && v->tensor->bound)
-        kind = arena_printf(e->arena, "idx(%lld)", (long long)v->tensor->bound);
+        kind =
+            arena_printf(e->arena, "idx(%s)", size_text(e, v->tensor->bound));
     if (value_rank(v) == 0)
         return kind;
     value_dims(v, dims);
@@ -176,8 +188,8 @@ const char *value_text(elab *e, const value *v)
     case V_ERROR:
         return "an error";
     case V_INT:
-        return arena_printf(e->arena, "the integer %lld",
-                            (long long)v->integer);
+        return arena_printf(e->arena, "the integer %s",
+                            size_text(e, v->integer));
     case V_REAL:
         return arena_printf(e->arena, "the number %g", v->real);
     case V_BOOL:

@@ -1,20 +1,21 @@
 /*
  * elab_draw.c - functions and layers by themselves, at sizes drawn for them.
  *
- * For gradient checks sizes are small; for lang_check_alone() every size is a
- * number of its own with many divisors. Integer arguments come from their
- * declared intervals. What cannot be drawn, or sizes that do not fit each
- * other, give no program and no message.
+ * For gradient checks sizes are small numbers; for lang_check_alone() they are
+ * symbols (elab_sizes.c), each with a number of its own with many divisors for
+ * static control. Integer arguments come from their declared intervals. What
+ * cannot be drawn, or sizes that do not fit each other, give no program and no
+ * message.
  */
 #include "base/philox.h"
-#include "elab_priv.h"
+#include "elab_generic.h"
 #include <string.h>
 
 typedef struct drawing {
     elab *e;
     uint64_t seed, count;
     scope *sizes; /* what the inputs' types bind */
-    bool apart;   /* every size is another number */
+    bool apart;   /* every size is a symbol, and another number */
     int size_count;
 } drawing;
 
@@ -29,6 +30,24 @@ static int64_t draw_int(drawing *d, int64_t lo, int64_t hi)
 }
 
 /* ---------- arguments ---------- */
+
+/* A symbol for a parameter, between the ends it is declared with. One with a
+ * default is meant to be many things, so nothing follows from its name. */
+static int64_t named_param(drawing *d, const ast_param *p, int64_t number)
+{
+    const ast_interval *in = p->interval;
+    polys *all = d->e->generic->all;
+    scope *none = scope_new(d->e, NULL, d->e->frame);
+    int64_t size = size_named(d->e, p->name, number), end;
+    poly_var *v = size_var(d->e, size);
+    v->vague = p->value != NULL;
+    v->lo = NULL;
+    if (in && in->lo && eval_int(d->e, none, in->lo, "a bound", &end))
+        v->lo = poly_number(all, end + in->lo_open);
+    if (in && in->hi && eval_int(d->e, none, in->hi, "a bound", &end))
+        v->hi = poly_number(all, end - in->hi_open);
+    return size;
+}
 
 static value *draw_from(drawing *d, const ast_param *p)
 {
@@ -46,7 +65,8 @@ static value *draw_from(drawing *d, const ast_param *p)
         lo += in && in->lo_open;
         hi -= in && in->hi_open;
         hi = hi > lo + 4 ? lo + 4 : hi;
-        return value_int(d->e, draw_int(d, lo, hi), p->at);
+        lo = draw_int(d, lo, hi);
+        return value_int(d->e, d->apart ? named_param(d, p, lo) : lo, p->at);
     }
     if (!real)
         return NULL;
@@ -59,13 +79,24 @@ static value *draw_from(drawing *d, const ast_param *p)
     return value_real(d->e, x + (y - x) * (0.1 + 0.8 * draw(d)), p->at);
 }
 
+/* A default that is a number: the symbol is taken for that. */
+static value *draw_default(drawing *d, const ast_param *p)
+{
+    if (!d->apart || p->value->kind != EXPR_INT || !p->type ||
+        strcmp(p->type->name, "int"))
+        return NULL;
+    return value_int(d->e, named_param(d, p, p->value->integer), p->at);
+}
+
 /* Defaults stand in the first draws; then declared intervals are tried. */
 static bool draw_args(drawing *d, const ast_decl *layer, value **args)
 {
     for (int i = 0; i < layer->param_count; i++) {
         const ast_param *p = &layer->params[i];
-        if (p->value && (!p->interval || d->seed % 2 == 0))
+        if (p->value && (!p->interval || d->seed % 2 == 0)) {
+            args[i] = draw_default(d, p);
             continue;
+        }
         args[i] = draw_from(d, p);
         if (!args[i] && !p->value)
             return false;
@@ -76,28 +107,42 @@ static bool draw_args(drawing *d, const ast_decl *layer, value **args)
 /* ---------- inputs ---------- */
 
 /* Multiples of 12, so that what must divide them does. */
-static int64_t draw_size(drawing *d, int64_t most)
+static int64_t draw_size(drawing *d, const char *name, int64_t most)
 {
     static const int64_t apart[] = {24,  36,  60,  84,  120, 132, 156, 180,
                                     204, 228, 252, 276, 300, 312, 348, 372};
     enum { COUNT = sizeof apart / sizeof *apart };
     if (!d->apart)
         return draw_int(d, 2, most);
-    return apart[(uint64_t)(d->size_count++) * 5 % COUNT] *
-           (1 + (int64_t)(d->seed % 3));
+    return size_named(d->e, name,
+                      apart[(uint64_t)(d->size_count++) * 5 % COUNT] *
+                          (1 + (int64_t)(d->seed % 3)));
+}
+
+/* An input has a size of at least 1: of a symbol that is a fact. */
+static bool at_least_1(drawing *d, int64_t size)
+{
+    elab *e = d->e;
+    if (!size_is_symbolic(e, size))
+        return size > 0;
+    poly_know_not_negative(&e->generic->facts,
+                           poly_sub(e->generic->all, size_poly(e, size),
+                                    poly_number(e->generic->all, 1)));
+    return true;
 }
 
 static bool draw_dim(drawing *d, scope *layer, const ast_sub *dim, int64_t *out)
 {
     binding *b;
     if (dim->expr->kind != EXPR_NAME)
-        return eval_int(d->e, d->sizes, dim->expr, "a size", out) && *out > 0;
+        return eval_int(d->e, d->sizes, dim->expr, "a size", out) &&
+               at_least_1(d, *out);
     b = scope_find(d->sizes, dim->expr->name);
     if (!b)
         b = scope_find(layer, dim->expr->name);
     if (b && b->value->kind != V_INT)
         return false;
-    *out = b ? b->value->integer : draw_size(d, 4);
+    *out = b ? b->value->integer : draw_size(d, dim->expr->name, 4);
     if (!b)
         scope_bind(d->e, d->sizes, dim->expr->name,
                    value_int(d->e, *out, dim->at), dim->at);
@@ -114,7 +159,8 @@ static bool draw_pack(drawing *d, const ast_sub *dim, int64_t *dims, int *rank)
         v->pack = ARENA_NEW(d->e->arena, pack);
         v->pack->rank = (int)draw_int(d, 1, 2);
         for (int i = 0; i < v->pack->rank; i++)
-            v->pack->dims[i] = draw_size(d, 3);
+            v->pack->dims[i] = draw_size(
+                d, arena_printf(d->e->arena, "%s%d", dim->name, i), 3);
         b = scope_bind(d->e, d->sizes, key, v, dim->at);
     }
     for (int i = 0; i < b->value->pack->rank && *rank < PTL_MAX_RANK; i++)
@@ -277,8 +323,12 @@ static bool draw_fn_args(drawing *d, const ast_decl *fn, value **args)
     for (int i = 0; i < fn->param_count; i++) {
         const ast_param *p = &fn->params[i];
         ty_tensor *t;
-        if (p->value)
+        if (p->value) {
+            args[i] = draw_default(d, p);
+            if (args[i])
+                scope_bind(d->e, d->sizes, p->name, args[i], p->at);
             continue;
+        }
         if (p->type && !p->type->has_dims && !strcmp(p->type->name, "bool")) {
             args[i] = value_bool(d->e, d->seed % 2 == 0, p->at);
             continue;
@@ -376,22 +426,6 @@ static void read_layer(drawing *d, const lang_module *m, const ast_decl *layer)
         apply_values(e, v->inst, inputs, (src_range){0});
 }
 
-static const char *sizes_text(elab *e, const scope *sizes)
-{
-    ptl_str s = {0};
-    const char *text;
-    for (int i = 0; i < map_count(sizes->names); i++) {
-        const binding *b = map_value_at(sizes->names, i);
-        if (b->value->kind == V_INT)
-            str_printf(&s, "%s%s = %lld", s.length ? ", " : "",
-                       map_key_at(sizes->names, i),
-                       (long long)b->value->integer);
-    }
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
-}
-
 static mistake_list read_once(ptl_arena *arena, const lang_modules *program,
                               const lang_module *m, const ast_decl *decl,
                               uint64_t seed, ptl_diags *diags,
@@ -401,8 +435,8 @@ static mistake_list read_once(ptl_arena *arena, const lang_modules *program,
     elab_options options = {.mode = ELAB_GRAD, .seed = seed};
     drawing d = {.e = &e, .seed = seed, .apart = true};
     mistake_list found = {.note_at = decl->name_at};
-    const char *sizes;
     elab_init(&e, arena, program, &options, diags);
+    generic_begin(&e);
     e.quiet = !only;
     e.only = only;
     e.training = value_bool(&e, true, (src_range){0});
@@ -412,10 +446,8 @@ static mistake_list read_once(ptl_arena *arena, const lang_modules *program,
         read_fn(&d, m, decl);
     else
         read_layer(&d, m, decl);
-    sizes = sizes_text(&e, d.sizes);
-    found.note = arena_printf(arena, "%s `%s`, read by itself%s%s",
-                              ast_decl_kind_text(decl->kind), decl->name,
-                              *sizes ? " with " : "", sizes);
+    found.note = arena_printf(arena, "%s `%s`, read by itself",
+                              ast_decl_kind_text(decl->kind), decl->name);
     for (int i = 0; i < e.mistakes.count; i++)
         vec_push(arena, &found.list, e.mistakes.data[i]);
     elab_finish(&e);
@@ -449,7 +481,8 @@ static bool read_alone(const lang_modules *program, const lang_module *m,
             read_once(arena, program, m, decl, (uint64_t)i + 1, diags, NULL);
     for (int i = 0; i < all[0].list.count; i++) {
         mistake x = all[0].list.data[i];
-        bool same = x.at.file && is_certain(x.code) && !follows(&certain, &x);
+        bool same = x.at.file && (x.proven || is_certain(x.code)) &&
+                    !follows(&certain, &x);
         for (int j = 1; j < READINGS; j++)
             same = same && mistakes_have(&all[j], x.code, x.at);
         if (same)

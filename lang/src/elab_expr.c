@@ -82,6 +82,14 @@ static value *fold_int(elab *e, ty_op op, int64_t a, int64_t b, src_range at)
     return value_int(e, r, at);
 }
 
+static value *fold_size(elab *e, ty_op op, int64_t a, int64_t b, src_range at)
+{
+    value *v = fold_int(e, op, size_number(e, a), size_number(e, b), at);
+    return v && v->kind == V_INT
+               ? value_int(e, size_fold(e, op, a, b, v->integer), at)
+               : v;
+}
+
 static double apply_real(ty_op op, double a, double b)
 {
     switch (op) {
@@ -171,7 +179,7 @@ static value *fold_logic(elab *e, ty_op op, value **args, int count,
 
 static double number_of(const value *v)
 {
-    return v->kind == V_REAL ? v->real : (double)v->integer;
+    return v->kind == V_BOOL ? (double)v->integer : v->real;
 }
 
 static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
@@ -194,13 +202,9 @@ static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
                           "`%s` wants numbers and one side is a bool",
                           ty_op_text(op));
     if (is_comparison(op))
-        return value_bool(
-            e,
-            ints ? compare(op, (double)args[0]->integer, (double)b->integer)
-                 : compare(op, number_of(args[0]), number_of(b)),
-            at);
+        return value_bool(e, compare(op, number_of(args[0]), number_of(b)), at);
     if (ints) {
-        value *v = fold_int(e, op, args[0]->integer, b->integer, at);
+        value *v = fold_size(e, op, args[0]->integer, b->integer, at);
         if (v)
             return v;
     }
@@ -215,6 +219,11 @@ static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
 static value *shapes_differ(elab *e, ty_op op, const value *a, const value *b,
                             src_range at)
 {
+    int64_t da[PTL_MAX_RANK], db[PTL_MAX_RANK];
+    value_dims(a, da);
+    value_dims(b, db);
+    if (value_rank(a) == value_rank(b))
+        dims_witness(e, da, db, value_rank(a));
     elab_error(e, DIAG_SHAPE_MISMATCH, at,
                "`%s` goes element by element, but one side is %s and the "
                "other %s; write it with subscripts",
@@ -222,14 +231,14 @@ static value *shapes_differ(elab *e, ty_op op, const value *a, const value *b,
     return value_error(e);
 }
 
-static bool same_dims(const value *a, const value *b)
+static bool same_dims(elab *e, const value *a, const value *b)
 {
     int64_t da[PTL_MAX_RANK], db[PTL_MAX_RANK];
     if (value_rank(a) != value_rank(b))
         return false;
     value_dims(a, da);
     value_dims(b, db);
-    return !memcmp(da, db, sizeof *da * (size_t)value_rank(a));
+    return dims_agree(e, da, db, value_rank(a));
 }
 
 static ty_var **fresh_vars(elab *e, const value *v, src_range at)
@@ -296,7 +305,7 @@ value *elementwise(elab *e, ty_op op, value **args, int count, src_range at)
         all_static &= value_is_static(args[i]);
         if (value_rank(args[i]) == 0)
             continue;
-        if (widest && !same_dims(widest, args[i]))
+        if (widest && !same_dims(e, widest, args[i]))
             return shapes_differ(e, op, widest, args[i], at);
         if (!widest)
             widest = args[i];
@@ -453,7 +462,7 @@ static bool bind_binder(elab *e, scope *outer, scope *in, const ast_binder *b,
         if (!eval_int(e, outer, b->lo, "the begin of a range", &var->lo) ||
             !eval_int(e, outer, b->hi, "the end of a range", &var->hi))
             return false;
-        if (var->hi < var->lo)
+        if (size_exceeds(e, var->lo, var->hi))
             var->hi = var->lo;
         var->known = var->explicit_range = true;
         var->from = b->at;
@@ -568,6 +577,15 @@ bool eval_int(elab *e, scope *s, const ast_expr *x, const char *what,
     if (!v->at.file)
         v->at = x->at;
     return value_want_int(e, v, what, out);
+}
+
+bool eval_number(elab *e, scope *s, const ast_expr *x, const char *what,
+                 int64_t *out)
+{
+    if (!eval_int(e, s, x, what, out))
+        return false;
+    *out = size_number(e, *out);
+    return true;
 }
 
 static value *eval_word(elab *e, const ast_expr *x)

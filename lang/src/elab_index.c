@@ -21,16 +21,19 @@ void var_meets(elab *e, ty_var *v, int64_t size, bool batch, src_range at,
         v->from = at;
         return;
     }
-    if (v->hi == size)
+    if (sizes_agree(e, v->hi, size))
         return;
+    size_witness(e, v->hi, size);
     elab_error(e, DIAG_RANGE_CONFLICT, at,
-               "index %s ranges over %lld elsewhere, but axis %d of %s has "
-               "size %lld; write `%s in 0..%lld`, or a subscript such as "
+               "index %s ranges over %s elsewhere, but axis %d of %s has "
+               "size %s; write `%s in 0..%s`, or a subscript such as "
                "`%s + 0`, if that is meant",
-               v->name, (long long)v->hi, axis, t->name, (long long)size,
-               v->name, (long long)(v->hi < size ? v->hi : size), v->name);
-    elab_note(e, v->from, "its range of %lld comes from here",
-              (long long)v->hi);
+               v->name, size_text(e, v->hi), axis, t->name, size_text(e, size),
+               v->name,
+               size_text(e, size_exceeds(e, v->hi, size) ? size : v->hi),
+               v->name);
+    elab_note(e, v->from, "its range of %s comes from here",
+              size_text(e, v->hi));
 }
 
 /* ---------- proofs ---------- */
@@ -117,6 +120,8 @@ static bool prove(elab *e, const bound_check *c)
     int64_t low, high, size = t->dims[c->axis];
     if (!ranges_known(e, &l))
         return false;
+    if (e->generic)
+        return generic_prove(e, c);
     if (box_is_empty(&l))
         return true;
     if (!ty_interval(e->arena, index, &low, &high)) {
@@ -317,6 +322,7 @@ static value *list_item(elab *e, scope *s, const value *list, const ast_expr *x)
     e->subscript_depth--;
     if (!value_want_int(e, v, "what chooses one", &i))
         return value_error(e);
+    i = size_number(e, i);
     if (i < 0 || i >= list->count)
         return elab_error(e, DIAG_OUT_OF_BOUNDS, x->subs[0].at,
                           "there are %d and this is number %lld, counted "
@@ -375,8 +381,8 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
         (!strcmp(x->a->name, "size") || !strcmp(x->a->name, "flat")) &&
         !scope_find(s, x->a->name))
         return eval_pack_function(e, s, x);
-    base = x->a->kind == EXPR_NAME ? lookup_indexed(e, s, x->a)
-                                   : eval(e, s, x->a);
+    base =
+        x->a->kind == EXPR_NAME ? lookup_indexed(e, s, x->a) : eval(e, s, x->a);
     if (base->kind == V_INSTANCES)
         return list_item(e, s, base, x);
     if (base->kind == V_LIST && all_static(x) &&
@@ -452,7 +458,8 @@ static value *flat_position(elab *e, const pack *p, src_range at)
         ty_expr *term = tx_op2(e, TY_MUL_OP, tx_var(e, p->vars[i], at),
                                tx_int(e, stride, at), at);
         x = x ? tx_op2(e, TY_ADD_OP, term, x, at) : term;
-        stride *= p->dims[i];
+        if (!size_times(e, stride, p->dims[i], &stride))
+            return overflowed(e, at), value_error(e);
     }
     return value_scalar(e, x ? x : tx_int(e, 0, at), at);
 }
@@ -481,7 +488,7 @@ value *eval_pack_function(elab *e, scope *s, const ast_expr *x)
     if (flat)
         return flat_position(e, p, x->at);
     for (int i = 0; i < p->rank; i++)
-        if (__builtin_mul_overflow(n, p->dims[i], &n))
+        if (!size_times(e, n, p->dims[i], &n))
             return overflowed(e, x->at), value_error(e);
     return value_int(e, n, x->at);
 }

@@ -150,7 +150,7 @@ static value *construct_many(elab *e, instance *inst, const ast_decl *m)
 {
     value *v = value_new(e, V_INSTANCES, m->at);
     int64_t count;
-    if (!eval_int(e, inst->scope, m->count, "the number of layers", &count))
+    if (!eval_number(e, inst->scope, m->count, "the number of layers", &count))
         return value_error(e);
     if (count < 0 || count > MAX_COPIES)
         return elab_error(e, DIAG_INTERNAL_LIMIT, m->count->at,

@@ -47,6 +47,7 @@ typedef struct value value;
 typedef struct scope scope;
 typedef struct frame frame;
 typedef struct instance instance;
+typedef struct generic generic; /* elab_generic.h */
 
 typedef struct pack {
     int rank; /* -1: not known yet */
@@ -153,6 +154,7 @@ typedef struct bound_check {
 typedef struct mistake {
     diag_code code;
     src_range at;
+    bool proven; /* of all sizes, though others of its code are not */
 } mistake;
 
 typedef struct mistake_list {
@@ -183,6 +185,8 @@ typedef struct elab {
     bool quiet; /* sizes were drawn: an error only says they do not fit */
     VEC(mistake) mistakes;    /* every error, said or not, that has a place */
     const mistake_list *only; /* say these and no others; NULL: all */
+    generic *generic;         /* sizes are symbols; NULL: numbers */
+    bool proven;              /* the next error's: see mistake */
     const ptl_map *lost;      /* words of what the block lacks, or NULL */
     bool open;  /* a data block is missing: any name may be a field */
     bool muted; /* the last error was not said, so its notes are not */
@@ -231,6 +235,42 @@ const char *nearest_hint(ptl_arena *arena, const nearest *n); /* "; did you
 const char *dims_text(elab *e, const int64_t *dims, int rank);
 const char *value_text(elab *e, const value *v); /* "real[3, 4]", "integer" */
 bool overflowed(elab *e, src_range at);
+
+/* ---------- sizes (elab_sizes.c, elab_prove.c) ---------- */
+
+/* Sizes are symbols from here on: see elab_sizes.c. */
+void generic_begin(elab *e);
+/* A new symbol of at least 1; `number` is what static control takes it for. */
+int64_t size_named(elab *e, const char *name, int64_t number);
+bool size_is_symbolic(const elab *e, int64_t size);
+int64_t size_number(const elab *e, int64_t size);
+/* As messages call it: `2*N + 1`. */
+const char *size_text(elab *e, int64_t size);
+/* `number`, or where a or b is symbolic what the operation makes of them. */
+int64_t size_fold(elab *e, ty_op op, int64_t a, int64_t b, int64_t number);
+int64_t size_ceil_div(elab *e, int64_t a, int64_t b, int64_t number);
+/* False: the product does not fit. */
+bool size_times(elab *e, int64_t a, int64_t b, int64_t *out);
+/* Equal, or not to be told before the numbers are known. */
+bool sizes_agree(elab *e, int64_t a, int64_t b);
+bool dims_agree(elab *e, const int64_t *a, const int64_t *b, int rank);
+/* a > b, whatever the numbers are. */
+bool size_exceeds(elab *e, int64_t a, int64_t b);
+/* Gives the next error an example: numbers for which a and b, or the first
+ * that differ of a and b, are not the same. */
+void size_witness(elab *e, int64_t a, int64_t b);
+void dims_witness(elab *e, const int64_t *a, const int64_t *b, int rank);
+/* What follows from a static condition that holds, or does not, is known from
+ * here on; or until what was known before is all again. */
+typedef struct known_facts {
+    int not_negative, rules;
+} known_facts;
+known_facts know_condition(elab *e, scope *s, const ast_expr *x, bool holds);
+void forget_conditions(elab *e, known_facts to);
+/* Every value of INT `x` lies in [0, it); 0: nothing says so. */
+int64_t int_bound(elab *e, ty_expr *x);
+/* Reports a subscript that is wrong for all sizes; true: it is not. */
+bool generic_prove(elab *e, const bound_check *c);
 
 /* ---------- scopes (elab_scope.c) ---------- */
 
@@ -340,6 +380,9 @@ void check_add(elab *e, ty_expr *read, int axis, src_range at);
 /* A static integer expression such as a size. */
 bool eval_int(elab *e, scope *s, const ast_expr *x, const char *what,
               int64_t *out);
+/* The same where a size will not do, as in the count of a loop: its number. */
+bool eval_number(elab *e, scope *s, const ast_expr *x, const char *what,
+                 int64_t *out);
 bool eval_interval(elab *e, scope *s, const ast_interval *in, value *v,
                    const char *name);
 

@@ -1,5 +1,6 @@
 /*
- * elab_scan.c - `scan t in 0..T from h[n, -1, j] = ... { ... }`: the recurrence.
+ * elab_scan.c - `scan t in 0..T from h[n, -1, j] = ... { ... }`: the
+ * recurrence.
  *
  * The body is read once, with `t` as an index. What is defined in it and
  * depends on the step has an axis over the steps: where the text writes `t`, or
@@ -39,7 +40,8 @@ static bool head_step(elab *e, scope *s, head *h)
             return false;
         }
         h->at = i;
-        if (!eval_int(e, s, sub->expr, "the step of an initial value", &step))
+        if (!eval_number(e, s, sub->expr, "the step of an initial value",
+                         &step))
             return false;
         h->back = -step;
     }
@@ -71,18 +73,20 @@ static bool steps_agree(elab *e, const ty_tensor *declared, int axis,
                         const ty_var *steps, const char *name, src_range at)
 {
     if (axis >= 0 && axis < declared->rank &&
-        declared->dims[axis] == steps->hi)
+        sizes_agree(e, declared->dims[axis], steps->hi))
         return true;
+    if (axis >= 0 && axis < declared->rank)
+        size_witness(e, declared->dims[axis], steps->hi);
     if (axis < 0 || axis >= declared->rank)
         elab_error(e, DIAG_RANK_MISMATCH, at,
                    "`%s` is declared with %d axes and has more here", name,
                    declared->rank);
     else
         elab_error(e, DIAG_SHAPE_MISMATCH, at,
-                   "axis %d of `%s` is declared with size %lld and the scan "
-                   "runs %lld steps",
-                   axis, name, (long long)declared->dims[axis],
-                   (long long)steps->hi);
+                   "axis %d of `%s` is declared with size %s and the scan "
+                   "runs %s steps",
+                   axis, name, size_text(e, declared->dims[axis]),
+                   size_text(e, steps->hi));
     elab_note(e, declared->at, "the declared type");
     return false;
 }
@@ -162,8 +166,10 @@ static bool same_as_first(elab *e, const ty_carry *c, const head *h,
     const ty_tensor *one = without_axis(e, c->tensor, c->tensor->time);
     if (head_axis(h, c->tensor->rank) == c->tensor->time &&
         init->rank == one->rank && init->kind == one->kind &&
-        !memcmp(init->dims, one->dims, sizeof *one->dims * (size_t)one->rank))
+        dims_agree(e, init->dims, one->dims, one->rank))
         return true;
+    if (init->rank == one->rank)
+        dims_witness(e, init->dims, one->dims, one->rank);
     elab_error(e, DIAG_SHAPE_MISMATCH, h->from->at,
                "initial values of `%s` differ in shape: %s here and %s before",
                h->from->name, dims_text(e, init->dims, init->rank),
@@ -388,8 +394,7 @@ bool scan_reads(elab *e, ty_tensor *t, const ty_sub *subs, src_range at)
     elab_error(e, DIAG_SCAN_STEP, at,
                "reading `%s` %lld step%s back needs its value at step -%lld: "
                "give it after `from`",
-               t->name, (long long)back, back == 1 ? "" : "s",
-               (long long)back);
+               t->name, (long long)back, back == 1 ? "" : "s", (long long)back);
     return false;
 }
 
@@ -414,10 +419,10 @@ static bool scan_steps(elab *e, scope *s, const ast_stmt *st, int64_t *steps)
         elab_error(e, DIAG_SCAN_STEP, st->lo->at,
                    "a scan begins at step 0; what stands before it is given "
                    "after `from`");
-    else if (*steps < 0)
-        elab_error(e, DIAG_NEGATIVE_SIZE, st->hi->at,
-                   "a scan of %lld steps", (long long)*steps);
-    else if (*steps > MAX_STEPS)
+    else if (size_exceeds(e, 0, *steps))
+        elab_error(e, DIAG_NEGATIVE_SIZE, st->hi->at, "a scan of %s steps",
+                   size_text(e, *steps));
+    else if (!size_is_symbolic(e, *steps) && *steps > MAX_STEPS)
         elab_error(e, DIAG_INTERNAL_LIMIT, st->hi->at,
                    "a scan has at most %d steps", MAX_STEPS);
     else

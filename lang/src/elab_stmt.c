@@ -11,7 +11,7 @@ static void add_value_text(elab *e, ptl_str *out, value *v, src_range at)
 {
     switch (v->kind) {
     case V_INT:
-        str_printf(out, "%lld", (long long)v->integer);
+        str_add(out, size_text(e, v->integer));
         break;
     case V_REAL:
         str_printf(out, "%g", v->real);
@@ -57,6 +57,7 @@ const char *interpolate(elab *e, scope *s, const char *text, src_range at)
 void exec_assert(elab *e, scope *s, const ast_decl *a)
 {
     value *v = eval(e, s, a->value);
+    know_condition(e, s, a->value, true);
     const char *text = a->message ? interpolate(e, s, a->message, a->message_at)
                                   : "this assert does not hold";
     if (v->kind == V_ERROR)
@@ -66,7 +67,7 @@ void exec_assert(elab *e, scope *s, const ast_decl *a)
                    "assert wants a condition known when the program is "
                    "compiled, and this is %s",
                    value_text(e, v));
-    else if (!v->integer)
+    else if (!v->integer && !e->generic) /* there it is a fact */
         elab_error(e, DIAG_ASSERT_FAILED, a->value->at, "%s", text);
 }
 
@@ -99,12 +100,15 @@ bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken)
 static void exec_if(elab *e, scope *s, const ast_stmt *st)
 {
     bool taken;
+    known_facts known;
     if (!eval_static_if(e, s, st, &taken))
         return;
+    known = know_condition(e, s, st->value, taken);
     if (taken)
         exec_block(e, s, &st->body);
     else if (st->has_else)
         exec_block(e, s, &st->else_body);
+    forget_conditions(e, known);
 }
 
 static void exec_loop_body(elab *e, scope *s, const ast_stmt *st, value *item)
@@ -123,8 +127,8 @@ static void exec_for_range(elab *e, scope *s, const ast_stmt *st)
 {
     int64_t lo, hi;
     int before = e->errors;
-    if (!eval_int(e, s, st->lo, "the begin of a for", &lo) ||
-        !eval_int(e, s, st->hi, "the end of a for", &hi))
+    if (!eval_number(e, s, st->lo, "the begin of a for", &lo) ||
+        !eval_number(e, s, st->hi, "the end of a for", &hi))
         return;
     if (hi > lo && (uint64_t)hi - (uint64_t)lo > MAX_TRIPS) {
         elab_error(e, DIAG_INTERNAL_LIMIT, st->at,

@@ -54,11 +54,19 @@ bool type_is_scalar(const ast_type *type)
 
 /* ---------- sizes ---------- */
 
+/* `N (= 64)`; a size that is called N is only that. */
+static const char *named_size(elab *e, const char *name, int64_t size)
+{
+    const char *text = size_text(e, size);
+    return strcmp(name, text) ? arena_printf(e->arena, "%s (= %s)", name, text)
+                              : name;
+}
+
 static void note_size(elab *e, const binding *b, const char *name)
 {
     if (b && b->at.file)
-        elab_note(e, b->at, "%s (= %lld) was bound here", name,
-                  (long long)b->value->integer);
+        elab_note(e, b->at, "%s was bound here",
+                  named_size(e, name, b->value->integer));
 }
 
 /* Where a new size is kept: sizes that a layer's members mention belong to
@@ -85,11 +93,12 @@ static bool size_meets(elab *e, scope *own, const ast_expr *dim, int64_t size,
                    value_text(e, b->value));
         return false;
     }
-    if (b->value->integer == size)
+    if (sizes_agree(e, b->value->integer, size))
         return true;
-    elab_error(e, DIAG_SHAPE_MISMATCH, at,
-               "%s has size %lld where %s (= %lld) is wanted", what,
-               (long long)size, dim->name, (long long)b->value->integer);
+    size_witness(e, size, b->value->integer);
+    elab_error(e, DIAG_SHAPE_MISMATCH, at, "%s has size %s where %s is wanted",
+               what, size_text(e, size),
+               named_size(e, dim->name, b->value->integer));
     note_size(e, b, dim->name);
     elab_note(e, dim->at, "the declared size");
     return false;
@@ -104,9 +113,10 @@ static bool pack_meets(elab *e, scope *own, const ast_sub *sub,
     value *v;
     if (b && b->value->kind == V_PACK) {
         const pack *p = b->value->pack;
-        if (p->rank == rank &&
-            !memcmp(p->dims, dims, sizeof *dims * (size_t)rank))
+        if (p->rank == rank && dims_agree(e, p->dims, dims, rank))
             return true;
+        if (p->rank == rank)
+            dims_witness(e, dims, p->dims, rank);
         elab_error(e, DIAG_SHAPE_MISMATCH, at,
                    "%s has %s where `..%s` stands for %s", what,
                    dims_text(e, dims, rank), sub->name,
@@ -193,10 +203,11 @@ static bool check_dims(elab *e, scope *own, const ast_type *type,
         if (!is_open_name(dim)) {
             if (!eval_int(e, own, dim->expr, "a size", &size))
                 return false;
-            if (size != dims[axis]) {
+            if (!sizes_agree(e, dims[axis], size)) {
+                size_witness(e, dims[axis], size);
                 elab_error(e, DIAG_SHAPE_MISMATCH, at,
-                           "axis %d of %s has size %lld where %lld is wanted",
-                           axis, what, (long long)dims[axis], (long long)size);
+                           "axis %d of %s has size %s where %s is wanted", axis,
+                           what, size_text(e, dims[axis]), size_text(e, size));
                 elab_note(e, dim->at, "the declared size");
                 good = false;
             }
@@ -225,25 +236,21 @@ static bool idx_meets(elab *e, scope *own, const ast_type *type, const value *v,
         bound = v->tensor->bound;
     else if (v->kind == V_INT)
         bound = v->integer < 0 || v->integer == INT64_MAX ? 0 : v->integer + 1;
-    else if (v->kind == V_EXPR) {
-        int64_t low, high;
-        if (ty_interval(e->arena, v->expr, &low, &high) && low >= 0 &&
-            high < INT64_MAX)
-            bound = high + 1;
-    }
+    else if (v->kind == V_EXPR)
+        bound = int_bound(e, v->expr);
     if (type->arg && type->arg->kind == EXPR_NAME &&
         !scope_find(own, type->arg->name) && bound > 0)
         return size_meets(e, own, type->arg, bound, what, at);
     if (!type->arg || !eval_int(e, own, type->arg, "the bound of idx", &size))
         return false;
-    if (bound > 0 && bound <= size)
+    if (bound > 0 && !size_exceeds(e, bound, size))
         return true;
     elab_error(e, DIAG_NOT_PROVEN, at,
-               "%s is not known to lie in [0, %lld)%s; an int becomes an idx "
+               "%s is not known to lie in [0, %s)%s; an int becomes an idx "
                "only by clamp, wrap or where data enters",
-               what, (long long)size,
-               bound > 0 ? arena_printf(e->arena, ": it lies in [0, %lld)",
-                                        (long long)bound)
+               what, size_text(e, size),
+               bound > 0 ? arena_printf(e->arena, ": it lies in [0, %s)",
+                                        size_text(e, bound))
                          : "");
     return false;
 }
@@ -254,7 +261,7 @@ static value *real_scalar(elab *e, const ast_type *type, value *v,
     if (v->kind == V_REAL || value_elem(v) == TY_REAL)
         return v;
     if (v->kind == V_INT)
-        return value_real(e, (double)v->integer, v->at);
+        return value_real(e, v->real, v->at);
     if (value_elem(v) == TY_INT) {
         ty_expr *x = value_scalar_expr(e, v, at);
         return x ? value_scalar(e, tx_to(e, TY_REAL, x), v->at)
@@ -420,9 +427,9 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
         }
         if (!eval_int(e, s, dims[i].expr, "a size", &out[(*rank)++]))
             return false;
-        if (out[*rank - 1] < 0) {
-            elab_error(e, DIAG_NEGATIVE_SIZE, dims[i].at, "this size is %lld",
-                       (long long)out[*rank - 1]);
+        if (size_exceeds(e, 0, out[*rank - 1])) {
+            elab_error(e, DIAG_NEGATIVE_SIZE, dims[i].at, "this size is %s",
+                       size_text(e, out[*rank - 1]));
             return false;
         }
     }

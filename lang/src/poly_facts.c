@@ -405,11 +405,11 @@ static const poly *equation(polys *all, const poly_rule *r)
 }
 
 /* Facts about the goal's variables bring in others, which facts are about. */
-static bool collect_all(search *s)
+static bool collect_all(search *s, const poly *a, const poly *b)
 {
     const poly_facts *f = s->facts;
     int before = -1;
-    if (!collect(s, s->goal))
+    if (!collect(s, s->goal) || (a && !collect(s, a)) || (b && !collect(s, b)))
         return false;
     while (before != s->out->count) {
         before = s->out->count;
@@ -449,7 +449,7 @@ static bool holds(const search *s)
 static bool try_from(search *s, int at, int64_t above, bool reached)
 {
     poly_var *v;
-    int64_t lo = 0, hi;
+    int64_t lo = 1, hi;
     if (s->tries++ > MAX_TRIES)
         return false;
     if (at == s->out->count)
@@ -467,13 +467,14 @@ static bool try_from(search *s, int at, int64_t above, bool reached)
     return false;
 }
 
-bool poly_find_example(poly_facts *f, const poly *goal, poly_example *out)
+bool poly_find_example(poly_facts *f, const poly *goal, const poly *a,
+                       const poly *b, poly_example *out)
 {
     search s = {.facts = f, .out = out, .goal = goal};
     int64_t saved[POLY_EXAMPLE_VARS];
     bool found = false;
     *out = (poly_example){.count = 0};
-    if (!goal || !collect_all(&s))
+    if (!goal || !collect_all(&s, a, b))
         return false;
     for (int i = 0; i < out->count; i++)
         saved[i] = out->vars[i]->value;

@@ -51,7 +51,8 @@ static void add_term(linear_walk *w, ty_var *v, int64_t coef)
 {
     for (int i = 0; i < w->out.count; i++) {
         if (w->out.vars[i] == v) {
-            w->out.coefs[i] += coef;
+            w->out.coefs[i] =
+                (int64_t)((uint64_t)w->out.coefs[i] + (uint64_t)coef);
             return;
         }
     }
@@ -111,8 +112,10 @@ static bool is_const(const ty_expr *x)
  * to the rest as one piece. */
 static void linear(linear_walk *w, ty_expr *x, int64_t by)
 {
-    if (is_const(x)) {
-        w->out.constant += by * (int64_t)x->number;
+    int64_t sum;
+    if (is_const(x) && !__builtin_mul_overflow(by, (int64_t)x->number, &sum) &&
+        !__builtin_add_overflow(w->out.constant, sum, &sum)) {
+        w->out.constant = sum;
         return;
     }
     if (x->kind == TY_VAR) {

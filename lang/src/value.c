@@ -21,7 +21,7 @@ value *value_int(elab *e, int64_t i, src_range at)
 {
     value *v = value_new(e, V_INT, at);
     v->integer = i;
-    v->real = (double)i;
+    v->real = (double)size_number(e, i);
     return v;
 }
 
@@ -172,12 +172,14 @@ bool dims_fit(elab *e, const int64_t *dims, int rank, src_range at)
         return false;
     }
     for (int i = 0; i < rank; i++) {
-        if (dims[i] < 0) {
+        if (size_exceeds(e, 0, dims[i])) {
             elab_error(e, DIAG_SHAPE_MISMATCH, at,
-                       "axis %d would have the size %lld", i,
-                       (long long)dims[i]);
+                       "axis %d would have the size %s", i,
+                       size_text(e, dims[i]));
             return false;
         }
+        if (size_is_symbolic(e, dims[i]))
+            continue;
         if (__builtin_mul_overflow(n, dims[i], &n) || n > INT64_C(1) << 40) {
             elab_error(e, DIAG_INTERNAL_LIMIT, at,
                        "a tensor of shape %s has more than 2^40 elements",
@@ -229,7 +231,6 @@ static ty_tensor *define(elab *e, const char *name, ty_var **vars, int rank,
                          ty_expr *x, src_range at)
 {
     int64_t dims[PTL_MAX_RANK] = {0};
-    int64_t low, high;
     ty_tensor *t;
     for (int i = 0; i < rank && i < PTL_MAX_RANK; i++)
         dims[i] = vars[i]->hi;
@@ -243,9 +244,8 @@ static ty_tensor *define(elab *e, const char *name, ty_var **vars, int rank,
             t->batch_axis = i;
     }
     t->body = tx_seal(e, x, vars, rank);
-    if (x->type == TY_INT && ty_interval(e->arena, x, &low, &high) &&
-        low >= 0 && high < INT64_MAX)
-        t->bound = high + 1;
+    if (x->type == TY_INT)
+        t->bound = int_bound(e, x);
     return t;
 }
 
@@ -357,7 +357,7 @@ static void literal_fill(elab *e, literal *l, const value *v, int depth)
     if (v->kind == V_BOOL)
         l->kind = TY_BOOL;
     vec_push(e->arena, &l->numbers,
-             v->kind == V_REAL ? v->real : (double)v->integer);
+             v->kind == V_BOOL ? (double)v->integer : v->real);
 }
 
 /* Integers that are not negative lie below the largest of them plus one. */

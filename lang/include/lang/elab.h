@@ -51,11 +51,10 @@ bool lang_check_names(const lang_modules *program, const lang_module *module,
                       ptl_diags *diags);
 
 /*
- * Reads every function and layer of `module` by itself, each size a number of
+ * Reads every function and layer of `module` by itself, each size a symbol of
  * its own, so that two sizes which only happen to agree in use are told apart:
- * swapped axes are found where they are written. What depends on the numbers
- * (bounds, asserts) is left to the sizes of use. Returns false when it
- * reported an error.
+ * swapped axes are found where they are written. What is right for some sizes
+ * is left to the sizes of use. Returns false when it reported an error.
  */
 bool lang_check_alone(const lang_modules *program, const lang_module *module,
                       ptl_diags *diags);

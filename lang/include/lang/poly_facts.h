@@ -45,8 +45,9 @@ bool poly_proven_not_negative(poly_facts *f, const poly *p);
 typedef enum poly_verdict { POLY_SAME, POLY_OTHER, POLY_MAYBE } poly_verdict;
 poly_verdict poly_compare(poly_facts *f, const poly *a, const poly *b);
 
-/* The smallest numbers, from each variable's lower end on, for which `goal` is
- * not negative and the facts about its variables hold. */
+/* The smallest numbers, from each variable's lower end (or 1) on, for which `goal` is
+ * not negative and the facts about its variables, and those of `a` and `b` (may
+ * be NULL), hold. */
 enum { POLY_EXAMPLE_VARS = 6 };
 typedef struct poly_example {
     poly_var *vars[POLY_EXAMPLE_VARS];
@@ -54,7 +55,8 @@ typedef struct poly_example {
     int count;
 } poly_example;
 /* False: none was found among small numbers. */
-bool poly_find_example(poly_facts *f, const poly *goal, poly_example *out);
+bool poly_find_example(poly_facts *f, const poly *goal, const poly *a,
+                       const poly *b, poly_example *out);
 /* Swaps the variables' values with those of the example. */
 void poly_example_swap(poly_example *x);
 

@@ -432,12 +432,13 @@ static void the_smallest_example_is_found(void **state)
 {
     world *w = *state;
     poly_example x;
-    assert_true(poly_find_example(&w->facts, plus(w, w->n, -3), &x));
+    assert_true(
+        poly_find_example(&w->facts, plus(w, w->n, -3), NULL, NULL, &x));
     assert_int_equal(x.count, 1);
     assert_ptr_equal(x.vars[0], w->vn);
     assert_int_equal(x.values[0], 3);
     assert_false(poly_find_example(
-        &w->facts, plus(w, poly_scale(w->all, w->n, -1), 0), &x));
+        &w->facts, plus(w, poly_scale(w->all, w->n, -1), 0), NULL, NULL, &x));
 }
 
 static void an_example_keeps_to_the_facts(void **state)
@@ -445,7 +446,8 @@ static void an_example_keeps_to_the_facts(void **state)
     world *w = *state;
     poly_example x;
     poly_know_zero(&w->facts, poly_mod(w->all, w->n, number(w, 4)));
-    assert_true(poly_find_example(&w->facts, plus(w, w->n, -2), &x));
+    assert_true(
+        poly_find_example(&w->facts, plus(w, w->n, -2), NULL, NULL, &x));
     assert_int_equal(x.values[0], 4);
 }
 
@@ -454,7 +456,8 @@ static void an_example_is_swapped_in_and_out(void **state)
     world *w = *state;
     poly_example x;
     w->vn->value = 77;
-    assert_true(poly_find_example(&w->facts, plus(w, w->n, -2), &x));
+    assert_true(
+        poly_find_example(&w->facts, plus(w, w->n, -2), NULL, NULL, &x));
     assert_int_equal(w->vn->value, 77);
     poly_example_swap(&x);
     assert_int_equal(w->vn->value, 2);
