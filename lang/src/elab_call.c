@@ -191,6 +191,8 @@ bool bind_params(elab *e, scope *into, const ast_decl *callee, value **args,
                  src_range at)
 {
     bool good = true;
+    e->frame->fn = callee;
+    e->frame->names = into;
     for (int i = 0; i < callee->param_count; i++) {
         const ast_param *p = &callee->params[i];
         value *v = args[i];

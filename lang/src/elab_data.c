@@ -277,12 +277,20 @@ value *read_raw(elab *e, const char *field, src_range at)
 
 /* ---------- shapes of raw fields, told by what reads them ---------- */
 
+/* How far an axis of a raw field is read. */
+typedef struct raw_reach {
+    const char *field;
+    int axis; /* of the record */
+    int64_t size;
+} raw_reach;
+
 typedef struct raw_reading {
     elab *e;
     scope *scope;
     const ast_stmt *st;
     const ty_tensor *type; /* of the field, per record; NULL: not declared */
     bool integer;
+    raw_reach *reach; /* only that is wanted; NULL: shapes are */
 } raw_reading;
 
 static bool is_raw_member(const ast_expr *x)
@@ -391,11 +399,26 @@ static void widen(elab *e, ty_tensor *t, const int64_t *dims, int count,
         memcpy(t->dims, all, sizeof *all * (size_t)t->rank);
 }
 
+static void reach_one(const raw_reading *r, const ast_expr *member,
+                      const ast_sub *subs, int count)
+{
+    raw_reach *to = r->reach;
+    int64_t size;
+    if (!strcmp(member->name, to->field) && to->axis < count &&
+        !subs[to->axis].is_pack &&
+        size_of_index(r, subs[to->axis].expr, &size) && size > to->size)
+        to->size = size;
+}
+
 static void infer_one(const raw_reading *r, const ast_expr *member,
                       const ast_sub *subs, int count)
 {
     int64_t dims[PTL_MAX_RANK];
     ty_tensor *t;
+    if (r->reach) {
+        reach_one(r, member, subs, count);
+        return;
+    }
     if (raw_given(r->e, member->name) || count >= PTL_MAX_RANK)
         return;
     for (int i = 0; i < count; i++)
@@ -442,18 +465,39 @@ static void infer(const raw_reading *r, const ast_expr *x)
         infer(r, x->items[i]);
 }
 
-static void infer_raws(elab *e, scope *s, const ast_stmt *st)
+static void infer_field(elab *e, scope *s, const ast_stmt *st, raw_reach *to)
 {
-    raw_reading r = {.e = e, .scope = s, .st = st};
+    raw_reading r = {.e = e, .scope = s, .st = st, .reach = to};
     ty_tensor type;
-    /* Prediction is given what the model reads and nothing else. */
-    if (e->options->raw_count > 0 && e->options->mode != ELAB_PREDICT)
-        return;
     if (st->type && type_resolve(e, s, st->type, &type, true)) {
         r.type = &type;
         r.integer = type.kind == TY_INT;
     }
     infer(&r, st->value);
+}
+
+static void infer_raws(elab *e, scope *s, const ast_stmt *st)
+{
+    /* Prediction is given what the model reads and nothing else. */
+    if (e->options->raw_count == 0 || e->options->mode == ELAB_PREDICT)
+        infer_field(e, s, st, NULL);
+}
+
+static bool is_source(const ast_stmt *st)
+{
+    return st->kind == STMT_DEFINE && !st->has_subs && !st->type &&
+           (!strcmp(st->name, "train") || !strcmp(st->name, "eval"));
+}
+
+bool raw_read_to_end(elab *e, const ty_tensor *t, int axis)
+{
+    raw_reach to = {.field = t->name + strlen("raw."), .axis = axis - 1};
+    for (int i = 0; e->data && i < e->data->body.count; i++) {
+        const ast_stmt *st = e->data->body.stmts[i];
+        if (st->kind == STMT_DEFINE && !is_source(st))
+            infer_field(e, e->data_names, st, &to);
+    }
+    return to.size == t->dims[axis];
 }
 
 /* An integer that enters as idx(V) is checked there, once. */
@@ -484,12 +528,6 @@ static bool ingest_idx(elab *e, scope *s, const ast_stmt *st)
 }
 
 /* ---------- the block ---------- */
-
-static bool is_source(const ast_stmt *st)
-{
-    return st->kind == STMT_DEFINE && !st->has_subs && !st->type &&
-           (!strcmp(st->name, "train") || !strcmp(st->name, "eval"));
-}
 
 static void exec_source(elab *e, scope *s, const ast_stmt *st)
 {
@@ -646,7 +684,10 @@ void exec_data(elab *e, scope *train, const ast_stmt *st)
     scope_bind(e, s, "raw", raw, d->at);
     lost = e->lost;
     e->lost = d->lost;
+    e->data = d;
+    e->data_names = s;
     run_data(e, s, d);
+    e->data = NULL;
     e->lost = lost;
     frame_pop(e);
     give_fields(e, train, s, d, st->at);

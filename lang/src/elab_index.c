@@ -28,12 +28,13 @@ void var_meets(elab *e, ty_var *v, int64_t size, bool batch, src_range at,
                "index %s ranges over %s elsewhere, but axis %d of %s has "
                "size %s; write `%s in 0..%s`, or a subscript such as "
                "`%s + 0`, if that is meant",
-               v->name, size_text(e, v->hi), axis, t->name, size_text(e, size),
-               v->name,
+               v->name, size_text(e, v->hi), axis, t->name,
+               axis_text(e, t, axis), v->name,
                size_text(e, size_exceeds(e, v->hi, size) ? size : v->hi),
                v->name);
     elab_note(e, v->from, "its range of %s comes from here",
               size_text(e, v->hi));
+    note_axis(e, t, axis);
 }
 
 /* ---------- proofs ---------- */
@@ -127,24 +128,28 @@ static bool prove(elab *e, const bound_check *c)
     if (!ty_interval(e->arena, index, &low, &high)) {
         elab_error(e, DIAG_NOT_PROVEN, c->at,
                    "nothing bounds this subscript of %s, whose axis %d has "
-                   "size %lld; declare the integer as idx(%lld), or write "
+                   "size %s; declare the integer as idx(%s), or write "
                    "clamp(...) or wrap(...)",
-                   t->name, c->axis, (long long)size, (long long)size);
+                   t->name, c->axis, axis_text(e, t, c->axis),
+                   size_text(e, size));
+        note_axis(e, t, c->axis);
         return false;
     }
     if (low >= 0 && high < size)
         return true;
     if (l.count == 0 && !l.rest) {
         elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
-                   "axis %d of %s has size %lld and this subscript is %lld",
-                   c->axis, t->name, (long long)size, (long long)low);
+                   "axis %d of %s has size %s and this subscript is %lld",
+                   c->axis, t->name, axis_text(e, t, c->axis), (long long)low);
+        note_axis(e, t, c->axis);
         return false;
     }
     elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
-               "axis %d of %s has size %lld; %s reaches %lld%s; add `else 0` "
+               "axis %d of %s has size %s; %s reaches %lld%s; add `else 0` "
                "or shrink the range",
-               c->axis, t->name, (long long)size, index_text(e, &l),
+               c->axis, t->name, axis_text(e, t, c->axis), index_text(e, &l),
                (long long)(low < 0 ? low : high), witness(e, &l, low < 0));
+    note_axis(e, t, c->axis);
     return false;
 }
 
@@ -254,6 +259,14 @@ static bool one_sub(elab *e, scope *s, const ast_expr *x, ty_sub *out)
     return out->index != NULL;
 }
 
+/* Fields may be parts of one another, as a text and the same text one further
+ * on: what one reads to its end another may leave before. */
+static bool stops_short(elab *e, const ty_tensor *t, int axis, const ty_var *v)
+{
+    return t->role == TY_RAW && v->known && v->hi < t->dims[axis] &&
+           raw_read_to_end(e, t, axis);
+}
+
 static void axis_meets(elab *e, ty_tensor *t, int axis, const ty_sub *sub,
                        bool defines, src_range at)
 {
@@ -261,7 +274,7 @@ static void axis_meets(elab *e, ty_tensor *t, int axis, const ty_sub *sub,
     bool batch = t->batch_axis == axis;
     if (x->kind != TY_VAR || sub->mode != TY_PLAIN)
         return;
-    if (defines)
+    if (defines && !stops_short(e, t, axis, x->var))
         var_meets(e, x->var, t->dims[axis], batch, at, t, axis);
     else
         x->var->batch |= batch;

@@ -124,7 +124,9 @@ struct frame {
     value *result;
     int static_depth; /* inside so many static for and if */
     int depth;
-    ty_var *record; /* DATA: the record's index, added in front */
+    ty_var *record;     /* DATA: the record's index, added in front */
+    const ast_decl *fn; /* what is called, and the names of its inputs and */
+    scope *names;       /* sizes; NULL before they are bound */
 };
 
 struct instance {
@@ -197,6 +199,8 @@ typedef struct elab {
     ty_scan *scan;    /* whose body is being read, or NULL */
     scope *scan_body; /* its names */
     VEC(ty_tensor *) raws;
+    const ast_decl *data; /* the block whose fields are being read, or NULL */
+    scope *data_names;
     const char *reader; /* of the data block's train source */
 } elab;
 
@@ -405,6 +409,10 @@ bool type_resolve(elab *e, scope *s, const ast_type *type, ty_tensor *out,
                   bool may_open);
 bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
                   int64_t *out, int *rank, bool may_open);
+/* The size of an axis as a message calls it: `N (= 64)` where `t` is an input
+ * of the function being read; and where its names got their sizes. */
+const char *axis_text(elab *e, const ty_tensor *t, int axis);
+void note_axis(elab *e, const ty_tensor *t, int axis);
 /* Binds open sizes of a result type from the wanted shape. */
 void type_bind_shape(elab *e, scope *own, const ast_type *type,
                      const int64_t *dims, int rank);
@@ -527,6 +535,8 @@ ty_tensor *real_scalar_tensor(elab *e, value *v, const char *what,
 void exec_data(elab *e, scope *s, const ast_stmt *st);
 value *eval_reader(elab *e, scope *s, const ast_expr *x);
 value *read_raw(elab *e, const char *field, src_range at);
+/* Does a field of the block read the raw field `t` to the end of the axis? */
+bool raw_read_to_end(elab *e, const ty_tensor *t, int axis);
 /* Is an argument of this name none of a reader's fields? */
 bool is_reader_option(const char *name);
 bool optimizer_updates(elab *e, scope *train, const ast_block *body,

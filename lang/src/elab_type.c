@@ -62,11 +62,81 @@ static const char *named_size(elab *e, const char *name, int64_t size)
                               : name;
 }
 
+/* `2 * N (= 128)`; a symbol is called by itself. */
+static const char *dim_text(elab *e, const ast_expr *dim, int64_t size)
+{
+    ptl_str s = {0};
+    const char *text;
+    if (dim->kind == EXPR_INT || size_is_symbolic(e, size))
+        return size_text(e, size);
+    ast_print_expr(dim, &s);
+    text = named_size(e, str_text(&s), size);
+    text = arena_strdup(e->arena, text);
+    str_fini(&s);
+    return text;
+}
+
 static void note_size(elab *e, const binding *b, const char *name)
 {
     if (b && b->at.file)
         elab_note(e, b->at, "%s was bound here",
                   named_size(e, name, b->value->integer));
+}
+
+/* Where the names of a size got theirs. */
+static void note_names(elab *e, const scope *s, const ast_expr *x)
+{
+    binding *b;
+    if (!x)
+        return;
+    b = x->kind == EXPR_NAME ? scope_find(s, x->name) : NULL;
+    if (b && b->value && b->value->kind == V_INT)
+        note_size(e, b, x->name);
+    if (x->kind == EXPR_BINARY || x->kind == EXPR_UNARY) {
+        note_names(e, s, x->a);
+        note_names(e, s, x->b);
+    }
+    for (int i = 0; x->kind == EXPR_CALL && i < x->count; i++)
+        note_names(e, s, x->args[i].expr);
+}
+
+/* What a type says of an axis of a value with `rank`; NULL: a pack does. */
+static const ast_expr *dim_of_axis(const ast_type *type, int rank, int axis)
+{
+    int at = 0;
+    for (int i = 0; i < type->dim_count && at <= axis; i++) {
+        at += type->dims[i].is_pack ? rank - (type->dim_count - 1) : 1;
+        if (at > axis)
+            return type->dims[i].is_pack ? NULL : type->dims[i].expr;
+    }
+    return NULL;
+}
+
+/* The same of an input of the function being read. */
+static const ast_expr *declared_dim(const elab *e, const ty_tensor *t, int axis)
+{
+    const frame *f = e->frame;
+    for (int i = 0; f->names && i < f->fn->param_count; i++) {
+        const ast_param *p = &f->fn->params[i];
+        const binding *b = scope_own(f->names, p->name);
+        if (p->type && b && b->value && b->value->kind == V_TENSOR &&
+            b->value->tensor == t)
+            return dim_of_axis(p->type, t->rank, axis);
+    }
+    return NULL;
+}
+
+const char *axis_text(elab *e, const ty_tensor *t, int axis)
+{
+    const ast_expr *dim = declared_dim(e, t, axis);
+    return dim ? dim_text(e, dim, t->dims[axis]) : size_text(e, t->dims[axis]);
+}
+
+void note_axis(elab *e, const ty_tensor *t, int axis)
+{
+    const ast_expr *dim = declared_dim(e, t, axis);
+    if (dim && !e->generic)
+        note_names(e, e->frame->names, dim);
 }
 
 /* Where a new size is kept: sizes that a layer's members mention belong to
@@ -207,7 +277,9 @@ static bool check_dims(elab *e, scope *own, const ast_type *type,
                 size_witness(e, dims[axis], size);
                 elab_error(e, DIAG_SHAPE_MISMATCH, at,
                            "axis %d of %s has size %s where %s is wanted", axis,
-                           what, size_text(e, dims[axis]), size_text(e, size));
+                           what, size_text(e, dims[axis]),
+                           dim_text(e, dim->expr, size));
+                note_names(e, own, dim->expr);
                 elab_note(e, dim->at, "the declared size");
                 good = false;
             }
