@@ -6,7 +6,7 @@ FMA_CONV = 0.70
 STREAM = 0.80
 STREAMED = ("pointwise", "softmax", "layer norm", "adamw")
 STEP = {"mlp step": 0.6, "lenet step": 0.6, "gpt step": 1.0,
-        "residual step": 1.0}     # of the fastest peer's time
+        "lstm step": 0.6, "residual step": 1.0}  # of the fastest peer's time
 
 
 def fastest(record):

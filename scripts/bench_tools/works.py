@@ -128,6 +128,8 @@ def training():
              fills=[("image", 0, 256), ("label", 0, 10)]),
         Work("gpt step", "steps", "gpt", {}, model="gpt_nano.ptl",
              fills=[("text", 0, 65)]),
+        Work("lstm step", "steps", "lstm", {}, model="lstm.ptl",
+             fills=[("text", 0, 65)]),
         Work("residual step", "steps", "residual", {}, model="residual.ptl",
              fills=[("given.x", -1, 1)]),
     ]

@@ -176,6 +176,40 @@ class Gpt(Training):
         return cross_entropy(z, batch["next"])
 
 
+class Lstm(Training):
+    """lax.scan over the steps; the input's product is one of all steps."""
+
+    dim, length, words = 256, 64, 65
+    data = {"text": ((32, 65), "int")}
+    parameters = {
+        "net.token.w": (words, dim),
+        "net.cell.w_ih": (4 * dim, dim), "net.cell.w_hh": (4 * dim, dim),
+        "net.cell.b_ih": (4 * dim,), "net.cell.b_hh": (4 * dim,),
+        "net.head.w": (words, dim), "net.head.b": (words,)}
+
+    def ready_batch(self, batch):
+        text = jnp.asarray(batch["text"])
+        return {"text": text[:, :-1], "next": text[:, 1:]}
+
+    def loss(self, p, batch):
+        x = p["net.token.w"].at[batch["text"].T].get(mode="promise_in_bounds")
+        a = (x @ p["net.cell.w_ih"].T + p["net.cell.b_ih"] +
+             p["net.cell.b_hh"])
+
+        def step(state, a):
+            h, c = state
+            g = a + h @ p["net.cell.w_hh"].T
+            i, f, m, o = jnp.split(g, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(m)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zero = jnp.zeros((a.shape[1], self.dim))
+        _, h = jax.lax.scan(step, (zero, zero), a)
+        z = linear(p, "net.head", h)
+        return cross_entropy(z, batch["next"].T)
+
+
 class Residual(Training):
     data = {}
     parameters = {"given.x": (32, 64, 32, 32)}
@@ -244,5 +278,5 @@ class AdamW(Training):
         return {n: np.asarray(self.state[n]) for n in "wmv"}
 
 
-KINDS = {"mlp": Mlp, "lenet": LeNet, "gpt": Gpt, "residual": Residual,
-         "adamw": AdamW}
+KINDS = {"mlp": Mlp, "lenet": LeNet, "gpt": Gpt, "lstm": Lstm,
+         "residual": Residual, "adamw": AdamW}

@@ -171,6 +171,40 @@ class Gpt(Training):
         return F.cross_entropy(z.view(-1, self.words), batch["next"])
 
 
+@torch.compiler.disable
+def lstm(x, state, weights):
+    """What torch.nn.LSTM calls; torch.compile leaves that as it is, too."""
+    return torch.lstm(x, state, weights, True, 1, 0.0, True, False, False)
+
+
+class Lstm(Training):
+    """Steps before rows: the layout torch.lstm computes in."""
+
+    dim, length, words = 256, 64, 65
+    batch = {"text": ((32, 65), "int")}
+    parameters = {
+        "net.token.w": (words, dim),
+        "net.cell.w_ih": (4 * dim, dim), "net.cell.w_hh": (4 * dim, dim),
+        "net.cell.b_ih": (4 * dim,), "net.cell.b_hh": (4 * dim,),
+        "net.head.w": (words, dim), "net.head.b": (words,)}
+
+    def ready_batch(self, batch):
+        text = batch["text"].t()
+        return {"text": text[:-1].contiguous(),
+                "next": text[1:].contiguous().reshape(-1)}
+
+    def optimizer(self, p):
+        return torch.optim.Adam(p, lr=1e-3, fused=True)
+
+    def loss(self, p, batch):
+        x = F.embedding(batch["text"], p["net.token.w"])
+        zero = x.new_zeros(1, x.shape[1], self.dim)
+        weights = [p["net.cell." + n] for n in ("w_ih", "w_hh", "b_ih", "b_hh")]
+        h, _, _ = lstm(x, (zero, zero), weights)
+        z = F.linear(h, p["net.head.w"], p["net.head.b"])
+        return F.cross_entropy(z.view(-1, self.words), batch["next"])
+
+
 class Residual(Training):
     """relu(x + bn(conv(relu(bn(conv(x)))))), its mean square as loss; x is a
     parameter too, so its gradient is part of the step."""
@@ -202,4 +236,5 @@ class Residual(Training):
         return F.relu(x + self.normed_conv(p, "2", h)).square().mean()
 
 
-KINDS = {"mlp": Mlp, "lenet": LeNet, "gpt": Gpt, "residual": Residual}
+KINDS = {"mlp": Mlp, "lenet": LeNet, "gpt": Gpt, "lstm": Lstm,
+         "residual": Residual}
