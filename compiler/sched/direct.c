@@ -29,6 +29,7 @@ enum {
     MOST_COLUMNS = 512,
     LEAST_ROWS = 4,
     CACHE_WAY = 4096, /* bytes */
+    MOST_COLLIDING = 128, /* lines that a second cache has room for */
     WIDE_ROW = 2048,  /* bytes: rows so far apart fight for the same lines */
 };
 
@@ -262,15 +263,15 @@ static bool columns_in_place(const sched_options *options, const ir_comp *comp,
     return true;
 }
 
-/* Do rows of a tile fight for the same lines of the first cache? They do where
- * they lie nearly a multiple of its ways apart. */
-static bool rows_collide(const sched_options *options,
-                         const sched_contraction *c, const sched_address *left)
+/* Do steps along the last variable of an axis fight for the same lines of the
+ * first cache? They do where they are nearly a multiple of its ways. */
+static bool collides(const sched_options *options, const sched_axis *axis,
+                     const sched_address *left)
 {
     int64_t bytes = options->f64 ? 8 : 4;
-    if (c->m.count == 0)
+    if (axis->count == 0)
         return false;
-    int64_t step = llabs(left->coef[c->m.vars[c->m.count - 1]]) * bytes;
+    int64_t step = llabs(left->coef[axis->vars[axis->count - 1]]) * bytes;
     int64_t apart = step % CACHE_WAY;
     apart = apart < CACHE_WAY / 2 ? apart : CACHE_WAY - apart;
     return step >= CACHE_WAY / 2 && apart < CACHE_WAY / 16;
@@ -286,7 +287,12 @@ static const char *is_better_packed(const sched_options *options,
         return NULL;
     if (c->n.extent > MOST_COLUMNS)
         return "many columns";
-    return rows_collide(options, c, left) ? "rows collide" : NULL;
+    if (collides(options, &c->m, left))
+        return "rows collide";
+    /* Neighbouring tiles share their lines, which have to stay until then. */
+    return c->k.extent > MOST_COLLIDING && collides(options, &c->k, left)
+               ? "steps along K collide"
+               : NULL;
 }
 
 const char *sched_find_direct(ir_node *n, const sched_options *options,
