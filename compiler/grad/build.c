@@ -84,6 +84,9 @@ static ir_node *add_up(grad_reverse *c, const ir_node *n)
         return as_whole(c, first, n);
     if (terms->count == 1)
         return ir_comprehend(c->g, grad_name(c->g, n), &first->comp, n->at);
+    ir_node *joined = grad_join_slices(c->g, n, terms);
+    if (joined)
+        return joined;
     ir_comp sum = grad_over_shape(c->g, n);
     for (int i = 0; i < terms->count; i++) {
         grad_term *t = &terms->data[i];

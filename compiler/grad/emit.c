@@ -2,7 +2,8 @@
  * emit.c - the comprehensions that one read's adjoint becomes.
  *
  * Which form, in this order:
- *   plain    one piece over the whole of what is read: a comprehension
+ *   plain    one piece over the whole of what is read: a comprehension; where
+ *            it is 0 outside of a slice, also that slice's alone (slices.c)
  *   store    a(v) tells its variables apart: one comprehension over them,
  *            stored at a(v) into zeros
  *   phases   several pieces over disjoint strided slices
@@ -214,19 +215,25 @@ static ir_node *identity_of(const ir_comp *c)
     return e->node;
 }
 
+static grad_slice slice_of(const emission *c, builder *b, bool guarded)
+{
+    grad_slice slice = {.comp = finish(b, guarded)};
+    slice.names = ARENA_ARRAY(c->g->arena, const char *, b->out_count);
+    for (int i = 0; i < b->out_count; i++)
+        slice.names[i] = b->vars[i].name;
+    slice.subs = ARENA_ARRAY(c->g->arena, ir_sub, b->s->rank);
+    for (int d = 0; d < b->s->rank; d++)
+        slice.subs[d].affine = affine_of(b, &b->s->target[d]);
+    return slice;
+}
+
 static ir_piece piece_of(const emission *c, builder *b, bool guarded)
 {
-    ir_comp comp = finish(b, guarded);
-    ir_node *source = identity_of(&comp);
+    grad_slice slice = slice_of(c, b, guarded);
+    ir_node *source = identity_of(&slice.comp);
     if (!source)
-        source = ir_comprehend(c->g, c->part, &comp, c->y->at);
-    const char **names = ARENA_ARRAY(c->g->arena, const char *, b->out_count);
-    for (int i = 0; i < b->out_count; i++)
-        names[i] = b->vars[i].name;
-    ir_sub *subs = ARENA_ARRAY(c->g->arena, ir_sub, b->s->rank);
-    for (int d = 0; d < b->s->rank; d++)
-        subs[d].affine = affine_of(b, &b->s->target[d]);
-    return (ir_piece){.source = source, .names = names, .subs = subs};
+        source = ir_comprehend(c->g, c->part, &slice.comp, c->y->at);
+    return (ir_piece){source, slice.names, slice.subs};
 }
 
 static void add_scatter(emission *c, const ir_piece *pieces, int count)
@@ -384,7 +391,8 @@ static bool store_stays_inside(const grad_system *store)
     return true;
 }
 
-static bool try_store(emission *c, const grad_system *s)
+/* False: a(v) does not tell its variables apart, or leaves what is read. */
+static bool find_store(const grad_system *s, grad_system *store)
 {
     bool used[IR_MAX_VARS] = {false};
     int axes = 0;
@@ -398,13 +406,32 @@ static bool try_store(emission *c, const grad_system *s)
             used[v] = used[v] || s->row[d].coef[v] != 0;
         axes += used[v];
     }
-    grad_system store = as_store(s, used);
-    if (axes > IR_MAX_RANK)
+    *store = as_store(s, used);
+    return axes <= IR_MAX_RANK &&
+           (grad_is_empty(store) || store_stays_inside(store));
+}
+
+/* The last term, if there is one from `first` on, as a part of what is read. */
+static void note_slice(emission *c, const grad_system *s, int first)
+{
+    grad_term *term = &c->terms->data[c->terms->count - 1];
+    grad_system store;
+    if (c->terms->count == first || term->node || !find_store(s, &store) ||
+        grad_is_empty(&store))
+        return;
+    builder b = builder_of(c, &store);
+    grad_slice *slice = ARENA_NEW(c->g->arena, grad_slice);
+    *slice = slice_of(c, &b, false);
+    term->slice = slice;
+}
+
+static bool try_store(emission *c, const grad_system *s)
+{
+    grad_system store;
+    if (!find_store(s, &store))
         return false;
     if (grad_is_empty(&store))
         return true;
-    if (!store_stays_inside(&store))
-        return false;
     builder b = builder_of(c, &store);
     ir_piece piece = piece_of(c, &b, false);
     add_scatter(c, &piece, 1);
@@ -495,7 +522,9 @@ static bool emit_region(emission *c, const grad_region *region)
     bool wasteful = plain && pieces_volume(&pieces) > 2 * forward &&
                     pieces_volume(&pieces) > ir_element_count(&x->type);
     if (plain && !wasteful && !has_residue(&s, pieces.data[0])) {
+        int first = c->terms->count;
         emit_pieces(c, &pieces);
+        note_slice(c, &s, first);
         return true;
     }
     if (try_store(c, &s))

@@ -152,11 +152,20 @@ void grad_apply_window(ir_graph *g, const ir_var *vars, ir_affine value,
 
 /* ---------- emit.c ---------- */
 
+/* A term as what is added to a part of the tensor, one element each: as a piece
+ * of a scatter that has no source yet. */
+typedef struct grad_slice {
+    ir_comp comp;
+    const char **names;
+    ir_sub *subs;
+} grad_slice;
+
 /* What one read adds to the adjoint of the node it reads. */
 typedef struct grad_term {
     ir_comp comp;  /* over the whole tensor, when node is NULL */
     ir_node *node; /* a scatter, or an adjoint passed on as it is */
     bool own;      /* the node was made for this term */
+    const grad_slice *slice; /* the same; NULL: it is no part */
 } grad_term;
 
 typedef VEC(grad_term) grad_terms;
@@ -167,6 +176,13 @@ typedef VEC(grad_term) grad_terms;
  */
 bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
                const char *name, grad_terms *terms, ptl_diags *diags);
+
+/* ---------- slices.c ---------- */
+
+/* The adjoint of `n` as one store of all `terms`, where each is a part of it
+ * apart from the others; else NULL. */
+ir_node *grad_join_slices(ir_graph *g, const ir_node *n,
+                          const grad_terms *terms);
 
 /* ---------- build.c ---------- */
 
