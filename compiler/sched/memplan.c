@@ -43,11 +43,13 @@ static void find_lifetimes(sched_schedule *s)
     }
 }
 
-/* What is not made inside a region must stand during all its trips. */
+/* What is not made inside a region, or was moved before it, must stand during
+ * all its trips. */
 static void extend_over(sched_schedule *s, const sched_region *r, int buffer)
 {
     sched_buffer *b = &s->buffers.data[buffer];
-    if (buffer >= r->first_buffer && buffer < r->end_buffer)
+    if (buffer >= r->first_buffer && buffer < r->end_buffer &&
+        b->first >= r->begin)
         return;
     b->first = b->first > r->begin ? r->begin : b->first;
     b->last = b->last < r->end ? r->end : b->last;

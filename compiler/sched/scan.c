@@ -118,9 +118,15 @@ static void bind_inner(scan_maker *m, const ir_node *input, int buffer)
 static void bind_inputs(scan_maker *m)
 {
     const ir_scan *scan = m->scan;
-    for (int i = 0; i < scan->bind_count; i++)
+    m->inner->steady_count = m->inner->graph->nodes.count;
+    m->inner->steady = ARENA_ARRAY(m->s->arena, bool, m->inner->steady_count);
+    for (int i = 0; i < scan->bind_count; i++) {
+        const ir_node *made = m->inner->made_from[scan->bind_inner[i]->id];
         bind_inner(m, scan->bind_inner[i],
                    m->outer->node_buffer[m->record->binds[i]->id]);
+        if (made)
+            m->inner->steady[made->id] = true;
+    }
     for (int i = 0; i < scan->carry_count; i++)
         bind_inner(m, scan->carries[i].input, m->carried[i]);
     if (scan->counter)
@@ -164,6 +170,31 @@ static void advance_counter(scan_maker *m)
     add_map_into(m->s, m->inner, next, m->counter);
 }
 
+/* Takes a step out of the region, to stand before it. */
+static void move_before(sched_schedule *s, int region, int from)
+{
+    sched_region *r = &s->regions.data[region];
+    sched_step *step = s->steps.data[from];
+    for (int i = from; i > r->begin; i--)
+        s->steps.data[i] = s->steps.data[i - 1];
+    s->steps.data[r->begin++] = step;
+    for (int i = region + 1; i < s->regions.count; i++)
+        if (s->regions.data[i].end <= from) {
+            s->regions.data[i].begin++;
+            s->regions.data[i].end++;
+        }
+}
+
+static void move_steady_steps(sched_schedule *s, int region)
+{
+    for (int i = s->regions.data[region].begin; i < s->steps.count; i++) {
+        sched_step *step = s->steps.data[i];
+        if (step->steady)
+            move_before(s, region, i);
+        step->steady = false;
+    }
+}
+
 static void add_region(scan_maker *m)
 {
     sched_schedule *s = m->s;
@@ -178,6 +209,7 @@ static void add_region(scan_maker *m)
     sched_group_nodes(s, m->inner);
     sched_order(s, m->inner);
     sched_make_steps(s, m->inner);
+    move_steady_steps(s, region);
     add_stack_steps(m);
     advance_counter(m);
     s->regions.data[region].scope = m->inner;

@@ -254,6 +254,7 @@ typedef struct sched_step {
     int packed; /* DIRECT: the packed right factor; -1: it is in place */
     VEC(sched_pack_read) pack_reads;      /* PACK: of its factor */
     bool inside; /* PACK: done by the tasks of the tile step */
+    bool steady; /* the same in every trip of its region: stands before it */
     int panels[2]; /* TILE: buffers of the packed factors, left and right, */
     struct sched_step *packs[2]; /* and the steps inside that fill them */
     VEC(int) scratch; /* buffers that hold something only during the step */
@@ -308,6 +309,10 @@ typedef struct sched_scope {
      * though it does not read it; or NULL. */
     ir_node **follows;
     int follow_count;
+    /* By node id, of the first `steady_count`: an INPUT that is the same in
+     * every trip of the scan whose body this is. */
+    bool *steady;
+    int steady_count;
 } sched_scope;
 
 /* Steps [begin, end) run `trips` times in a row. */

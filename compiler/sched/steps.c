@@ -183,6 +183,29 @@ static void add_rows(sched_schedule *s, sched_scope *scope,
 
 /* ---------- contractions ---------- */
 
+typedef struct steady_ctx {
+    const sched_scope *scope;
+    bool steady;
+} steady_ctx;
+
+static void check_steady(ir_expr *e, void *ctx)
+{
+    steady_ctx *c = ctx;
+    if (e->kind != IR_EXPR_READ)
+        return;
+    int id = sched_base(c->scope, e->node)->id;
+    c->steady = c->steady && id < c->scope->steady_count &&
+                c->scope->steady[id];
+}
+
+/* Does a factor have the same value in every trip of the scan around it? */
+static bool is_steady(const sched_scope *scope, ir_expr *factor)
+{
+    steady_ctx c = {scope, true};
+    ir_visit_reads(factor, check_steady, &c);
+    return c.steady;
+}
+
 static sched_step *pack_step(sched_schedule *s, sched_scope *scope,
                              const sched_contraction *c, bool left)
 {
@@ -204,6 +227,7 @@ static int add_pack(sched_schedule *s, sched_scope *scope,
     int width = left ? c->mr : c->nr;
     int64_t extent = left ? c->m.extent : c->n.extent;
     sched_step *step = pack_step(s, scope, c, left);
+    step->steady = is_steady(scope, left ? c->left : c->right);
     int64_t dims[4] = {c->batch.extent * c->splits,
                        (extent + width - 1) / width, c->k_split / c->packed,
                        width};
@@ -301,6 +325,8 @@ static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
     const char *refused = sched_find_contraction(n, &s->options, c);
     PTL_ASSERT(!refused);
     sched_plan_blocks(c, &s->options);
+    c->packs_left = c->packs_left && !is_steady(scope, c->left);
+    c->packs_right = c->packs_right && !is_steady(scope, c->right);
     sched_step *step = new_step(s, scope, SCHED_STEP_TILE, n->name);
     set_nodes(s, step, &n, 1);
     step->contraction = c;
