@@ -355,11 +355,12 @@ static void borrow(value *v)
 /* ---------- functions ---------- */
 
 static bool wanted_sizes(elab *e, scope *s, const ast_decl *fn,
-                         const ty_tensor *wanted)
+                         const ty_tensor *wanted, src_range at)
 {
     if (wanted && fn->result_count == 1 && fn->results[0].type) {
         int before = e->errors;
-        type_bind_shape(e, s, fn->results[0].type, wanted->dims, wanted->rank);
+        type_bind_shape(e, s, fn->results[0].type, wanted->dims, wanted->rank,
+                        at);
         return e->errors == before;
     }
     return true;
@@ -397,7 +398,7 @@ value *call_fn(elab *e, const ast_decl *fn, const lang_module *m, scope *up,
         f->site = join_path(e, f->site, fn->name);
     }
     s = scope_new(e, up ? up : module_scope(e, m), f);
-    if (bind_params(e, s, fn, args, at) && wanted_sizes(e, s, fn, wanted))
+    if (bind_params(e, s, fn, args, at) && wanted_sizes(e, s, fn, wanted, at))
         result = fn->wrong      ? elab_reported(e)
                  : fn->has_grad ? run_custom(e, s, fn, at)
                                 : run_fn(e, s, fn, at);

@@ -160,7 +160,7 @@ static bool draw_pack(drawing *d, const ast_sub *dim, int64_t *dims, int *rank)
         v->pack->rank = (int)draw_int(d, 1, 2);
         for (int i = 0; i < v->pack->rank; i++)
             v->pack->dims[i] = draw_size(
-                d, arena_printf(d->e->arena, "%s%d", dim->name, i), 3);
+                d, arena_printf(d->e->arena, "%s[%d]", dim->name, i), 3);
         b = scope_bind(d->e, d->sizes, key, v, dim->at);
     }
     for (int i = 0; i < b->value->pack->rank && *rank < PTL_MAX_RANK; i++)

@@ -413,9 +413,10 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
  * of the function being read; and where its names got their sizes. */
 const char *axis_text(elab *e, const ty_tensor *t, int axis);
 void note_axis(elab *e, const ty_tensor *t, int axis);
-/* Binds open sizes of a result type from the wanted shape. */
+/* Binds open sizes of a result type from the shape that the call at `at` (may
+ * be nowhere) wants. */
 void type_bind_shape(elab *e, scope *own, const ast_type *type,
-                     const int64_t *dims, int rank);
+                     const int64_t *dims, int rank, src_range at);
 
 /* ---------- calls (elab_call.c, elab_builtin.c, elab_layer.c) ---------- */
 

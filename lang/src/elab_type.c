@@ -167,8 +167,7 @@ static bool size_meets(elab *e, scope *own, const ast_expr *dim, int64_t size,
         return true;
     size_witness(e, size, b->value->integer);
     elab_error(e, DIAG_SHAPE_MISMATCH, at, "%s has size %s where %s is wanted",
-               what, size_text(e, size),
-               named_size(e, dim->name, b->value->integer));
+               what, size_text(e, size), dim_text(e, dim, b->value->integer));
     note_size(e, b, dim->name);
     elab_note(e, dim->at, "the declared size");
     return false;
@@ -500,6 +499,7 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
         if (!eval_int(e, s, dims[i].expr, "a size", &out[(*rank)++]))
             return false;
         if (size_exceeds(e, 0, out[*rank - 1])) {
+            e->proven = size_is_symbolic(e, out[*rank - 1]);
             elab_error(e, DIAG_NEGATIVE_SIZE, dims[i].at, "this size is %s",
                        size_text(e, out[*rank - 1]));
             return false;
@@ -564,8 +564,9 @@ bool type_resolve(elab *e, scope *s, const ast_type *type, ty_tensor *out,
 }
 
 void type_bind_shape(elab *e, scope *own, const ast_type *type,
-                     const int64_t *dims, int rank)
+                     const int64_t *dims, int rank, src_range at)
 {
     if (type->has_dims)
-        bind_dims(e, own, type, dims, rank, "the wanted shape", type->at);
+        bind_dims(e, own, type, dims, rank, "the wanted shape",
+                  at.file ? at : type->at);
 }

@@ -292,16 +292,30 @@ static int64_t coef_of(const poly *p, const poly_term *product)
     return 0;
 }
 
-/* Takes away as much of a fact as cancels a negative term. */
+/* Nothing is known of the sign of what it multiplies. */
+static bool has_no_lower_end(const poly_term *t)
+{
+    int64_t unused;
+    for (int i = 0; i < t->degree; i++)
+        if (t->atoms[i]->var && !poly_is_number(t->atoms[i]->var->lo, &unused))
+            return true;
+    return false;
+}
+
+/* Takes away as much of a fact as cancels a term: one that is negative, or may
+ * be. */
 static bool by_fact(proof *r, const poly *p, const poly *fact, int uses)
 {
     for (int i = 0; i < p->count; i++) {
         const poly_term *t = &p->terms[i];
-        int64_t c = t->coef < 0 && t->degree ? coef_of(fact, t) : 0;
-        if (c < 0 && c != INT64_MIN && t->coef != INT64_MIN &&
-            prove(r,
-                  poly_sub(r->all, poly_scale(r->all, p, -c),
-                           poly_scale(r->all, fact, -t->coef)),
+        int64_t by = t->coef, c = t->degree ? coef_of(fact, t) : 0;
+        if (by > 0 && !has_no_lower_end(t))
+            continue;
+        if (c == 0 || (c < 0) != (by < 0) || c == INT64_MIN || by == INT64_MIN)
+            continue;
+        if (prove(r,
+                  poly_sub(r->all, poly_scale(r->all, p, c < 0 ? -c : c),
+                           poly_scale(r->all, fact, by < 0 ? -by : by)),
                   uses - 1))
             return true;
     }

@@ -354,6 +354,16 @@ static void facts_are_used(void **state)
     assert_false(proven(w, p));
 }
 
+static void a_fact_may_be_all_that_is_known(void **state)
+{
+    world *w = *state;
+    const poly *p = minus(w, poly_scale(w->all, w->any, 3), number(w, 6));
+    assert_false(proven(w, p));
+    poly_know_not_negative(&w->facts, plus(w, w->any, -2));
+    assert_true(proven(w, p));
+    assert_false(proven(w, plus(w, p, -1)));
+}
+
 /* A filter `if i < M` bounds i by more than its range. */
 static void a_fact_about_an_index_bounds_it(void **state)
 {
@@ -488,6 +498,7 @@ int main(void)
         IN_WORLD(a_floor_lies_below_its_quotient),
         IN_WORLD(the_last_window_ends_within_the_row),
         IN_WORLD(facts_are_used),
+        IN_WORLD(a_fact_may_be_all_that_is_known),
         IN_WORLD(a_fact_about_an_index_bounds_it),
         IN_WORLD(an_unknown_variable_proves_nothing),
         IN_WORLD(different_names_are_different_sizes),
