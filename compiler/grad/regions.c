@@ -7,6 +7,7 @@
  * with the region as a window: the interior inverts as usual, the edges become
  * thin slabs.
  */
+#include "base/integer.h"
 #include "grad/grad_priv.h"
 
 enum { MAX_REGIONS = 24 };
@@ -43,12 +44,6 @@ static void add_region(splitter *s, const grad_region *so_far, int d,
     split_from(s, &next, d + 1);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
-}
-
 static void split_clamp(splitter *s, const grad_region *r, int d, int64_t n)
 {
     add_region(s, r, d, INT32_MIN, 0, 0, 0);
@@ -59,7 +54,7 @@ static void split_clamp(splitter *s, const grad_region *r, int d, int64_t n)
 static void split_wrap(splitter *s, const grad_region *r, int d, int64_t n,
                        int64_t low, int64_t high)
 {
-    for (int64_t k = floor_div(low, n); k <= floor_div(high, n); k++)
+    for (int64_t k = int_floor_div(low, n); k <= int_floor_div(high, n); k++)
         add_region(s, r, d, k * n, (k + 1) * n, 1, -k * n);
 }
 
@@ -74,8 +69,8 @@ static void split_reflect(splitter *s, const grad_region *r, int d, int64_t n,
     }
     /* The interior keeps both its ends, so `low` may belong to the region
      * before the one it divides into. */
-    for (int64_t k = floor_div(low, step) - 1; k <= floor_div(high, step);
-         k++) {
+    for (int64_t k = int_floor_div(low, step) - 1;
+         k <= int_floor_div(high, step); k++) {
         int64_t lo = k > 0 ? k * step + 1 : k * step;
         int64_t hi = k >= 0 ? (k + 1) * step + 1 : (k + 1) * step;
         if (k % 2 == 0)

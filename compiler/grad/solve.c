@@ -16,22 +16,12 @@
  * Neighbouring residues whose ranges agree share a piece: there the residue is
  * an axis of its own. A window of 16 with stride 16 is one piece, not 256.
  */
+#include "base/integer.h"
 #include "grad/grad_priv.h"
 #include "ir/plant.h"
 #include <string.h>
 
 /* ---------- small integer algebra ---------- */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return -floor_div(-a, b);
-}
 
 static int64_t gcd(int64_t a, int64_t b)
 {
@@ -161,8 +151,9 @@ void grad_tighten(grad_system *s, const bool *may)
             grad_lin_range(s, &rest, &low, &high);
             /* lo <= c*i + rest < hi for some rest in [low, high] */
             int64_t from = win->lo - high, to = win->hi - 1 - low;
-            int64_t first = c > 0 ? ceil_div(from, c) : ceil_div(to, c);
-            int64_t last = c > 0 ? floor_div(to, c) : floor_div(from, c);
+            int64_t first = c > 0 ? int_ceil_div(from, c) : int_ceil_div(to, c);
+            int64_t last =
+                c > 0 ? int_floor_div(to, c) : int_floor_div(from, c);
             s->lo[i] = first > s->lo[i] ? first : s->lo[i];
             s->hi[i] = last + 1 < s->hi[i] ? last + 1 : s->hi[i];
         }
@@ -422,8 +413,8 @@ static void finish_phase(inversion *c, const grad_system *s, int d, int pivot)
     for (int i = 0; i < s->slot_count; i++)
         first.constant += offset.coef[i] * s->lo[i];
     grad_lin_range(s, &first, &low, &high);
-    next.lo[u] = ceil_div(s->lo[u] - low, a);
-    next.hi[u] = ceil_div(s->hi[u] - low, a);
+    next.lo[u] = int_ceil_div(s->lo[u] - low, a);
+    next.hi[u] = int_ceil_div(s->hi[u] - low, a);
     written.coef[u] = a;
     add_scaled(&written, &offset, 1);
     substitute(&next, u, &written);
@@ -449,10 +440,10 @@ static residue_range range_at(const grad_system *s, int d, int pivot, int r,
     int64_t a = s->row[d].coef[pivot];
     int64_t at = s->row[d].coef[r] * residue + s->row[d].constant;
     residue_range range = {
-        .lo = ceil_div(s->lo[r] - residue, m),
-        .hi = ceil_div(s->hi[r] - residue, m),
-        .u_lo = ceil_div(s->lo[u] - at, a),
-        .u_hi = ceil_div(s->hi[u] - at, a),
+        .lo = int_ceil_div(s->lo[r] - residue, m),
+        .hi = int_ceil_div(s->hi[r] - residue, m),
+        .u_lo = int_ceil_div(s->lo[u] - at, a),
+        .u_hi = int_ceil_div(s->hi[u] - at, a),
     };
     return range;
 }

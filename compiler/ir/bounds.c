@@ -6,6 +6,7 @@
  * value still bounds it. When unsure the interval is too large, never too
  * small.
  */
+#include "base/integer.h"
 #include "ir/ir.h"
 
 typedef struct interval {
@@ -21,19 +22,9 @@ static bool is_known(interval a)
     return a.low != INT64_MIN && a.high != INT64_MAX;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static interval either(interval a, interval b)
 {
-    return (interval){smaller(a.low, b.low), larger(a.high, b.high)};
+    return (interval){int_min(a.low, b.low), int_max(a.high, b.high)};
 }
 
 static interval add(interval a, interval b)
@@ -69,12 +60,6 @@ static interval mul(interval a, interval b)
     return r;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
-}
-
 static interval binary_bounds(ir_scalar op, interval a, interval b)
 {
     switch (op) {
@@ -88,16 +73,16 @@ static interval binary_bounds(ir_scalar op, interval a, interval b)
         if (b.low != b.high || b.low <= 0)
             return anything;
         return (interval){
-            a.low == INT64_MIN ? INT64_MIN : floor_div(a.low, b.low),
-            a.high == INT64_MAX ? INT64_MAX : floor_div(a.high, b.low)};
+            a.low == INT64_MIN ? INT64_MIN : int_floor_div(a.low, b.low),
+            a.high == INT64_MAX ? INT64_MAX : int_floor_div(a.high, b.low)};
     case IR_MOD_OP:
         if (b.low <= 0 || b.high == INT64_MAX)
             return anything;
         return a.low >= 0 && a.high < b.low ? a : (interval){0, b.high - 1};
     case IR_MAXIMUM_OP:
-        return (interval){larger(a.low, b.low), larger(a.high, b.high)};
+        return (interval){int_max(a.low, b.low), int_max(a.high, b.high)};
     case IR_MINIMUM_OP:
-        return (interval){smaller(a.low, b.low), smaller(a.high, b.high)};
+        return (interval){int_min(a.low, b.low), int_min(a.high, b.high)};
     default:
         return anything;
     }
@@ -111,7 +96,7 @@ static interval unary_bounds(ir_scalar op, interval a)
     case IR_ABS_OP: {
         interval n = negated(a);
         int64_t least = a.low > 0 ? a.low : a.high < 0 ? n.low : 0;
-        return (interval){least, larger(a.high, n.high)};
+        return (interval){least, int_max(a.high, n.high)};
     }
     case IR_SIGN_OP:
         return (interval){-1, 1};
@@ -152,7 +137,7 @@ static interval bounds_of(const ir_expr *e, const ir_var *vars)
         return (interval){(int64_t)e->number, (int64_t)e->number};
     case IR_EXPR_VAR:
         return (interval){vars[e->var].lo,
-                          larger(vars[e->var].lo, vars[e->var].hi - 1)};
+                          int_max(vars[e->var].lo, vars[e->var].hi - 1)};
     case IR_EXPR_READ:
         return read_bounds(e, vars);
     case IR_EXPR_OP:

@@ -5,6 +5,7 @@
  * fold only where both agree. x + 0 stays (it turns -0 into 0), x * 0 stays
  * (NaN), x - 0 and x * 1 go.
  */
+#include "base/integer.h"
 #include "ir/interner.h"
 #include <math.h>
 
@@ -37,12 +38,6 @@ static ir_expr *exact_int(ir_graph *g, bool overflow, int64_t x)
     return fits ? ir_int(g, x) : NULL;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
-}
-
 static ir_expr *fold_int_consts(ir_graph *g, ir_scalar op, int64_t a,
                                 int64_t b)
 {
@@ -61,12 +56,12 @@ static ir_expr *fold_int_consts(ir_graph *g, ir_scalar op, int64_t a,
     case IR_IDIV_OP:
         if (b == 0)
             return NULL;
-        r = floor_div(a, b);
+        r = int_floor_div(a, b);
         break;
     case IR_MOD_OP:
         if (b == 0)
             return NULL;
-        r = a - floor_div(a, b) * b;
+        r = a - int_floor_div(a, b) * b;
         break;
     case IR_MAXIMUM_OP:
         r = a > b ? a : b;

@@ -5,14 +5,10 @@
  * within one. So the tile should divide a segment evenly rather than be as
  * large as the registers allow. Changes no bits.
  */
+#include "base/integer.h"
 #include "kernel/kernel.h"
 
 enum { MOST_VECTORS = 4, TILE_COST = 40 };
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static double most(double a, double b)
 {
@@ -48,11 +44,11 @@ void kern_fit_rows(const kern_target *target, bool f64, int64_t rows,
     int lanes = target->lanes_f32 / (f64 ? 2 : 1);
     *out = (kern_tiling){0};
     for (int vectors = MOST_VECTORS; vectors >= 1; vectors--) {
-        int64_t panels = ceil_div(n, (int64_t)vectors * lanes);
+        int64_t panels = int_ceil_div(n, (int64_t)vectors * lanes);
         int64_t left = n - (panels - 1) * vectors * lanes;
-        int last_vectors = (int)ceil_div(left, lanes);
-        int64_t tiles = ceil_div(rows, most_rows(target, vectors));
-        int mr = (int)ceil_div(rows, tiles);
+        int last_vectors = (int)int_ceil_div(left, lanes);
+        int64_t tiles = int_ceil_div(rows, most_rows(target, vectors));
+        int mr = (int)int_ceil_div(rows, tiles);
         int last = (int)(rows - (tiles - 1) * mr);
         if (whole && tiles > 1)
             continue;
@@ -70,7 +66,7 @@ void kern_fit_rows(const kern_target *target, bool f64, int64_t rows,
 
 int64_t kern_direct_tasks(const kern_direct *d)
 {
-    int64_t panels = ceil_div(d->n, d->nr);
-    return d->splits * ceil_div(d->segments * d->tiles, d->m_block) *
-           ceil_div(panels, d->n_block);
+    int64_t panels = int_ceil_div(d->n, d->nr);
+    return d->splits * int_ceil_div(d->segments * d->tiles, d->m_block) *
+           int_ceil_div(panels, d->n_block);
 }

@@ -6,21 +6,12 @@
  * 32. A count of cycles says which tile wastes least. Every other tile is
  * another micro-kernel to compile, so it must be clearly better.
  */
+#include "base/integer.h"
 #include "kernel/kernel.h"
 
 enum { MOST_ROWS = 16, MOST_VECTORS = 4 };
 /* Out of 16: a tile must cost less than this part of the target's own. */
 enum { WORTH_IT = 15 };
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Twice the cycles of one step of k in a tile of `rows` by `vectors`: two fused
  * multiply-adds and two loads a cycle; four cycles until a sum can be added to
@@ -29,7 +20,7 @@ static int64_t step_cost(const kern_target *target, int rows, int vectors)
 {
     int64_t products = (int64_t)rows * vectors, loads = rows + vectors;
     int64_t bytes = (int64_t)vectors * target->lanes_f32 * 4;
-    return most(most(products, loads), most(2 * 4, bytes * 5 / 64));
+    return int_max(int_max(products, loads), int_max(2 * 4, bytes * 5 / 64));
 }
 
 /* The last panel of columns has a micro-kernel of as many vectors as it needs. */
@@ -39,8 +30,8 @@ static int64_t cost(const kern_target *target, int64_t m, int64_t n, int rows,
     int64_t nr = (int64_t)vectors * lanes;
     int64_t row = n / nr * step_cost(target, rows, vectors);
     if (n % nr)
-        row += step_cost(target, rows, (int)ceil_div(n % nr, lanes));
-    return ceil_div(m, rows) * row;
+        row += step_cost(target, rows, (int)int_ceil_div(n % nr, lanes));
+    return int_ceil_div(m, rows) * row;
 }
 
 /* The sums, a row of B, and a broadcast or two of A. Where a row is one vector
@@ -61,7 +52,7 @@ void kern_tile_fit(const kern_target *target, bool f64, int64_t m, int64_t n,
     *mr = f64 ? target->mr_f64 : target->mr_f32;
     *nr = f64 ? target->nr_f64 : target->nr_f32;
     if (n < *nr) /* no wider than what there is */
-        *nr = (int)ceil_div(n, lanes) * lanes;
+        *nr = (int)int_ceil_div(n, lanes) * lanes;
     int64_t best = cost(target, m, n, *mr, *nr / lanes, lanes) * WORTH_IT / 16;
     for (int vectors = MOST_VECTORS; vectors >= 1; vectors--)
         for (int rows = MOST_ROWS; rows >= 1; rows--) {

@@ -7,6 +7,7 @@
  *           local set on all paths before it is read.
  * Keeps:    everything.
  */
+#include "base/integer.h"
 #include "kernel/kernel.h"
 #include "kernel/rules.h"
 #include <string.h>
@@ -230,11 +231,6 @@ static bool check_nest(const kern_kernel *k, ptl_arena *arena, ptl_error *err)
     return check_block(&c, k->body, set);
 }
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* A kernel that packs one of `blocks` blocks; `others` blocks of the other
  * operand would each want it. */
 static bool check_pack(verifier *c, const kern_kernel *pack, int64_t blocks,
@@ -244,7 +240,7 @@ static bool check_pack(verifier *c, const kern_kernel *pack, int64_t blocks,
     if (!pack)
         return true;
     if (others != 1 || t->k < 1 ||
-        pack->task_count != t->batch * blocks * ceil_div(t->k, t->kc))
+        pack->task_count != t->batch * blocks * int_ceil_div(t->k, t->kc))
         return fail(c, NULL, "a tile step packs what is not one task's own");
     return check_nest(pack, c->arena, c->err);
 }
@@ -264,8 +260,8 @@ static bool check_tile(verifier *c)
     if (t->batch < 1 || t->m < 1 || t->n < 1 || t->k < 0 || t->kc < 1 ||
         t->mr < 1 || t->nr < 1 || t->m_block < 1 || t->n_block < 1)
         return fail(c, NULL, "a size of a tile step is not positive");
-    int64_t m_blocks = ceil_div(ceil_div(t->m, t->mr), t->m_block);
-    int64_t n_blocks = ceil_div(ceil_div(t->n, t->nr), t->n_block);
+    int64_t m_blocks = int_ceil_div(int_ceil_div(t->m, t->mr), t->m_block);
+    int64_t n_blocks = int_ceil_div(int_ceil_div(t->n, t->nr), t->n_block);
     if (t->batch * m_blocks * n_blocks != k->task_count)
         return fail(c, NULL, "a tile step's tasks do not fit its blocks");
     return check_pack(c, t->pack_a, m_blocks, n_blocks) &&

@@ -1,6 +1,7 @@
 /*
  * direct.c - the contraction step over operands where they lie.
  */
+#include "base/integer.h"
 #include "loops/build.h"
 
 enum {
@@ -12,16 +13,11 @@ enum {
     TASK_FMAS = 1 << 17,
 };
 
-static int64_t blocks(int64_t count, int64_t size)
-{
-    return (count + size - 1) / size;
-}
-
 /* The size of equal blocks of at most `most` each. */
 static int64_t even_block(int64_t count, int64_t most)
 {
     most = most < 1 ? 1 : most;
-    return blocks(count, blocks(count, most));
+    return int_ceil_div(count, int_ceil_div(count, most));
 }
 
 static int64_t run_block(const kern_direct *d)
@@ -39,7 +35,7 @@ static int64_t least_tiles(const kern_direct *d)
     int64_t steps = d->split_runs * d->length;
     if (steps * d->n_block * d->nr * 4 <= RIGHT_NEAR)
         return 1;
-    return blocks(ROWS_FROM_AFAR, d->mr);
+    return int_ceil_div(ROWS_FROM_AFAR, d->mr);
 }
 
 static bool wants_smaller(const kern_direct *d)
@@ -52,7 +48,7 @@ static bool wants_smaller(const kern_direct *d)
 /* Tasks big enough to pay for themselves, and enough of them to share. */
 static void plan_blocks(kern_direct *d)
 {
-    int64_t tiles = d->segments * d->tiles, panels = blocks(d->n, d->nr);
+    int64_t tiles = d->segments * d->tiles, panels = int_ceil_div(d->n, d->nr);
     int64_t tile_bytes = d->mr * d->run_block * d->length * 4;
     d->n_block = panels;
     d->m_block = even_block(tiles, LEFT_BLOCK / tile_bytes);

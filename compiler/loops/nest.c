@@ -5,6 +5,7 @@
  * loop runs full vectors (several side by side where the body wants it), and
  * what is left is one masked vector.
  */
+#include "base/integer.h"
 #include "loops/build.h"
 #include <string.h>
 
@@ -27,7 +28,7 @@ void nest_init(nest *n, emit *e, const sched_loop *loops, int count,
 
 static int64_t rounded_up(int64_t x, int64_t to)
 {
-    return (x + to - 1) / to * to;
+    return int_ceil_div(x, to) * to;
 }
 
 /* How far one step of the last loop goes. */
@@ -50,12 +51,12 @@ nest_cut nest_plan(const nest *n, double work, int limit)
             cut.tasks *= extent;
             continue;
         }
-        int64_t chunks = (wanted + cut.tasks - 1) / cut.tasks;
+        int64_t chunks = int_ceil_div(wanted, cut.tasks);
         chunks = chunks < extent ? chunks : extent;
-        cut.chunk = (extent + chunks - 1) / chunks;
+        cut.chunk = int_ceil_div(extent, chunks);
         if (i + 1 == n->count)
             cut.chunk = rounded_up(cut.chunk, width(n) * n->jam);
-        cut.chunks = (extent + cut.chunk - 1) / cut.chunk;
+        cut.chunks = int_ceil_div(extent, cut.chunk);
         cut.tasks *= cut.chunks;
         break;
     }

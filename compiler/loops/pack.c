@@ -10,6 +10,7 @@
  * panel is packed after the other.
  */
 #include "loops/pack.h"
+#include "base/integer.h"
 #include "ir/plant.h"
 
 enum {
@@ -235,15 +236,10 @@ static void pack_task(packer *p, const pack_part *part)
 
 /* ---------- tasks ---------- */
 
-static int64_t blocks(int64_t count, int64_t size)
-{
-    return (count + size - 1) / size;
-}
-
 static int64_t even(int64_t count, int64_t parts, int64_t unit)
 {
-    int64_t size = blocks(count, parts);
-    return blocks(size, unit) * unit;
+    int64_t size = int_ceil_div(count, parts);
+    return int_ceil_div(size, unit) * unit;
 }
 
 /* What the tasks of the tile step work on. */
@@ -252,8 +248,8 @@ static pack_cut cut_inside(const packer *p, int64_t panels)
     bool left = p->step->kind == SCHED_STEP_PACK_LEFT;
     pack_cut cut = {.panel_block = left ? p->c->m_block : p->c->n_block,
                     .k_block = p->c->kc};
-    cut.panel_blocks = blocks(panels, cut.panel_block);
-    cut.k_blocks = blocks(p->c->k.extent, cut.k_block);
+    cut.panel_blocks = int_ceil_div(panels, cut.panel_block);
+    cut.k_blocks = int_ceil_div(p->c->k.extent, cut.k_block);
     return cut;
 }
 
@@ -262,7 +258,8 @@ static pack_cut cut_inside(const packer *p, int64_t panels)
 static pack_cut plan_cut(const packer *p)
 {
     enum { MOST_TASKS = 64 };
-    int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
+    int64_t k = p->c->k.extent,
+            panels = int_ceil_div(p->axis->extent, p->width);
     if (p->step->inside)
         return cut_inside(p, panels);
     double work = (double)panels * (double)p->width * (double)k *
@@ -275,8 +272,8 @@ static pack_cut plan_cut(const packer *p)
         cut.k_block = even(k, wanted, GROUP);
     else
         cut.panel_block = even(panels, wanted, 1);
-    cut.panel_blocks = blocks(panels, cut.panel_block);
-    cut.k_blocks = blocks(k, cut.k_block);
+    cut.panel_blocks = int_ceil_div(panels, cut.panel_block);
+    cut.k_blocks = int_ceil_div(k, cut.k_block);
     return cut;
 }
 
@@ -305,7 +302,7 @@ static kern_value *divide(packer *p, kern_value **x, int64_t by)
 static kern_value *first_panel(packer *p, const pack_cut *cut,
                                kern_value *index)
 {
-    int64_t panels = blocks(p->axis->extent, p->width);
+    int64_t panels = int_ceil_div(p->axis->extent, p->width);
     return kern_op2(&p->k->b, KERN_DIV, pack_scaled(p, index, panels),
                     pack_number(p, cut->panel_blocks));
 }
@@ -330,7 +327,8 @@ static void find_place(packer *p, const pack_cut *cut, kern_value *batch,
                        kern_value *block, pack_part *part)
 {
     kern_builder *b = &p->k->b;
-    int64_t k = p->c->k.extent, panels = blocks(p->axis->extent, p->width);
+    int64_t k = p->c->k.extent,
+            panels = int_ceil_div(p->axis->extent, p->width);
     if (!p->step->inside) {
         part->to_panel = k / p->c->packed * p->width;
         part->to = pack_scaled(p, batch, panels * part->to_panel);

@@ -4,6 +4,7 @@
  * The rows are the tasks' loops; inside a row each node runs in turn, and what
  * one wrote the next finds in the nearest cache.
  */
+#include "base/integer.h"
 #include "loops/build.h"
 #include <string.h>
 
@@ -30,7 +31,7 @@ enum { LEAST_ROW_BYTES = 1024, AHEAD_BYTES = 8192 };
 
 static int64_t ahead_of(int64_t row_bytes)
 {
-    int64_t rows = (AHEAD_BYTES + row_bytes - 1) / row_bytes;
+    int64_t rows = int_ceil_div(AHEAD_BYTES, row_bytes);
     return rows * row_bytes;
 }
 

@@ -1,12 +1,8 @@
 /*
  * tile.c - the tile step of a contraction: its sizes and how it is cut.
  */
+#include "base/integer.h"
 #include "loops/build.h"
-
-static int64_t blocks(int64_t count, int64_t size)
-{
-    return (count + size - 1) / size;
-}
 
 static bool columns_are_plain(const build *k)
 {
@@ -52,6 +48,7 @@ void build_tile(build *k)
         t->pack_a = build_pack_inside(k, step->packs[0]);
     if (step->packs[1])
         t->pack_b = build_pack_inside(k, step->packs[1]);
-    kernel->task_count = t->batch * blocks(blocks(t->m, t->mr), t->m_block) *
-                         blocks(blocks(t->n, t->nr), t->n_block);
+    kernel->task_count = t->batch *
+                         int_ceil_div(int_ceil_div(t->m, t->mr), t->m_block) *
+                         int_ceil_div(int_ceil_div(t->n, t->nr), t->n_block);
 }

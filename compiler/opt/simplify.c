@@ -9,14 +9,9 @@
  * Provides: no reduction index with one value, no filter that ranges decide.
  * Keeps:    values; an argmax keeps its ranges, they are what it counts in.
  */
+#include "base/integer.h"
 #include "opt/opt_priv.h"
 #include <string.h>
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
-}
 
 static bool is_arg(const ir_comp *c)
 {
@@ -47,10 +42,10 @@ static void require(const ir_comp *c, ir_affine e, ir_var *vars)
         if (vars[v].hi <= vars[v].lo)
             continue;
         if (coef > 0) {
-            int64_t first = -floor_div(rest, coef);
+            int64_t first = -int_floor_div(rest, coef);
             vars[v].lo = first > vars[v].lo ? first : vars[v].lo;
         } else {
-            int64_t last = floor_div(rest, -coef);
+            int64_t last = int_floor_div(rest, -coef);
             vars[v].hi = last + 1 < vars[v].hi ? last + 1 : vars[v].hi;
         }
         if (vars[v].hi < vars[v].lo)

@@ -10,6 +10,7 @@
  * Provides: the plan build_reduce() and build_combine() follow.
  * Keeps:    the order of definition inside each lane.
  */
+#include "base/integer.h"
 #include "sched/sched.h"
 
 enum {
@@ -70,7 +71,7 @@ static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
     }
     int64_t units = r->lanes_reduce || r->lane_var < 0
                         ? outputs
-                        : (outputs + lanes - 1) / lanes;
+                        : int_ceil_div(outputs, lanes);
     if (r->columns)
         units = 1;
     int64_t wanted = volume / CHUNK_WORK;
@@ -79,12 +80,12 @@ static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
     int var = longest_reduced(space);
     int64_t extent = loop_of(space, var)->extent;
     int64_t chunks = wanted < MAX_CHUNKS ? wanted : MAX_CHUNKS;
-    int64_t chunk = (extent + chunks - 1) / chunks;
+    int64_t chunk = int_ceil_div(extent, chunks);
     if (r->lanes_reduce && r->lane_var == var)
         chunk = (chunk + lanes * 4 - 1) / (lanes * 4) * (lanes * 4);
     r->chunk_var = var;
     r->chunk = chunk;
-    r->chunks = (extent + chunk - 1) / chunk;
+    r->chunks = int_ceil_div(extent, chunk);
 }
 
 void sched_plan_reduction(const sched_scope *scope, ir_node *const *nodes,

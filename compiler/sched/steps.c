@@ -5,6 +5,7 @@
  * Provides: steps with what they read and write, scratch buffers and tables.
  * Keeps:    the groups.
  */
+#include "base/integer.h"
 #include "sched/internal.h"
 #include <string.h>
 
@@ -228,9 +229,8 @@ static int add_pack(sched_schedule *s, sched_scope *scope,
     int64_t extent = left ? c->m.extent : c->n.extent;
     sched_step *step = pack_step(s, scope, c, left);
     step->steady = is_steady(scope, left ? c->left : c->right);
-    int64_t dims[4] = {c->batch.extent * c->splits,
-                       (extent + width - 1) / width, c->k_split / c->packed,
-                       width};
+    int64_t dims[4] = {c->batch.extent * c->splits, int_ceil_div(extent, width),
+                       c->k_split / c->packed, width};
     vec_push(s->arena, &s->steps, step);
     step->targets[0] =
         add_scratch(s, step->name, sched_real(&s->options), dims, 4);
@@ -245,8 +245,8 @@ static int add_pack_inside(sched_schedule *s, sched_scope *scope,
     int width = left ? c->mr : c->nr;
     int64_t extent = left ? c->m.extent : c->n.extent;
     int64_t block = left ? c->m_block : c->n_block;
-    int64_t panels = (extent + width - 1) / width;
-    int64_t count = c->batch.extent * ((panels + block - 1) / block);
+    int64_t panels = int_ceil_div(extent, width);
+    int64_t count = c->batch.extent * int_ceil_div(panels, block);
     int64_t dims[4] = {count, block, c->kc / c->packed, width};
     sched_step *step = tile->packs[left ? 0 : 1] = pack_step(s, scope, c, left);
     step->inside = true;

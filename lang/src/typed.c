@@ -3,6 +3,7 @@
  * the interval it lies in.
  */
 #include "lang/typed.h"
+#include "base/integer.h"
 #include <string.h>
 
 static const struct op_row {
@@ -231,12 +232,6 @@ static bool find_linear(ptl_arena *arena, const ty_expr *x, interval *out)
     return true;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - ((a % b != 0) && ((a < 0) != (b < 0)));
-}
-
 static bool find_mul(ptl_arena *arena, const ty_expr *x, interval *out)
 {
     interval a, b;
@@ -270,18 +265,8 @@ static bool find_div(ptl_arena *arena, const ty_expr *x, interval *out)
     }
     if (!find(arena, x->args[0], &a))
         return false;
-    *out = (interval){floor_div(a.lo, b.lo), floor_div(a.hi, b.lo)};
+    *out = (interval){int_floor_div(a.lo, b.lo), int_floor_div(a.hi, b.lo)};
     return true;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Either side bounds a minimum from above and a maximum from below. */
@@ -291,8 +276,8 @@ static bool find_extreme(ptl_arena *arena, const ty_expr *x, interval *out)
     if (!find(arena, x->args[0], &a) || !find(arena, x->args[1], &b))
         return false;
     *out = x->op == TY_MINIMUM_OP
-               ? (interval){least(a.lo, b.lo), least(a.hi, b.hi)}
-               : (interval){most(a.lo, b.lo), most(a.hi, b.hi)};
+               ? (interval){int_min(a.lo, b.lo), int_min(a.hi, b.hi)}
+               : (interval){int_max(a.lo, b.lo), int_max(a.hi, b.hi)};
     return true;
 }
 
@@ -317,7 +302,7 @@ static bool find_op(ptl_arena *arena, const ty_expr *x, interval *out)
     case TY_SELECT_OP:
         if (!find(arena, x->args[1], &a) || !find(arena, x->args[2], &b))
             return false;
-        *out = (interval){least(a.lo, b.lo), most(a.hi, b.hi)};
+        *out = (interval){int_min(a.lo, b.lo), int_max(a.hi, b.hi)};
         return true;
     case TY_INT_OP:
         if (x->args[0]->type != TY_BOOL)
@@ -339,7 +324,7 @@ static bool find_reduce(ptl_arena *arena, const ty_expr *x, interval *out)
             __builtin_mul_overflow(n, x->vars[i]->hi - x->vars[i]->lo, &n))
             return false;
     if (x->reduction == RED_ARGMAX || x->reduction == RED_ARGMIN) {
-        *out = (interval){0, most(n - 1, 0)};
+        *out = (interval){0, int_max(n - 1, 0)};
         return n > 0;
     }
     if (x->reduction == RED_MAX || x->reduction == RED_MIN)
@@ -349,7 +334,7 @@ static bool find_reduce(ptl_arena *arena, const ty_expr *x, interval *out)
         if (!find(arena, x->body, &b))
             return false;
         if (x->filter)
-            b = (interval){least(b.lo, 0), most(b.hi, 0)};
+            b = (interval){int_min(b.lo, 0), int_max(b.hi, 0)};
         *out = zero;
         return add_scaled(out, b, n);
     }
@@ -373,7 +358,7 @@ static bool find(ptl_arena *arena, const ty_expr *x, interval *out)
             interval o;
             if (!find(arena, x->outside, &o))
                 return false;
-            *out = (interval){least(0, o.lo), most(out->hi, o.hi)};
+            *out = (interval){int_min(0, o.lo), int_max(out->hi, o.hi)};
         }
         return true;
     case TY_OP:

@@ -2,6 +2,7 @@
  * order.c - the order of records, computed and not remembered.
  */
 #include "runtime/order.h"
+#include "base/integer.h"
 #include "base/map.h"
 #include "base/philox.h"
 
@@ -27,7 +28,7 @@ void order_epoch(uint64_t seed, int64_t epoch, int64_t rows, uint32_t *out)
 
 int64_t order_steps(int64_t rows, int64_t batch)
 {
-    return (rows + batch - 1) / batch;
+    return int_ceil_div(rows, batch);
 }
 
 order_place order_at(int64_t rows, int64_t batch, int64_t done)

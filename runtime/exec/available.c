@@ -3,6 +3,7 @@
  * a process has a line for each in /proc/self/cgroup.
  */
 #include "runtime/available.h"
+#include "base/integer.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,11 +20,6 @@ static const struct group_files {
 };
 
 enum { VERSIONS = sizeof versions / sizeof *versions, LONGEST = 4096 };
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* The number after `key` and blanks at the beginning of a line; with "" the
  * first number. False: there is none. */
@@ -74,7 +70,7 @@ static int64_t left_by_all(const char *root, const struct group_files *v,
     int64_t left = INT64_MAX;
     for (char *end = group + strlen(group); end; end = strrchr(group, '/')) {
         *end = '\0';
-        left = least(left, left_by(root, v, group));
+        left = int_min(left, left_by(root, v, group));
     }
     return left;
 }
@@ -95,7 +91,7 @@ static int64_t left_by_groups(const char *root)
         group[strcspn(group, "\n")] = '\0';
         for (int i = 0; i < VERSIONS; i++)
             if (!strcmp(controllers + 1, versions[i].line))
-                left = least(left, left_by_all(root, &versions[i], group));
+                left = int_min(left, left_by_all(root, &versions[i], group));
     }
     if (f)
         fclose(f);
@@ -108,6 +104,6 @@ int64_t memory_available(const char *root)
     int64_t kib, left = left_by_groups(root);
     snprintf(path, sizeof path, "%s/proc/meminfo", root);
     if (read_number(path, "MemAvailable:", &kib))
-        left = least(left, kib * 1024);
+        left = int_min(left, kib * 1024);
     return left;
 }

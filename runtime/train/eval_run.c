@@ -1,14 +1,10 @@
 /*
  * eval_run.c - `eval`: a checkpoint's parameters on the job's eval data.
  */
+#include "base/integer.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/log.h"
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static ptl_status evaluate(session *s, train_log *log, const char *path,
                            const checkpoint_info *info, ptl_error *err)
@@ -21,7 +17,7 @@ static ptl_status evaluate(session *s, train_log *log, const char *path,
     ptl_status st = session_data(s, source, &s->eval, err);
     if (st == PTL_OK)
         st = session_build_for(s, PTL_PROGRAM_EVAL,
-                               smaller(job->batch, data_rows(s->eval)), s->eval,
+                               int_min(job->batch, data_rows(s->eval)), s->eval,
                                &p, err);
     if (st == PTL_OK)
         st = data_check_program(s->eval, p->program, err);

@@ -1,16 +1,12 @@
 /*
  * predict.c - `predict`: a checkpoint's parameters on records from npy files.
  */
+#include "base/integer.h"
 #include "base/str.h"
 #include "train/checkpoint.h"
 #include "train/session.h"
 #include <stdlib.h>
 #include <string.h>
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 enum { MAX_FILES = 64 };
 
@@ -238,7 +234,7 @@ static ptl_status write_outputs(prediction *p, const ptl_program *program,
 static ptl_status predict(prediction *p, const char *from, ptl_error *err)
 {
     session_program *program;
-    p->batch = smaller(p->s->job->batch > 0 ? p->s->job->batch : 1, p->rows);
+    p->batch = int_min(p->s->job->batch > 0 ? p->s->job->batch : 1, p->rows);
     ptl_status st = name_inputs(p, err);
     if (st == PTL_OK)
         st = session_build(p->s, PTL_PROGRAM_PREDICT, p->batch, p->raw,
@@ -255,7 +251,7 @@ static ptl_status predict(prediction *p, const char *from, ptl_error *err)
             st = ptl_fail(err, PTL_E_MEMORY, "no memory for a batch");
     }
     for (int64_t at = 0; at < p->rows && st == PTL_OK; at += p->batch)
-        st = predict_batch(p, at, smaller(p->batch, p->rows - at), err);
+        st = predict_batch(p, at, int_min(p->batch, p->rows - at), err);
     return st == PTL_OK ? write_outputs(p, program->program, err) : st;
 }
 

@@ -6,16 +6,12 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/integer.h"
 #include "runtime/order.h"
 #include "train/ahead.h"
 #include "train/training.h"
 #include <stdlib.h>
 #include <string.h>
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* The program of a full batch, and the data checked against what it was
  * promised. */
@@ -23,7 +19,7 @@ static ptl_status check_data(session *s, ptl_program_kind kind,
                              ptl_dataset *data, ptl_error *err)
 {
     session_program *p;
-    int64_t rows = smaller(s->job->batch, data_rows(data));
+    int64_t rows = int_min(s->job->batch, data_rows(data));
     if (kind == PTL_PROGRAM_TRAIN && shards_wanted(s)) {
         kind = PTL_PROGRAM_SHARD;
         rows = shards_first_rows(s, rows);
@@ -94,7 +90,7 @@ static ptl_status open_store(training *t, ptl_error *err)
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_add(&s->store, s->programs[i]->program, err);
     if (st == PTL_OK && shards_wanted(s))
-        st = shards_open(s, smaller(s->job->batch, t->rows), &t->shards, err);
+        st = shards_open(s, int_min(s->job->batch, t->rows), &t->shards, err);
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
@@ -250,7 +246,7 @@ static ptl_status open_batches(training *t, ptl_error *err)
 {
     prefetch_desc desc = {.data = t->s.train,
                           .seed = t->s.job->seed,
-                          .batch = smaller(t->s.job->batch, t->rows),
+                          .batch = int_min(t->s.job->batch, t->rows),
                           .begin = t->done,
                           .end = t->last > t->done ? t->last : t->done};
     return prefetch_open(&desc, &t->batches, err);
@@ -289,7 +285,7 @@ static ptl_status open_tensors(training *t, ptl_error *err)
     session_program *init;
     const char *from = t->s.options->resume;
     ptl_status st = session_build_for(&t->s, PTL_PROGRAM_INIT,
-                                      smaller(t->s.job->batch, t->rows),
+                                      int_min(t->s.job->batch, t->rows),
                                       t->s.train, &init, err);
     if (st == PTL_OK)
         st = open_store(t, err);

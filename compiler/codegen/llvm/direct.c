@@ -7,6 +7,7 @@
  * shapes are few (the last of a segment has fewer rows, the last panel fewer
  * columns), and each is a function of its own.
  */
+#include "base/integer.h"
 #include "codegen/llvm/internal.h"
 #include <stdio.h>
 
@@ -322,11 +323,6 @@ typedef struct direct {
     LLVMValueRef first;      /* nothing was summed before */
 } direct;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static LLVMValueRef times(llvm_emitter *e, LLVMValueRef x, int64_t by)
 {
     return LLVMBuildMul(e->builder, x, llvm_i64(e, by), "");
@@ -374,7 +370,7 @@ static void emit_tile(llvm_emitter *e, const direct *x, LLVMValueRef tile,
     LLVMValueRef last_rows =
         LLVMBuildICmp(b, LLVMIntEQ, in_segment, llvm_i64(e, d->tiles - 1), "");
     LLVMValueRef last_columns = LLVMBuildICmp(
-        b, LLVMIntEQ, panel, llvm_i64(e, ceil_div(d->n, d->nr) - 1), "");
+        b, LLVMIntEQ, panel, llvm_i64(e, int_ceil_div(d->n, d->nr) - 1), "");
     LLVMValueRef b_at =
         plus(e, entry_of(e, d->b_tile, tile), times(e, panel, d->b_panel));
     LLVMValueRef c_at = plus(e, plus(e, x->part, entry_of(e, d->c_tile, tile)),
@@ -401,7 +397,7 @@ static void emit_block(llvm_emitter *e, const direct *x, LLVMValueRef m_block,
     const kern_direct *d = x->d;
     LLVMValueRef n_lo = times(e, n_block, d->n_block);
     LLVMValueRef n_hi = least(e, plus(e, n_lo, llvm_i64(e, d->n_block)),
-                              llvm_i64(e, ceil_div(d->n, d->nr)));
+                              llvm_i64(e, int_ceil_div(d->n, d->nr)));
     LLVMValueRef m_lo = times(e, m_block, d->m_block);
     LLVMValueRef m_hi = least(e, plus(e, m_lo, llvm_i64(e, d->m_block)),
                               llvm_i64(e, d->segments * d->tiles));
@@ -416,7 +412,7 @@ static void emit_block(llvm_emitter *e, const direct *x, LLVMValueRef m_block,
 static void make_tiles(llvm_emitter *e, direct *x)
 {
     const kern_direct *d = x->d;
-    int64_t panels = ceil_div(d->n, d->nr);
+    int64_t panels = int_ceil_div(d->n, d->nr);
     int last_columns = (int)(d->n - (panels - 1) * d->nr);
     for (int r = 0; r < 2; r++) {
         int rows = r ? d->mr_last : d->mr;
@@ -439,9 +435,9 @@ void llvm_emit_direct(llvm_emitter *e)
     direct x = {.d = d, .element = llvm_scalar_type(e, d->type)};
     make_tiles(e, &x);
     LLVMValueRef n_blocks =
-        llvm_i64(e, ceil_div(ceil_div(d->n, d->nr), d->n_block));
+        llvm_i64(e, int_ceil_div(int_ceil_div(d->n, d->nr), d->n_block));
     LLVMValueRef m_blocks =
-        llvm_i64(e, ceil_div(d->segments * d->tiles, d->m_block));
+        llvm_i64(e, int_ceil_div(d->segments * d->tiles, d->m_block));
     LLVMValueRef n_block = LLVMBuildURem(b, e->task, n_blocks, "n.block");
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, n_blocks, "");
     LLVMValueRef m_block = LLVMBuildURem(b, rest, m_blocks, "m.block");

@@ -9,6 +9,7 @@
  * the last row, which is written after them. Else the block goes through a
  * scratch block on the stack.
  */
+#include "base/integer.h"
 #include "codegen/llvm/internal.h"
 #include <stdio.h>
 
@@ -36,11 +37,6 @@ typedef struct tile {
     LLVMValueRef c; /* this batch entry's */
     LLVMValueRef first, pc, kc;
 } tile;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static int64_t at_least_one(int64_t x)
 {
@@ -317,8 +313,9 @@ static side side_of(llvm_emitter *e, int64_t size, int width, int64_t block,
                     const kern_kernel *pack)
 {
     const kern_tile *t = &e->kernel->tile;
-    side s = {.width = width, .panels = ceil_div(size, width), .block = block};
-    s.blocks = at_least_one(ceil_div(s.panels, block));
+    side s = {
+        .width = width, .panels = int_ceil_div(size, width), .block = block};
+    s.blocks = at_least_one(int_ceil_div(s.panels, block));
     s.room = pack ? t->kc : t->k;
     s.pack = pack ? llvm_inner_kernel(e, pack) : NULL;
     return s;
@@ -349,8 +346,8 @@ static void pack_side(llvm_emitter *e, const tile *x, const side *s,
     if (!s->pack)
         return;
     LLVMValueRef task =
-        LLVMBuildAdd(b, mul(e, s->index, ceil_div(x->t->k, x->t->kc)), k_block,
-                     "pack.task");
+        LLVMBuildAdd(b, mul(e, s->index, int_ceil_div(x->t->k, x->t->kc)),
+                     k_block, "pack.task");
     LLVMValueRef args[] = {LLVMGetParam(e->function, 0), task,
                            LLVMBuildAdd(b, task, llvm_i64(e, 1), "")};
     LLVMBuildCall2(b, LLVMGlobalGetValueType(s->pack), s->pack, args, 3, "");

@@ -5,6 +5,7 @@
  * likewise. An operation is a plain loop over lanes.
  */
 #include "core/kern_run.h"
+#include "base/integer.h"
 #include "core/kern_run_op.h"
 #include <math.h>
 #include <stdlib.h>
@@ -236,11 +237,6 @@ static void run_block(machine *m, const kern_block *block)
 
 /* ---------- the tile step, straight from its definition ---------- */
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* One operand in a task: panels [first, end) of `panels`. */
 typedef struct side {
     const kern_kernel *pack;
@@ -251,7 +247,8 @@ typedef struct side {
 static side side_of(const kern_kernel *pack, int64_t size, int width,
                     int64_t most, int64_t batch, int64_t block)
 {
-    int64_t panels = ceil_div(size, width), blocks = ceil_div(panels, most);
+    int64_t panels = int_ceil_div(size, width),
+            blocks = int_ceil_div(panels, most);
     return (side){.pack = pack,
                   .width = width,
                   .panels = panels,
@@ -319,14 +316,9 @@ static void tile_element(machine *m, const side *a, const side *b, int64_t i,
 static void pack_side(const machine *m, const side *s, int64_t k0)
 {
     const kern_tile *t = &m->kernel->tile;
-    int64_t task = s->index * ceil_div(t->k, t->kc) + k0 / t->kc;
+    int64_t task = s->index * int_ceil_div(t->k, t->kc) + k0 / t->kc;
     if (s->pack)
         kern_run(s->pack, m->buffers, m->sizes, task, task + 1);
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static void tile_block(machine *m, const side *a, const side *b, int64_t batch,
@@ -337,8 +329,8 @@ static void tile_block(machine *m, const side *a, const side *b, int64_t batch,
     const int64_t *columns = m->buffers[5];
     pack_side(m, a, k0);
     pack_side(m, b, k0);
-    for (int64_t i = a->first * t->mr; i < smaller(a->end * t->mr, t->m); i++)
-        for (int64_t j = b->first * t->nr; j < smaller(b->end * t->nr, t->n);
+    for (int64_t i = a->first * t->mr; i < int_min(a->end * t->mr, t->m); i++)
+        for (int64_t j = b->first * t->nr; j < int_min(b->end * t->nr, t->n);
              j++) {
             int64_t c = batches[batch] + rows[i] + columns[j];
             PTL_ASSERT(!m->sizes || (c >= 0 && c < m->sizes[2]));
@@ -349,8 +341,8 @@ static void tile_block(machine *m, const side *a, const side *b, int64_t batch,
 static void run_tile(machine *m)
 {
     const kern_tile *t = &m->kernel->tile;
-    int64_t m_blocks = ceil_div(ceil_div(t->m, t->mr), t->m_block);
-    int64_t n_blocks = ceil_div(ceil_div(t->n, t->nr), t->n_block);
+    int64_t m_blocks = int_ceil_div(int_ceil_div(t->m, t->mr), t->m_block);
+    int64_t n_blocks = int_ceil_div(int_ceil_div(t->n, t->nr), t->n_block);
     int64_t batch = m->task / (m_blocks * n_blocks);
     side a = side_of(t->pack_a, t->m, t->mr, t->m_block, batch,
                      m->task / n_blocks % m_blocks);
@@ -375,7 +367,7 @@ static void direct_element(machine *m, int64_t part, int64_t tile, int i,
     int64_t b0 = b_tile[tile] + j / d->nr * d->b_panel + j % d->nr;
     double sum = 0;
     for (int64_t r = part * d->split_runs;
-         r < smaller((part + 1) * d->split_runs, d->runs); r++)
+         r < int_min((part + 1) * d->split_runs, d->runs); r++)
         for (int64_t s = 0; s < d->length; s++) {
             int64_t a = a0 + a_run[r] + s * d->a_step;
             int64_t b = b0 + b_run[r] + s * d->b_step;
@@ -406,10 +398,10 @@ static void run_direct(machine *m)
     int64_t part = m->task / (m_blocks * n_blocks);
     int64_t t0 = m->task / n_blocks % m_blocks * d->m_block;
     int64_t j0 = m->task % n_blocks * d->n_block * d->nr;
-    for (int64_t t = t0; t < smaller(t0 + d->m_block, all); t++)
+    for (int64_t t = t0; t < int_min(t0 + d->m_block, all); t++)
         for (int i = 0;
              i < (t % d->tiles == d->tiles - 1 ? d->mr_last : d->mr); i++)
-            for (int64_t j = j0; j < smaller(j0 + d->n_block * d->nr, d->n);
+            for (int64_t j = j0; j < int_min(j0 + d->n_block * d->nr, d->n);
                  j++)
                 direct_element(m, part, t, i, j);
 }

@@ -2,17 +2,13 @@
  * tile_case.c - builds contractions for the tests and the benchmark.
  */
 #include "llvm/tile_case.h"
+#include "base/integer.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 static const double marker = -12345.0;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static size_t real_size(const tile_case *t)
 {
@@ -65,7 +61,7 @@ static void *packed(const tile_case *t, int64_t panels, int64_t size, int width,
 /* Whole panels of `width`; entries past `count` are like the last one. */
 static int64_t *table(int64_t count, int64_t stride, int width)
 {
-    int64_t filled = ceil_div(count, width) * width;
+    int64_t filled = int_ceil_div(count, width) * width;
     int64_t *out = aligned((size_t)filled * 8);
     for (int64_t i = 0; i < filled; i++)
         out[i] = (i < count ? i : count - 1) * stride;
@@ -94,10 +90,10 @@ tile_case *tile_case_new(kern_tile tile, int64_t row_stride, int64_t col_stride,
     tile.m_block = tile.m_block ? tile.m_block : 4;
     tile.n_block = tile.n_block ? tile.n_block : 4;
     t->tile = tile;
-    t->m_panels = ceil_div(tile.m, tile.mr);
-    t->n_panels = ceil_div(tile.n, tile.nr);
-    t->task_count = tile.batch * ceil_div(t->m_panels, tile.m_block) *
-                    ceil_div(t->n_panels, tile.n_block);
+    t->m_panels = int_ceil_div(tile.m, tile.mr);
+    t->n_panels = int_ceil_div(tile.n, tile.nr);
+    t->task_count = tile.batch * int_ceil_div(t->m_panels, tile.m_block) *
+                    int_ceil_div(t->n_panels, tile.n_block);
     int64_t size =
         (tile.m - 1) * row_stride + (tile.n - 1) * col_stride + 1 + gap;
     t->c_count = tile.batch * size;
