@@ -7,8 +7,8 @@
  * so the size stays linear and a partial derivative is still evaluated only
  * where one of its users asked for it.
  */
+#include "base/memo.h"
 #include "grad/grad_priv.h"
-#include "ir/memo.h"
 
 typedef struct entry {
     ir_expr *e;
@@ -20,7 +20,7 @@ struct grad_tape {
     ir_graph *g;
     const bool *active;
     VEC(entry *) entries; /* operands first */
-    ir_memo index;
+    ptl_memo index;
 };
 
 ir_graph *grad_graph(const grad_tape *tape)
@@ -30,7 +30,7 @@ ir_graph *grad_graph(const grad_tape *tape)
 
 bool grad_is_active(const grad_tape *tape, const ir_expr *e)
 {
-    const entry *x = ir_memo_get(&tape->index, e);
+    const entry *x = memo_get(&tape->index, e);
     return x && x->active;
 }
 
@@ -65,7 +65,7 @@ static void add_entry(ir_expr *e, void *ctx)
     x->e = e;
     x->active = has_derivative(t, e);
     vec_push(t->g->arena, &t->entries, x);
-    ir_memo_put(&t->index, e, x);
+    memo_put(&t->index, e, x);
 }
 
 /* ---------- merging ---------- */
@@ -121,7 +121,7 @@ static bool is_false(const ir_expr *e)
 
 void grad_push(grad_tape *tape, ir_expr *e, ir_expr *guard, ir_expr *value)
 {
-    entry *x = ir_memo_get(&tape->index, e);
+    entry *x = memo_get(&tape->index, e);
     PTL_ASSERT(x != NULL);
     if (x->active && !is_false(guard))
         x->adj = merge(tape->g, x->adj, (grad_adj){guard, value});
@@ -159,7 +159,7 @@ void grad_body(ir_graph *g, const bool *active, ir_expr *body, grad_adj seed,
         if (active[x->e->node->id])
             vec_push(g->arena, reads, found);
     }
-    ir_memo_fini(&t.index);
+    memo_fini(&t.index);
     for (int i = 0, k = reads->count - 1; i < k; i++, k--) {
         grad_read swap = reads->data[i];
         reads->data[i] = reads->data[k];

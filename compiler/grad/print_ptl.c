@@ -8,8 +8,8 @@
  * every index keeps its range that way.
  */
 #include "base/map.h"
+#include "base/memo.h"
 #include "grad/grad.h"
-#include "ir/memo.h"
 #include "ir/text.h"
 #include <ctype.h>
 #include <math.h>
@@ -26,7 +26,7 @@ typedef struct printer {
     bool *inlined;      /* per node: written inside a += */
     ptl_map *taken;     /* names of nodes */
     const char *vars[IR_MAX_VARS];
-    ir_memo helpers; /* expression -> helper, in the current statement */
+    ptl_memo helpers; /* expression -> helper, in the current statement */
 } printer;
 
 /* A part of a body that is written as a tensor of its own. */
@@ -274,7 +274,7 @@ static void print_helper(printer *p, const helper *h)
 
 static void print_expr(printer *p, const ir_expr *e, int level)
 {
-    const helper *h = ir_memo_get(&p->helpers, e);
+    const helper *h = memo_get(&p->helpers, e);
     if (h) {
         print_helper(p, h);
         return;
@@ -402,14 +402,14 @@ typedef struct share {
 
 typedef struct share_ctx {
     ptl_arena *arena;
-    ir_memo index;
+    ptl_memo index;
     VEC(share *) shares; /* parts first */
 } share_ctx;
 
 static void use(share_ctx *c, share *by, const ir_expr *part)
 {
     enum { ENOUGH = 1 << 20 };
-    share *s = part ? ir_memo_get(&c->index, part) : NULL;
+    share *s = part ? memo_get(&c->index, part) : NULL;
     if (!s)
         return;
     s->uses++;
@@ -428,7 +428,7 @@ static void add_share(ir_expr *e, void *ctx)
         use(c, s, e->args[i]);
     for (int i = 0; i < e->sub_count; i++)
         use(c, s, e->subs[i].gather);
-    ir_memo_put(&c->index, e, s);
+    memo_put(&c->index, e, s);
     vec_push(c->arena, &c->shares, s);
 }
 
@@ -497,9 +497,9 @@ static void print_helpers(printer *p, const ir_node *n)
             !make_helper(p, n, s->e, h))
             continue;
         state_helper(p, n, s->e, h);
-        ir_memo_put(&p->helpers, s->e, h);
+        memo_put(&p->helpers, s->e, h);
     }
-    ir_memo_fini(&c.index);
+    memo_fini(&c.index);
 }
 
 static void print_comp(printer *p, const ir_node *n)
@@ -520,7 +520,7 @@ static void print_comp(printer *p, const ir_node *n)
     str_add(p->out, " = ");
     print_right_side(p, c);
     str_add(p->out, ";\n");
-    ir_memo_fini(&p->helpers);
+    memo_fini(&p->helpers);
 }
 
 /* Can a += say what `source` is, instead of naming it? */

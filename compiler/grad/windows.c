@@ -7,8 +7,8 @@
  * that nothing else in the value could turn that 0 into NaN. What remains
  * extends the guard.
  */
+#include "base/memo.h"
 #include "grad/grad_priv.h"
-#include "ir/memo.h"
 
 typedef struct limit {
     ir_affine value;
@@ -18,7 +18,7 @@ typedef struct limit {
 
 /* A property of expressions, each shared part looked at once. */
 typedef struct judge {
-    ir_memo known; /* expression -> yes or no */
+    ptl_memo known; /* expression -> yes or no */
     ir_graph *g;
     const limit *limit;
 } judge;
@@ -27,14 +27,14 @@ static char yes_mark, no_mark;
 
 static bool recall(const judge *j, const ir_expr *e, bool *answer)
 {
-    const void *known = ir_memo_get(&j->known, e);
+    const void *known = memo_get(&j->known, e);
     *answer = known == &yes_mark;
     return known != NULL;
 }
 
 static bool remember(judge *j, const ir_expr *e, bool answer)
 {
-    ir_memo_put(&j->known, e, answer ? &yes_mark : &no_mark);
+    memo_put(&j->known, e, answer ? &yes_mark : &no_mark);
     return answer;
 }
 
@@ -84,7 +84,7 @@ static bool is_tame(const ir_expr *e)
 {
     judge j = {0};
     bool answer = is_tame_in(&j, e);
-    ir_memo_fini(&j.known);
+    memo_fini(&j.known);
     return answer;
 }
 
@@ -155,7 +155,7 @@ static bool value_implies(ir_graph *g, const ir_expr *e, const limit *w)
 {
     judge j = {.g = g, .limit = w};
     bool answer = is_zero_in(&j, e);
-    ir_memo_fini(&j.known);
+    memo_fini(&j.known);
     return answer;
 }
 

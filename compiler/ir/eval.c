@@ -6,9 +6,9 @@
  * lazily: the side of a select that is not taken is not looked at.
  */
 #include "ir/eval.h"
+#include "base/memo.h"
 #include "base/philox.h"
 #include "ir/eval_op.h"
-#include "ir/memo.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +88,7 @@ typedef struct evaluator {
     double eps;
     int64_t vars[IR_MAX_VARS];
     uint64_t stamp;
-    ir_memo slot_of; /* expression -> slot */
+    ptl_memo slot_of; /* expression -> slot */
 } evaluator;
 
 static ir_number eval_expr(evaluator *ev, const ir_expr *e);
@@ -246,10 +246,10 @@ static ir_number eval_expr(evaluator *ev, const ir_expr *e)
 {
     if (ev->status != PTL_OK)
         return (ir_number){0};
-    slot *s = ir_memo_get(&ev->slot_of, e);
+    slot *s = memo_get(&ev->slot_of, e);
     if (!s) {
         s = heap(1, sizeof *s);
-        ir_memo_put(&ev->slot_of, e, s);
+        memo_put(&ev->slot_of, e, s);
     }
     if (s->stamp != ev->stamp) {
         ir_number value = compute(ev, e);
@@ -263,7 +263,7 @@ static void forget_slots(evaluator *ev)
 {
     for (int i = 0; i < ev->slot_of.room; i++)
         free(ev->slot_of.values[i]);
-    ir_memo_fini(&ev->slot_of);
+    memo_fini(&ev->slot_of);
 }
 
 /* Counts the variables [first, last) up by one, the last fastest; false after

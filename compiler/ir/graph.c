@@ -4,8 +4,8 @@
  * nodes.data[n->id] is n, always: appending keeps operands first, and
  * ir_prune() numbers anew.
  */
+#include "base/memo.h"
 #include "ir/interner.h"
-#include "ir/memo.h"
 #include <string.h>
 
 ir_graph *ir_graph_new(void)
@@ -70,7 +70,7 @@ int64_t ir_volume(const ir_comp *comp)
 
 typedef struct prune_ctx {
     ir_graph *g;
-    ir_memo placed;
+    ptl_memo placed;
     VEC(ir_node *) order;
 } prune_ctx;
 
@@ -84,7 +84,7 @@ static void place(prune_ctx *c, ir_node *root)
     } frame;
     VEC(frame) stack = {0};
     frame top = {.node = root};
-    if (!ir_memo_add(&c->placed, root))
+    if (!memo_add(&c->placed, root))
         return;
     top.count = ir_operands(c->g, root, &top.operands);
     vec_push(c->g->arena, &stack, top);
@@ -96,7 +96,7 @@ static void place(prune_ctx *c, ir_node *root)
             continue;
         }
         ir_node *operand = f->operands[f->next++];
-        if (!ir_memo_add(&c->placed, operand))
+        if (!memo_add(&c->placed, operand))
             continue;
         frame inner = {.node = operand};
         inner.count = ir_operands(c->g, operand, &inner.operands);
@@ -134,5 +134,5 @@ void ir_prune(ir_graph *g)
         fresh[i]->id = i;
         vec_push(g->arena, &g->nodes, fresh[i]);
     }
-    ir_memo_fini(&c.placed);
+    memo_fini(&c.placed);
 }

@@ -6,7 +6,7 @@
  * expressions print in linear size.
  */
 #include "base/map.h"
-#include "ir/memo.h"
+#include "base/memo.h"
 #include "ir/text.h"
 #include <ctype.h>
 #include <math.h>
@@ -20,7 +20,7 @@ typedef struct printer {
     int indent;
     const char *vars[IR_MAX_VARS]; /* unique names in the current statement */
     int var_count;
-    ir_memo lets; /* expression -> its name */
+    ptl_memo lets; /* expression -> its name */
 } printer;
 
 static void print_expr(printer *p, const ir_expr *e, int tightness);
@@ -238,7 +238,7 @@ static void print_random(printer *p, const ir_expr *e)
 
 static void print_expr(printer *p, const ir_expr *e, int tightness)
 {
-    const char *let = ir_memo_get(&p->lets, e);
+    const char *let = memo_get(&p->lets, e);
     if (let) {
         str_add(p->out, let);
         return;
@@ -280,7 +280,7 @@ typedef struct share {
 
 typedef struct share_ctx {
     ptl_arena *arena;
-    ir_memo shares;
+    ptl_memo shares;
     VEC(share *) order; /* children first */
 } share_ctx;
 
@@ -288,7 +288,7 @@ static int use(share_ctx *c, const ir_expr *e)
 {
     if (!e)
         return 0;
-    share *s = ir_memo_get(&c->shares, e);
+    share *s = memo_get(&c->shares, e);
     s->uses++;
     return s->weight;
 }
@@ -306,7 +306,7 @@ static void weigh(ir_expr *e, void *ctx)
     for (int i = 0; i < e->arg_count; i++)
         s->weight += use(c, e->args[i]);
     s->weight = s->weight < CAP ? s->weight : CAP;
-    ir_memo_put(&c->shares, e, s);
+    memo_put(&c->shares, e, s);
     vec_push(c->arena, &c->order, s);
 }
 
@@ -333,13 +333,13 @@ static void print_lets(printer *p, ir_expr *body, ir_expr *filter)
         str_printf(p->out, "\n%*slet %s = ", p->indent + 4, "", name);
         print_expr(p, s->e, IR_PREC_SELECT);
         str_addc(p->out, ';');
-        ir_memo_put(&p->lets, s->e, name);
+        memo_put(&p->lets, s->e, name);
     }
     if (count)
         str_printf(p->out, "\n%*s", p->indent + 4, "");
     else
         str_addc(p->out, ' ');
-    ir_memo_fini(&c.shares);
+    memo_fini(&c.shares);
 }
 
 /* ---------- statements ---------- */
@@ -409,7 +409,7 @@ static void print_comp(printer *p, const ir_node *n)
         print_expr(p, c->filter, IR_PREC_SELECT);
     }
     str_add(p->out, ";\n");
-    ir_memo_fini(&p->lets);
+    memo_fini(&p->lets);
 }
 
 static void print_piece(printer *p, const ir_node *n, const ir_piece *piece)

@@ -1,21 +1,21 @@
 /*
  * walk.c - visiting and rewriting expressions, each shared part once.
  */
+#include "base/memo.h"
 #include "ir/interner.h"
-#include "ir/memo.h"
 #include <string.h>
 
 /* ---------- visiting ---------- */
 
 typedef struct visit_ctx {
-    ir_memo seen;
+    ptl_memo seen;
     void (*visit)(ir_expr *e, void *ctx);
     void *ctx;
 } visit_ctx;
 
 static void visit_all(visit_ctx *c, ir_expr *e)
 {
-    if (!e || !ir_memo_add(&c->seen, e))
+    if (!e || !memo_add(&c->seen, e))
         return;
     for (int i = 0; i < e->sub_count; i++)
         visit_all(c, e->subs[i].gather);
@@ -32,7 +32,7 @@ void ir_visit(ir_expr *e, void (*visit)(ir_expr *e, void *ctx), void *ctx)
 {
     visit_ctx c = {.visit = visit, .ctx = ctx};
     visit_all(&c, e);
-    ir_memo_fini(&c.seen);
+    memo_fini(&c.seen);
 }
 
 typedef struct reads_ctx {
@@ -58,13 +58,13 @@ void ir_visit_reads(ir_expr *e, void (*visit)(ir_expr *read, void *ctx),
 
 typedef struct operand_ctx {
     ir_graph *g;
-    ir_memo seen;
+    ptl_memo seen;
     VEC(ir_node *) found;
 } operand_ctx;
 
 static void add_operand(operand_ctx *c, ir_node *n)
 {
-    if (n && ir_memo_add(&c->seen, n))
+    if (n && memo_add(&c->seen, n))
         vec_push(c->g->arena, &c->found, n);
 }
 
@@ -113,7 +113,7 @@ int ir_operands(ir_graph *g, const ir_node *n, ir_node ***out)
         add_operand(&c, n->of);
         break;
     }
-    ir_memo_fini(&c.seen);
+    memo_fini(&c.seen);
     *out = c.found.data;
     return c.found.count;
 }
@@ -122,7 +122,7 @@ int ir_operands(ir_graph *g, const ir_node *n, ir_node ***out)
 
 typedef struct subst_ctx {
     ir_graph *g;
-    ir_memo done;
+    ptl_memo done;
     const ir_affine *map;
     ir_read_rule *rule;
     void *ctx;
@@ -186,10 +186,10 @@ static ir_expr *rebuild(subst_ctx *c, ir_expr *e)
 
 static ir_expr *rewrite(subst_ctx *c, ir_expr *e)
 {
-    ir_expr *done = ir_memo_get(&c->done, e);
+    ir_expr *done = memo_get(&c->done, e);
     if (!done) {
         done = rebuild(c, e);
-        ir_memo_put(&c->done, e, done);
+        memo_put(&c->done, e, done);
     }
     return done;
 }
@@ -199,7 +199,7 @@ ir_expr *ir_expr_rebuild(ir_graph *g, ir_expr *e, const ir_affine *map,
 {
     subst_ctx c = {.g = g, .map = map, .rule = rule, .ctx = ctx};
     ir_expr *result = rewrite(&c, e);
-    ir_memo_fini(&c.done);
+    memo_fini(&c.done);
     return result;
 }
 
@@ -258,7 +258,7 @@ static void replace_in_pieces(ir_graph *g, ir_node *n, ir_node *const *map,
         pieces[i].subs = rewrite_subs(&c, n->pieces[i].subs, n->type.rank);
     }
     n->pieces = pieces;
-    ir_memo_fini(&c.done);
+    memo_fini(&c.done);
 }
 
 void ir_graph_replace(ir_graph *g, ir_node *const *map, int known)

@@ -8,6 +8,7 @@
  * any other reduction over rows, and any read at another row than one's own.
  */
 #include "lower/coupling.h"
+#include "base/memo.h"
 #include <string.h>
 
 typedef struct finder {
@@ -20,7 +21,8 @@ typedef struct finder {
     VEC(const ty_expr *) finals, weighted;
     bool any, mixed;          /* terms of the loss so far; of two weights */
     VEC(const ty_var *) rows; /* indices that stand for rows seen here */
-    const ty_tensor *now;     /* what is being looked at */
+    const ty_tensor *now;     /* what is being looked at, */
+    ptl_memo seen;            /* and its parts that were */
 } finder;
 
 static bool is_over_rows(const ty_expr *x)
@@ -31,68 +33,41 @@ static bool is_over_rows(const ty_expr *x)
     return false;
 }
 
-/* ---------- every expression of a definition ---------- */
-
-typedef void visitor(finder *f, const ty_expr *x);
-
-/* The parts of `x`, not `x`. */
-static void visit_parts(finder *f, const ty_expr *x, visitor *visit)
-{
-    for (int i = 0; i < x->count; i++) {
-        if (x->kind == TY_READ || x->kind == TY_INSIDE)
-            visit(f, x->subs[i].index);
-        if (x->kind == TY_OP)
-            visit(f, x->args[i]);
-    }
-    if (x->kind == TY_READ && x->outside)
-        visit(f, x->outside);
-    if (x->kind != TY_REDUCE)
-        return;
-    if (x->filter)
-        visit(f, x->filter);
-    visit(f, x->body);
-}
-
-static void visit_tensor(finder *f, const ty_tensor *t, visitor *visit)
-{
-    f->now = t;
-    if (t->body)
-        visit(f, t->body);
-    for (int i = 0; i < t->piece_count; i++) {
-        for (int k = 0; k < t->rank; k++)
-            visit(f, t->pieces[i].subs[k].index);
-        visit(f, t->pieces[i].body);
-    }
-}
-
 /* ---------- what depends on the data ---------- */
 
-static void mark_by_row(finder *f, const ty_expr *x)
+static void mark_by_row(void *ctx, const ty_expr *x)
 {
-    if ((x->kind == TY_READ || x->kind == TY_INSIDE) &&
-        f->by_row[x->tensor->id])
+    finder *f = ctx;
+    if (ty_read_of(x) && f->by_row[ty_read_of(x)->id])
         f->by_row[f->now->id] = true;
-    visit_parts(f, x, mark_by_row);
 }
 
 static void mark_all_by_row(finder *f)
 {
     for (int i = 0; i < f->program->tensors.count; i++) {
-        const ty_tensor *t = f->program->tensors.data[i];
-        f->by_row[i] = t->role == TY_RAW || t->batch_axis >= 0;
-        visit_tensor(f, t, mark_by_row);
+        f->now = f->program->tensors.data[i];
+        f->by_row[i] = f->now->role == TY_RAW || f->now->batch_axis >= 0;
+        ty_visit_tensor(f->now, mark_by_row, f);
     }
+}
+
+typedef struct row_search {
+    const finder *f;
+    bool found;
+} row_search;
+
+static void search_rows(void *ctx, const ty_expr *x)
+{
+    row_search *s = ctx;
+    if (is_over_rows(x) || (x->kind == TY_READ && s->f->by_row[x->tensor->id]))
+        s->found = true;
 }
 
 static bool depends_on_rows(const finder *f, const ty_expr *x)
 {
-    if (x->kind == TY_READ && f->by_row[x->tensor->id])
-        return true;
-    for (int i = 0; x->kind == TY_OP && i < x->count; i++)
-        if (depends_on_rows(f, x->args[i]))
-            return true;
-    return x->kind == TY_REDUCE &&
-           (is_over_rows(x) || depends_on_rows(f, x->body));
+    row_search s = {.f = f};
+    ty_visit_expr(x, search_rows, &s);
+    return s.found;
 }
 
 /* ---------- the loss ---------- */
@@ -262,25 +237,25 @@ static void find_in_read(finder *f, const ty_expr *x)
     for (int i = 0; i < x->count; i++)
         if (i != x->tensor->batch_axis)
             find_in(f, x->subs[i].index);
-    if (x->outside)
-        find_in(f, x->outside);
 }
 
 static void find_in(finder *f, const ty_expr *x)
 {
-    int before = f->rows.count;
+    if (!x || !memo_add(&f->seen, x))
+        return;
     if (is_over_rows(x) && !is_final(f, x))
         add_place(f, x->at, reduction_why(x));
-    if (x->kind == TY_READ || x->kind == TY_INSIDE) {
-        find_in_read(f, x);
-        return;
-    }
     if (x->kind == TY_VAR && x->var->batch)
         add_place(f, x->at, number_why);
+    if (ty_read_of(x))
+        find_in_read(f, x);
+    for (int i = 0; x->kind == TY_OP && i < x->count; i++)
+        find_in(f, x->args[i]);
     for (int i = 0; x->kind == TY_REDUCE && i < x->count; i++)
         vec_push(f->arena, &f->rows, x->vars[i]);
-    visit_parts(f, x, find_in);
-    f->rows.count = before;
+    find_in(f, x->outside);
+    find_in(f, x->filter);
+    find_in(f, x->body);
 }
 
 /* The index that stands for the row of a value; NULL: it has none. */
@@ -322,13 +297,6 @@ static void find_in_pieces(finder *f, const ty_tensor *t)
     }
 }
 
-static void need_read(finder *f, const ty_expr *x)
-{
-    if (x->kind == TY_READ || x->kind == TY_INSIDE)
-        f->needed[x->tensor->id] = true;
-    visit_parts(f, x, need_read);
-}
-
 static void find_needed(finder *f)
 {
     const typed_program *p = f->program;
@@ -336,9 +304,7 @@ static void find_needed(finder *f)
     for (int i = 0; i < p->states.count; i++)
         if (p->states.data[i].next)
             f->needed[p->states.data[i].next->id] = true;
-    for (int i = p->tensors.count - 1; i >= 0; i--)
-        if (f->needed[i])
-            visit_tensor(f, p->tensors.data[i], need_read);
+    ty_need_operands(p, f->arena, f->needed);
 }
 
 static void find_places(finder *f)
@@ -351,8 +317,7 @@ static void find_places(finder *f)
         f->rows.count = 0;
         if (row_of(t))
             vec_push(f->arena, &f->rows, row_of(t));
-        if (t->body)
-            find_in(f, t->body);
+        find_in(f, t->body);
         find_in_pieces(f, t);
     }
 }
@@ -367,5 +332,6 @@ coupling coupling_find(ptl_arena *arena, const typed_program *program)
     read_loss(&f);
     find_needed(&f);
     find_places(&f);
+    memo_fini(&f.seen);
     return out;
 }

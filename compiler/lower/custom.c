@@ -8,61 +8,26 @@
 #include "grad/grad.h"
 #include "lower_priv.h"
 
-/* ---------- what a definition reads ---------- */
-
-void lower_visit_expr(lowering *l, const ty_expr *x, visit_read *visit,
-                      void *ctx)
-{
-    switch (x->kind) {
-    case TY_READ:
-    case TY_INSIDE:
-        visit(l, x->tensor, ctx);
-        for (int i = 0; i < x->count; i++)
-            lower_visit_expr(l, x->subs[i].index, visit, ctx);
-        if (x->outside)
-            lower_visit_expr(l, x->outside, visit, ctx);
-        break;
-    case TY_OP:
-        for (int i = 0; i < x->count; i++)
-            lower_visit_expr(l, x->args[i], visit, ctx);
-        break;
-    case TY_REDUCE:
-        if (x->filter)
-            lower_visit_expr(l, x->filter, visit, ctx);
-        lower_visit_expr(l, x->body, visit, ctx);
-        break;
-    default:
-        break;
-    }
-}
-
-void lower_visit_reads(lowering *l, const ty_tensor *t, visit_read *visit,
-                       void *ctx)
-{
-    if (t->body)
-        lower_visit_expr(l, t->body, visit, ctx);
-    for (int i = 0; i < t->piece_count; i++) {
-        for (int k = 0; k < t->rank; k++)
-            lower_visit_expr(l, t->pieces[i].subs[k].index, visit, ctx);
-        lower_visit_expr(l, t->pieces[i].body, visit, ctx);
-    }
-}
-
 /* ---------- which tensors wait for adjoints ---------- */
 
-static void meet_late(lowering *l, const ty_tensor *read, void *ctx)
+typedef struct late_check {
+    const lowering *l;
+    bool late;
+} late_check;
+
+static void meet_late(void *ctx, const ty_expr *x)
 {
-    bool *late = ctx;
-    *late = *late || l->late[read->id];
+    late_check *c = ctx;
+    c->late = c->late || (ty_read_of(x) && c->l->late[ty_read_of(x)->id]);
 }
 
 void lower_mark_late(lowering *l)
 {
     for (int i = 0; i < l->program->tensors.count; i++) {
         const ty_tensor *t = l->program->tensors.data[i];
-        bool late = t->role == TY_ADJOINT;
-        lower_visit_reads(l, t, meet_late, &late);
-        l->late[i] = late;
+        late_check c = {l, t->role == TY_ADJOINT};
+        ty_visit_tensor(t, meet_late, &c);
+        l->late[i] = c.late;
     }
 }
 
@@ -103,11 +68,19 @@ typedef struct waiting {
     const typed_custom *typed;
 } waiting;
 
-static void lower_now(lowering *l, const ty_tensor *t, void *ctx)
+static void lower_now(lowering *l, const ty_tensor *t);
+
+static void lower_read_now(void *ctx, const ty_expr *x)
+{
+    if (ty_read_of(x))
+        lower_now(ctx, ty_read_of(x));
+}
+
+static void lower_now(lowering *l, const ty_tensor *t)
 {
     if (l->nodes[t->id] || l->failed)
         return;
-    lower_visit_reads(l, t, lower_now, ctx);
+    ty_visit_tensor(t, lower_read_now, l);
     if (!l->failed)
         l->nodes[t->id] = lower_definition(l, NULL, t);
 }
@@ -119,7 +92,7 @@ static bool make(const grad_custom *c, ir_node *const *dys, ir_node **grads)
     for (int i = 0; i < t->result_count; i++)
         w->l->nodes[t->dys[i]->id] = dys[i];
     for (int i = 0; i < t->input_count; i++) {
-        lower_now(w->l, t->grads[i], NULL);
+        lower_now(w->l, t->grads[i]);
         grads[i] = w->l->nodes[t->grads[i]->id];
     }
     return !w->l->failed;

@@ -130,6 +130,7 @@ static ir_sub lower_sub(body *b, const ty_sub *sub)
 
 /* ---------- reductions ---------- */
 
+/* Bound sets come before what they bind, and a variable is bound once. */
 typedef struct free_vars {
     ty_var *found[MAX_VARS];
     int count;
@@ -149,39 +150,15 @@ static void meet_var(free_vars *f, ty_var *v)
     f->found[f->count++] = v;
 }
 
-static void collect(free_vars *f, const ty_expr *x)
+static void collect_vars(void *ctx, const ty_expr *x)
 {
-    int mark = f->bound.count;
-    switch (x->kind) {
-    case TY_CONST:
-        return;
-    case TY_VAR:
+    free_vars *f = ctx;
+    if (x->kind == TY_VAR)
         meet_var(f, x->var);
-        return;
-    case TY_READ:
-    case TY_INSIDE:
-        for (int i = 0; i < x->count; i++)
-            collect(f, x->subs[i].index);
-        if (x->outside)
-            collect(f, x->outside);
-        return;
-    case TY_OP:
-        for (int i = 0; i < x->count; i++)
-            collect(f, x->args[i]);
-        return;
-    case TY_RANDOM:
-        for (int i = 0; i < x->count; i++)
-            meet_var(f, x->vars[i]);
-        return;
-    case TY_REDUCE:
-        for (int i = 0; i < x->count; i++)
-            vec_push(f->arena, &f->bound, x->vars[i]);
-        if (x->filter)
-            collect(f, x->filter);
-        collect(f, x->body);
-        f->bound.count = mark;
-        return;
-    }
+    for (int i = 0; x->kind == TY_RANDOM && i < x->count; i++)
+        meet_var(f, x->vars[i]);
+    for (int i = 0; x->kind == TY_REDUCE && i < x->count; i++)
+        vec_push(f->arena, &f->bound, x->vars[i]);
 }
 
 static ir_reduce reduce_of(ast_reduction r)
@@ -261,11 +238,11 @@ static int lifted_axes(const body *b, const ty_expr *x, lift_what what,
     free_vars f = {.arena = b->g->arena};
     int count = 0, steps = 0;
     if (what == LIFT_REDUCTION) {
-        collect(&f, x);
+        ty_visit_expr(x, collect_vars, &f);
     } else {
         for (int i = 0; i < x->count; i++)
             vec_push(f.arena, &f.bound, x->vars[i]);
-        collect(&f, x->filter);
+        ty_visit_expr(x->filter, collect_vars, &f);
     }
     for (int j = 0; j < f.count; j++)
         steps += is_step(b, f.found[j]);
@@ -540,7 +517,7 @@ static bool is_plain_reduction(const body *b, const ty_expr *x, int rank)
         rank + x->count > IR_MAX_VARS ||
         (b->loop && !lower_varies(b->l, x)))
         return false;
-    collect(&f, x);
+    ty_visit_expr(x, collect_vars, &f);
     for (int i = 0; i < f.count; i++)
         free_count += !is_step(b, f.found[i]);
     return free_count == rank;

@@ -39,10 +39,9 @@ static void need(lowering *l, const ty_tensor *t)
         l->needed[t->id] = true;
 }
 
-static void need_read(lowering *l, const ty_tensor *read, void *ctx)
+static void need_read(void *ctx, const ty_expr *x)
 {
-    (void)ctx;
-    need(l, read);
+    need(ctx, ty_read_of(x));
 }
 
 static void need_values(lowering *l)
@@ -134,7 +133,7 @@ static void need_outputs(lowering *l)
         need_grads(l);
         need_states(l);
         if (l->weight)
-            lower_visit_expr(l, l->weight, need_read, NULL);
+            ty_visit_expr(l->weight, need_read, l);
         break;
     case LOWER_UPDATE:
         need(l, p->lr);
@@ -157,37 +156,28 @@ static void need_outputs(lowering *l)
     }
 }
 
-/* A scan is carried out with all that it carries. */
-static void need_carries(lowering *l, const ty_scan *scan)
-{
-    for (int i = 0; scan && i < scan->carry_count; i++) {
-        need(l, scan->carries[i].tensor);
-        for (int d = 0; d < scan->carries[i].count; d++)
-            need(l, scan->carries[i].before[d]);
-    }
-}
-
-/* Definitions come after what they read, so one walk backwards is enough, but
- * where something carried comes later. A gradient needs the loss and the
- * parameters it is taken by. */
-static void need_operands(lowering *l)
+/* A gradient needs the loss and the parameters it is taken by. False: nothing
+ * that was not needed before. */
+static bool need_losses(lowering *l)
 {
     const typed_program *p = l->program;
-    bool *walked = ARENA_ARRAY(l->g->arena, bool, p->tensors.count + 1);
-    for (int i = p->tensors.count - 1; i >= 0; i--) {
+    bool more = false;
+    for (int i = 0; i < p->tensors.count; i++) {
         const ty_tensor *t = p->tensors.data[i];
-        if (!l->needed[i] || walked[i])
+        if (!l->needed[i] || t->role != TY_GRAD || l->kind == LOWER_UPDATE)
             continue;
-        walked[i] = true;
-        if (t->role == TY_GRAD && l->kind != LOWER_UPDATE) {
-            need(l, p->loss);
-            need(l, t->of);
-        }
-        lower_visit_reads(l, t, need_read, NULL);
-        need_carries(l, t->scan);
-        if (t->scan) /* again from the last on */
-            i = p->tensors.count;
+        more = more || !l->needed[p->loss->id] || !l->needed[t->of->id];
+        need(l, p->loss);
+        need(l, t->of);
     }
+    return more;
+}
+
+static void need_operands(lowering *l)
+{
+    do
+        ty_need_operands(l->program, l->g->arena, l->needed);
+    while (need_losses(l));
 }
 
 static bool derives(lower_kind kind)

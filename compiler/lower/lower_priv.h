@@ -46,12 +46,7 @@ ir_node *lower_scalar(lowering *l, ir_node **slot, const char *name,
                       ptl_dtype storage);
 /* ---------- custom.c ---------- */
 
-typedef void visit_read(lowering *l, const ty_tensor *read, void *ctx);
-/* Calls `visit` for every tensor that the definition of `t`, or `x`, reads. */
-void lower_visit_reads(lowering *l, const ty_tensor *t, visit_read *visit,
-                       void *ctx);
-void lower_visit_expr(lowering *l, const ty_expr *x, visit_read *visit,
-                      void *ctx);
+/* Marks what reads the adjoint of a function with its own derivative. */
 void lower_mark_late(lowering *l);
 /* Functions with a derivative of their own, whose results are needed: needs
  * what their derivative reads. False: nothing that was not needed before. */

@@ -34,32 +34,43 @@ ir_type lower_step_type(const ty_tensor *t)
 
 /* ---------- what goes step by step ---------- */
 
-static void see_varying(lowering *l, const ty_tensor *read, void *ctx)
+typedef struct loop_walk {
+    lowering *l;
+    const ty_tensor *of; /* whose definition is walked */
+    bool varies;
+} loop_walk;
+
+static bool read_varies(const loop_walk *w, const ty_expr *x)
 {
-    bool *varies = ctx;
-    *varies = *varies || l->varies[read->id];
+    return ty_read_of(x) && w->l->varies[ty_read_of(x)->id];
+}
+
+static void see_varying(void *ctx, const ty_expr *x)
+{
+    loop_walk *w = ctx;
+    w->varies = w->varies || read_varies(w, x);
 }
 
 bool lower_varies(lowering *l, const ty_expr *x)
 {
-    bool varies = false;
-    lower_visit_expr(l, x, see_varying, &varies);
-    return varies;
+    loop_walk w = {.l = l};
+    ty_visit_expr(x, see_varying, &w);
+    return w.varies;
 }
 
 /* Within one scan: what is read after it varies with nothing. */
-static void see_varying_of(lowering *l, const ty_tensor *read, void *ctx)
+static void see_varying_of(void *ctx, const ty_expr *x)
 {
-    const ty_tensor *t = ctx;
-    if (read->scan == t->scan && l->varies[read->id])
-        l->varies[t->id] = true;
+    loop_walk *w = ctx;
+    if (read_varies(w, x) && ty_read_of(x)->scan == w->of->scan)
+        w->l->varies[w->of->id] = true;
 }
 
-static void see_looped(lowering *l, const ty_tensor *read, void *ctx)
+static void see_looped(void *ctx, const ty_expr *x)
 {
-    const ty_tensor *t = ctx;
-    if (read->scan == t->scan && l->varies[read->id])
-        l->looped[read->id] = true;
+    loop_walk *w = ctx;
+    if (read_varies(w, x) && ty_read_of(x)->scan == w->of->scan)
+        w->l->looped[ty_read_of(x)->id] = true;
 }
 
 void lower_find_loops(lowering *l)
@@ -69,14 +80,15 @@ void lower_find_loops(lowering *l)
         if (ty_carry_of(p->tensors.data[i]))
             l->varies[i] = l->looped[i] = true;
     for (int i = 0; i < p->tensors.count; i++) {
-        ty_tensor *t = p->tensors.data[i];
-        if (t->scan)
-            lower_visit_reads(l, t, see_varying_of, t);
+        loop_walk w = {.l = l, .of = p->tensors.data[i]};
+        if (w.of->scan)
+            ty_visit_tensor(w.of, see_varying_of, &w);
     }
-    for (int i = p->tensors.count - 1; i >= 0; i--)
+    for (int i = p->tensors.count - 1; i >= 0; i--) {
+        loop_walk w = {.l = l, .of = p->tensors.data[i]};
         if (l->looped[i])
-            lower_visit_reads(l, p->tensors.data[i], see_looped,
-                               p->tensors.data[i]);
+            ty_visit_tensor(w.of, see_looped, &w);
+    }
 }
 
 /* ---------- links ---------- */

@@ -14,12 +14,12 @@
  * Provides: no body with a costly part that is an earlier map.
  * Keeps:    every bit: it is the same value.
  */
-#include "ir/memo.h"
+#include "base/memo.h"
 #include "opt/opt_priv.h"
 
 typedef struct reuser {
-    ir_memo maps;    /* body -> map */
-    ir_memo guarded; /* what a map's body is where its guard holds -> map */
+    ptl_memo maps;    /* body -> map */
+    ptl_memo guarded; /* what a map's body is where its guard holds -> map */
     const ir_comp *reader;
     const ir_expr *known; /* holds where the expression at hand counts */
 } reuser;
@@ -84,7 +84,7 @@ static bool implies(const ir_expr *known, const ir_expr *guard)
 static ir_expr *guarded_rule(ir_graph *g, ir_expr *e, void *ctx)
 {
     reuser *r = ctx;
-    ir_node *map = e->kind == IR_EXPR_OP ? ir_memo_get(&r->guarded, e) : NULL;
+    ir_node *map = e->kind == IR_EXPR_OP ? memo_get(&r->guarded, e) : NULL;
     if (!map || !covers(map, r->reader) ||
         !implies(r->known, map->comp.body->args[0]))
         return e;
@@ -102,7 +102,7 @@ static ir_expr *reuse_under(reuser *r, ir_graph *g, const ir_expr *known,
 static ir_expr *reuse_rule(ir_graph *g, ir_expr *e, void *ctx)
 {
     reuser *r = ctx;
-    ir_node *map = e->kind == IR_EXPR_OP ? ir_memo_get(&r->maps, e) : NULL;
+    ir_node *map = e->kind == IR_EXPR_OP ? memo_get(&r->maps, e) : NULL;
     if (map && covers(map, r->reader))
         return ir_read_plain(g, map, 0);
     if (!is_op(e, IR_SELECT_OP))
@@ -117,10 +117,10 @@ static void offer(reuser *r, ir_node *n)
     ir_expr *body = n->comp.body;
     if (!is_worth_keeping(n))
         return;
-    if (!ir_memo_get(&r->maps, body))
-        ir_memo_put(&r->maps, body, n);
-    if (is_op(body, IR_SELECT_OP) && !ir_memo_get(&r->guarded, body->args[1]))
-        ir_memo_put(&r->guarded, body->args[1], n);
+    if (!memo_get(&r->maps, body))
+        memo_put(&r->maps, body, n);
+    if (is_op(body, IR_SELECT_OP) && !memo_get(&r->guarded, body->args[1]))
+        memo_put(&r->guarded, body->args[1], n);
 }
 
 static void reuse_in(reuser *r, ir_graph *g, ir_comp *comp)
@@ -144,6 +144,6 @@ void opt_reuse(ir_graph *g)
         reuse_in(&r, g, &n->comp);
         offer(&r, n);
     }
-    ir_memo_fini(&r.maps);
-    ir_memo_fini(&r.guarded);
+    memo_fini(&r.maps);
+    memo_fini(&r.guarded);
 }

@@ -2,14 +2,14 @@
  * rewrite.c - rebuilding expressions from the leaves up, and what ranges decide.
  */
 #include "opt/rewrite.h"
-#include "ir/memo.h"
+#include "base/memo.h"
 #include <string.h>
 
 typedef struct rewriter {
     ir_graph *g;
     opt_rule *rule;
     void *ctx;
-    ir_memo done;
+    ptl_memo done;
 } rewriter;
 
 static ir_expr *visit(rewriter *r, ir_expr *e);
@@ -56,10 +56,10 @@ static ir_expr *rebuild(rewriter *r, ir_expr *e)
 
 static ir_expr *visit(rewriter *r, ir_expr *e)
 {
-    ir_expr *done = ir_memo_get(&r->done, e);
+    ir_expr *done = memo_get(&r->done, e);
     if (!done) {
         done = r->rule(r->g, rebuild(r, e), r->ctx);
-        ir_memo_put(&r->done, e, done);
+        memo_put(&r->done, e, done);
     }
     return done;
 }
@@ -68,7 +68,7 @@ ir_expr *opt_rewrite(ir_graph *g, ir_expr *e, opt_rule *rule, void *ctx)
 {
     rewriter r = {.g = g, .rule = rule, .ctx = ctx};
     ir_expr *result = visit(&r, e);
-    ir_memo_fini(&r.done);
+    memo_fini(&r.done);
     return result;
 }
 

@@ -5,7 +5,7 @@
  * size of tasks, and are printed in reports. They never decide what is
  * computed.
  */
-#include "ir/memo.h"
+#include "base/memo.h"
 #include "sched/internal.h"
 
 enum { COST_READ = 4, COST_INDIRECT = 16, COST_RANDOM = 60 };
@@ -36,12 +36,12 @@ static double op_cost(ir_scalar op)
 
 typedef struct cost_sum {
     double operations, reads;
-    ir_memo varying; /* what depends on a variable */
+    ptl_memo varying; /* what depends on a variable */
 } cost_sum;
 
 static bool varies(const cost_sum *sum, const ir_expr *e)
 {
-    return e && ir_memo_get(&sum->varying, e) != NULL;
+    return e && memo_get(&sum->varying, e) != NULL;
 }
 
 static bool depends_on_variables(const cost_sum *sum, const ir_expr *e)
@@ -63,7 +63,7 @@ static void add_cost(ir_expr *e, void *ctx)
     cost_sum *sum = ctx;
     if (!depends_on_variables(sum, e))
         return;
-    ir_memo_put(&sum->varying, e, e);
+    memo_put(&sum->varying, e, e);
     switch (e->kind) {
     case IR_EXPR_OP:
         sum->operations += op_cost(e->op);
@@ -86,7 +86,7 @@ static cost_sum sum_costs(ir_expr *e)
 {
     cost_sum sum = {0};
     ir_visit(e, add_cost, &sum);
-    ir_memo_fini(&sum.varying);
+    memo_fini(&sum.varying);
     return sum;
 }
 

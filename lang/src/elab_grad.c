@@ -7,6 +7,7 @@
  * what the body of `grad` makes of the results' adjoints. The derivative is
  * taken from there; nothing passes through the function's own body.
  */
+#include "base/memo.h"
 #include "elab_priv.h"
 #include <string.h>
 
@@ -91,7 +92,7 @@ static bool copy_results(elab *e, const ast_decl *fn, value **result)
 
 typedef struct capture {
     const typed_custom *c;
-    ptl_map *seen; /* by name of the tensor's address */
+    ptl_memo seen;
     VEC(const ty_tensor *) next;
     const ty_tensor *found;
     elab *e;
@@ -100,13 +101,11 @@ typedef struct capture {
 
 static void meet(capture *c, const ty_tensor *t)
 {
-    const char *key = arena_printf(c->e->arena, "%p", (const void *)t);
     for (int i = 0; i < c->c->input_count; i++)
         if (c->c->inputs[i] == t)
             return;
-    if (map_get(c->seen, key))
+    if (!memo_add(&c->seen, t))
         return;
-    map_put(c->seen, key, c);
     if (t->id >= c->first)
         vec_push(c->e->arena, &c->next, t);
     else if (t->kind == TY_REAL &&
@@ -114,39 +113,22 @@ static void meet(capture *c, const ty_tensor *t)
         c->found = t;
 }
 
-static void meet_all(capture *c, const ty_expr *x)
+static void meet_read(void *ctx, const ty_expr *x)
 {
-    if (x->tensor)
-        meet(c, x->tensor);
-    for (int i = 0; (x->kind == TY_READ || x->kind == TY_INSIDE) &&
-                    i < x->count;
-         i++)
-        meet_all(c, x->subs[i].index);
-    for (int i = 0; x->kind == TY_OP && i < x->count; i++)
-        meet_all(c, x->args[i]);
-    if (x->outside)
-        meet_all(c, x->outside);
-    if (x->filter)
-        meet_all(c, x->filter);
-    if (x->body)
-        meet_all(c, x->body);
+    if (ty_read_of(x))
+        meet(ctx, ty_read_of(x));
 }
 
 /* What is no input would get no gradient, and nobody would be told. */
 static bool captures_nothing(elab *e, const ast_decl *fn,
                              const typed_custom *custom, int first)
 {
-    capture c = {
-        .c = custom, .seen = map_new(e->arena), .e = e, .first = first};
+    capture c = {.c = custom, .e = e, .first = first};
     for (int i = 0; i < custom->result_count; i++)
         meet(&c, custom->results[i]);
-    while (c.next.count && !c.found) {
-        const ty_tensor *t = c.next.data[--c.next.count];
-        if (t->body)
-            meet_all(&c, t->body);
-        for (int i = 0; i < t->piece_count; i++)
-            meet_all(&c, t->pieces[i].body);
-    }
+    while (c.next.count && !c.found)
+        ty_visit_tensor(c.next.data[--c.next.count], meet_read, &c);
+    memo_fini(&c.seen);
     if (!c.found)
         return true;
     elab_error(e, DIAG_CUSTOM_GRAD, fn->name_at,

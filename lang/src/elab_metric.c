@@ -176,31 +176,13 @@ typedef struct sum_check {
     const ty_tensor *wrong;
 } sum_check;
 
-static void check_read(sum_check *c, const ty_tensor *t);
-
-static void check_expr(sum_check *c, const ty_expr *x)
-{
-    if (x->tensor)
-        check_read(c, x->tensor);
-    for (int i = 0; i < x->count; i++) {
-        if (x->kind == TY_READ || x->kind == TY_INSIDE)
-            check_expr(c, x->subs[i].index);
-        else if (x->kind == TY_OP)
-            check_expr(c, x->args[i]);
-    }
-    if (x->outside)
-        check_expr(c, x->outside);
-    if (x->filter)
-        check_expr(c, x->filter);
-    if (x->body)
-        check_expr(c, x->body);
-}
-
 /* Values made for the sums are checked when they are defined; all others but
  * numbers are of a batch, of a step or of the model. */
-static void check_read(sum_check *c, const ty_tensor *t)
+static void check_read(void *ctx, const ty_expr *x)
 {
-    bool sum = t->role == TY_LITERAL ||
+    sum_check *c = ctx;
+    const ty_tensor *t = ty_read_of(x);
+    bool sum = !t || t->role == TY_LITERAL ||
                (t->role == TY_VALUE && t->id >= c->first);
     for (int i = 0; i < c->metric->sum_count; i++)
         sum = sum || c->metric->sums[i].sum == t;
@@ -214,10 +196,7 @@ static bool only_sums(metric_run *m, const typed_metric *metric)
     sum_check c = {.metric = metric, .first = m->first};
     for (int i = m->first; i < e->out->tensors.count && !c.wrong; i++) {
         const ty_tensor *t = e->out->tensors.data[i];
-        if (t->body)
-            check_expr(&c, t->body);
-        for (int k = 0; k < t->piece_count; k++)
-            check_expr(&c, t->pieces[k].body);
+        ty_visit_tensor(t, check_read, &c);
         if (c.wrong)
             elab_error(e, DIAG_MISPLACED, t->at,
                        "after the last `+=` a metric knows its sums alone, "

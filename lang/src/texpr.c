@@ -2,6 +2,7 @@
  * texpr.c - makes typed scalar expressions, converting operands as the
  * language says: literals and bool adapt to real, idx to int.
  */
+#include "base/memo.h"
 #include "elab_priv.h"
 #include <math.h>
 
@@ -336,42 +337,8 @@ typedef struct rewrite {
     bool seal;
     ty_var *around[64]; /* indices that random leaves range over */
     int around_count;
-    const ty_expr **keys; /* open addressing */
-    ty_expr **done;
-    int room, used;
+    ptl_memo done;
 } rewrite;
-
-static size_t slot_of(const rewrite *r, const ty_expr *x)
-{
-    size_t h = ((uintptr_t)x >> 4) * 0x9e3779b97f4a7c15u;
-    size_t mask = (size_t)r->room - 1, i = (h >> 20) & mask;
-    while (r->keys[i] && r->keys[i] != x)
-        i = (i + 1) & mask;
-    return i;
-}
-
-static void remember(rewrite *r, const ty_expr *x, ty_expr *y)
-{
-    if (r->used * 2 >= r->room) {
-        const ty_expr **keys = r->keys;
-        ty_expr **done = r->done;
-        int room = r->room;
-        r->room = room ? room * 2 : 64;
-        r->keys = ARENA_ARRAY(r->e->arena, const ty_expr *, r->room);
-        r->done = ARENA_ARRAY(r->e->arena, ty_expr *, r->room);
-        for (int i = 0; i < room; i++) {
-            if (keys[i]) {
-                size_t at = slot_of(r, keys[i]);
-                r->keys[at] = keys[i];
-                r->done[at] = done[i];
-            }
-        }
-    }
-    size_t at = slot_of(r, x);
-    r->keys[at] = x;
-    r->done[at] = y;
-    r->used++;
-}
 
 static ty_expr *walk(rewrite *r, ty_expr *x);
 
@@ -501,12 +468,9 @@ static ty_expr *walk_op(rewrite *r, ty_expr *x)
 
 static ty_expr *walk(rewrite *r, ty_expr *x)
 {
-    ty_expr *y;
-    if (r->room) {
-        size_t at = slot_of(r, x);
-        if (r->keys[at])
-            return r->done[at];
-    }
+    ty_expr *y = memo_get(&r->done, x);
+    if (y)
+        return y;
     switch (x->kind) {
     case TY_CONST:
     case TY_VAR:
@@ -525,14 +489,21 @@ static ty_expr *walk(rewrite *r, ty_expr *x)
         y = walk_reduce(r, x);
         break;
     }
-    remember(r, x, y);
+    memo_put(&r->done, x, y);
+    return y;
+}
+
+static ty_expr *rewritten(rewrite *r, ty_expr *x)
+{
+    ty_expr *y = walk(r, x);
+    memo_fini(&r->done);
     return y;
 }
 
 ty_expr *tx_replace(elab *e, ty_expr *x, ty_var **from, ty_var **to, int count)
 {
     rewrite r = {.e = e, .from = from, .to = to, .count = count};
-    return count ? walk(&r, x) : x;
+    return count ? rewritten(&r, x) : x;
 }
 
 ty_expr *tx_seal(elab *e, ty_expr *x, ty_var **vars, int count)
@@ -540,85 +511,75 @@ ty_expr *tx_seal(elab *e, ty_expr *x, ty_var **vars, int count)
     rewrite r = {.e = e, .seal = true};
     for (int i = 0; i < count && i < 32; i++)
         r.around[r.around_count++] = vars[i];
-    return walk(&r, x);
+    return rewritten(&r, x);
 }
 
 /* ---------- free variables ---------- */
 
+/* What binds a variable is visited before what it is bound in, and a variable
+ * is bound once. */
 typedef struct free_walk {
-    ty_var *const *vars[64]; /* bound sets, innermost last */
-    int counts[64];
-    int depth;
-    const ty_var *step; /* bound too, */
-    bool only_step;     /* or the only one that counts as free */
+    ptl_arena *arena;
+    VEC(const ty_var *) bound;
+    bool open;
 } free_walk;
 
-static bool is_bound(const free_walk *w, const ty_var *v)
+static void meet_var(free_walk *w, const ty_var *v)
 {
-    if (w->only_step || v == w->step)
-        return (v == w->step) != w->only_step;
-    for (int i = 0; i < w->depth; i++)
-        for (int j = 0; j < w->counts[i]; j++)
-            if (w->vars[i][j] == v)
-                return true;
-    return false;
+    for (int i = 0; i < w->bound.count; i++)
+        if (w->bound.data[i] == v)
+            return;
+    w->open = true;
 }
 
-static bool open_walk(free_walk *w, const ty_expr *x);
-
-static bool open_reduce(free_walk *w, const ty_expr *x)
+static void bind_all(free_walk *w, ty_var *const *vars, int count)
 {
-    bool open;
-    if (w->depth == 64)
-        return true;
-    w->vars[w->depth] = x->vars;
-    w->counts[w->depth++] = x->count;
-    open = (x->filter && open_walk(w, x->filter)) || open_walk(w, x->body);
-    w->depth--;
-    return open;
+    for (int i = 0; i < count; i++)
+        vec_push(w->arena, &w->bound, vars[i]);
 }
 
-static bool open_walk(free_walk *w, const ty_expr *x)
+static void see_open(void *ctx, const ty_expr *x)
 {
-    switch (x->kind) {
-    case TY_CONST:
-        return false;
-    case TY_VAR:
-        return !is_bound(w, x->var);
-    case TY_READ:
-    case TY_INSIDE:
-        for (int i = 0; i < x->count; i++)
-            if (open_walk(w, x->subs[i].index))
-                return true;
-        return x->outside && open_walk(w, x->outside);
-    case TY_OP:
-        for (int i = 0; i < x->count; i++)
-            if (open_walk(w, x->args[i]))
-                return true;
-        return false;
-    case TY_RANDOM: /* each step draws anew */
-        if (w->only_step && !x->sealed)
-            return true;
-        for (int i = 0; i < x->count; i++)
-            if (!is_bound(w, x->vars[i]))
-                return true;
-        return false;
-    case TY_REDUCE:
-        return open_reduce(w, x);
-    }
-    return false;
+    free_walk *w = ctx;
+    if (x->kind == TY_VAR)
+        meet_var(w, x->var);
+    for (int i = 0; x->kind == TY_RANDOM && i < x->count; i++)
+        meet_var(w, x->vars[i]);
+    if (x->kind == TY_REDUCE)
+        bind_all(w, x->vars, x->count);
 }
 
 bool tx_open(elab *e, ty_expr *x, ty_var *const *vars, int count)
 {
-    free_walk w = {.depth = 1, .step = e->scan ? e->scan->var : NULL};
-    w.vars[0] = vars;
-    w.counts[0] = count;
-    return open_walk(&w, x);
+    free_walk w = {.arena = e->arena};
+    bind_all(&w, vars, count);
+    if (e->scan)
+        vec_push(w.arena, &w.bound, e->scan->var);
+    ty_visit_expr(x, see_open, &w);
+    return w.open;
+}
+
+typedef struct step_walk {
+    const ty_var *step;
+    bool found;
+} step_walk;
+
+/* Each step draws anew. */
+static void see_step(void *ctx, const ty_expr *x)
+{
+    step_walk *w = ctx;
+    if (x->kind == TY_VAR)
+        w->found = w->found || x->var == w->step;
+    if (x->kind != TY_RANDOM)
+        return;
+    w->found = w->found || !x->sealed;
+    for (int i = 0; i < x->count; i++)
+        w->found = w->found || x->vars[i] == w->step;
 }
 
 bool tx_at_step(elab *e, ty_expr *x)
 {
-    free_walk w = {.step = e->scan->var, .only_step = true};
-    return open_walk(&w, x);
+    step_walk w = {.step = e->scan->var};
+    ty_visit_expr(x, see_step, &w);
+    return w.found;
 }

@@ -307,6 +307,18 @@ ty_linear ty_linearise(ptl_arena *arena, ty_expr *index);
  * False where nothing bounds it. */
 bool ty_interval(ptl_arena *arena, ty_expr *e, int64_t *low, int64_t *high);
 
+/* Expressions are shared: each part is visited once, what holds it first. */
+typedef void ty_visitor(void *ctx, const ty_expr *x);
+void ty_visit_expr(const ty_expr *x, ty_visitor *visit, void *ctx);
+/* All that defines `t`: its body, or its pieces with their subscripts. */
+void ty_visit_tensor(const ty_tensor *t, ty_visitor *visit, void *ctx);
+/* Marks in `needed`, by tensor's id, all that what is marked is computed from.
+ * Gradients are leaves. */
+void ty_need_operands(const typed_program *program, ptl_arena *arena,
+                      bool *needed);
+/* What `x` itself reads, or asks the size of; NULL: nothing. */
+ty_tensor *ty_read_of(const ty_expr *x);
+
 int64_t ty_element_count(const ty_tensor *t);
 /* What `scan` carries of `t`, or NULL. */
 const ty_carry *ty_carry_of(const ty_tensor *t);
