@@ -7,15 +7,16 @@
  * small.
  */
 #include "base/integer.h"
+#include "base/memo.h"
+#include "base/status.h"
 #include "ir/ir.h"
+#include <stdlib.h>
 
 typedef struct interval {
     int64_t low, high; /* both included */
 } interval;
 
 static const interval anything = {INT64_MIN, INT64_MAX};
-
-static interval bounds_of(const ir_expr *e, const ir_var *vars);
 
 static bool is_known(interval a)
 {
@@ -107,50 +108,88 @@ static interval unary_bounds(ir_scalar op, interval a)
     }
 }
 
-static interval op_bounds(const ir_expr *e, const ir_var *vars)
+/* Of one question: what was found of expressions that are shared. */
+typedef struct walk {
+    const ir_var *vars;
+    ptl_memo places; /* 1 + position in `found` */
+    interval *found;
+    int count, room;
+} walk;
+
+static interval bounds_of(walk *w, const ir_expr *e);
+
+static void remember(walk *w, const ir_expr *e, interval r)
+{
+    if (w->count == w->room) {
+        w->room = w->room ? w->room * 2 : 16;
+        w->found = realloc(w->found, sizeof *w->found * (size_t)w->room);
+        PTL_ASSERT(w->found);
+    }
+    w->found[w->count++] = r;
+    memo_put(&w->places, e, (void *)(intptr_t)w->count);
+}
+
+static interval op_bounds(walk *w, const ir_expr *e)
 {
     if (e->op == IR_SELECT_OP)
-        return either(bounds_of(e->args[1], vars),
-                      bounds_of(e->args[2], vars));
+        return either(bounds_of(w, e->args[1]), bounds_of(w, e->args[2]));
     if (e->op == IR_INT_OP)
         return e->args[0]->type == IR_BOOL ? (interval){0, 1} : anything;
     if (e->arg_count == 1)
-        return unary_bounds(e->op, bounds_of(e->args[0], vars));
-    return binary_bounds(e->op, bounds_of(e->args[0], vars),
-                         bounds_of(e->args[1], vars));
+        return unary_bounds(e->op, bounds_of(w, e->args[0]));
+    return binary_bounds(e->op, bounds_of(w, e->args[0]),
+                         bounds_of(w, e->args[1]));
 }
 
-static interval read_bounds(const ir_expr *e, const ir_var *vars)
+static interval op_bounds_once(walk *w, const ir_expr *e)
+{
+    intptr_t place = (intptr_t)memo_get(&w->places, e);
+    if (!place)
+        remember(w, e, op_bounds(w, e));
+    return w->found[place ? place - 1 : w->count - 1];
+}
+
+static interval read_bounds(walk *w, const ir_expr *e)
 {
     if (e->node->type.bound <= 0)
         return anything;
     interval inside = {0, e->node->type.bound - 1};
-    return e->outside ? either(inside, bounds_of(e->outside, vars)) : inside;
+    return e->outside ? either(inside, bounds_of(w, e->outside)) : inside;
 }
 
-static interval bounds_of(const ir_expr *e, const ir_var *vars)
+static interval bounds_of(walk *w, const ir_expr *e)
 {
     if (e->type != IR_INT)
         return anything;
     switch (e->kind) {
     case IR_EXPR_CONST:
         return (interval){(int64_t)e->number, (int64_t)e->number};
-    case IR_EXPR_VAR:
-        return (interval){vars[e->var].lo,
-                          int_max(vars[e->var].lo, vars[e->var].hi - 1)};
+    case IR_EXPR_VAR: {
+        const ir_var *v = &w->vars[e->var];
+        return (interval){v->lo, int_max(v->lo, v->hi - 1)};
+    }
     case IR_EXPR_READ:
-        return read_bounds(e, vars);
+        return read_bounds(w, e);
     case IR_EXPR_OP:
-        return op_bounds(e, vars);
+        return op_bounds_once(w, e);
     default:
         return anything;
     }
 }
 
+static interval find_bounds(const ir_expr *e, const ir_var *vars)
+{
+    walk w = {.vars = vars};
+    interval r = bounds_of(&w, e);
+    memo_fini(&w.places);
+    free(w.found);
+    return r;
+}
+
 bool ir_expr_bounds(const ir_expr *e, const ir_var *vars, int64_t *low,
                     int64_t *high)
 {
-    interval r = bounds_of(e, vars);
+    interval r = find_bounds(e, vars);
     *low = r.low;
     *high = r.high;
     return is_known(r);
@@ -162,7 +201,7 @@ bool ir_sub_bounds(const ir_sub *sub, const ir_var *vars, int64_t *low,
     interval r;
     ir_affine_range(sub->affine, vars, &r.low, &r.high);
     if (sub->gather)
-        r = add(r, bounds_of(sub->gather, vars));
+        r = add(r, find_bounds(sub->gather, vars));
     *low = r.low;
     *high = r.high;
     return is_known(r);
