@@ -343,12 +343,47 @@ void rename_borrowed(elab *e, const char *name, ty_tensor *t)
     t->name = tensor_path(e, name);
 }
 
-static value *of_declared_type(elab *e, scope *s, const ast_stmt *st, value *v)
+static bool has_declared_shape(elab *e, const ast_stmt *st, const value *v,
+                               const ty_tensor *t)
+{
+    int64_t dims[PTL_MAX_RANK];
+    value_dims(v, dims);
+    if (value_rank(v) == t->rank && dims_agree(e, dims, t->dims, t->rank))
+        return true;
+    if (value_rank(v) == t->rank)
+        dims_witness(e, dims, t->dims, t->rank);
+    elab_error(e, DIAG_SHAPE_MISMATCH, st->value->at,
+               "`%s` is declared with shape %s and this is %s", st->name,
+               dims_text(e, t->dims, t->rank), value_text(e, v));
+    elab_note(e, t->at, "the declared type");
+    return false;
+}
+
+/* In a data block: a value of every record, such as a whole raw field. */
+static value *declared_field(elab *e, const ast_stmt *st, value *v,
+                             const ty_tensor *wanted)
+{
+    ty_var *vars[PTL_MAX_RANK];
+    ty_expr *x;
+    v = value_settle(e, v);
+    if (!value_is_number(v) || !has_declared_shape(e, st, v, wanted))
+        return value_error(e);
+    for (int i = 0; i < wanted->rank; i++)
+        vars[i] = ty_var_new(e, arena_printf(e->arena, "i%d", i),
+                             wanted->dims[i], st->at);
+    x = as_declared(e, value_at(e, v, vars, st->value->at), wanted,
+                    st->value->at);
+    return x ? define_tensor(e, st, vars, wanted->rank, x) : value_error(e);
+}
+
+static value *of_declared_type(elab *e, scope *s, const ast_stmt *st, value *v,
+                               const ty_tensor *wanted)
 {
     binding *b = scope_own(s, st->name);
     const char *what = arena_printf(e->arena, "`%s`", st->name);
     const ty_tensor *t = b && b->declared ? b->type : NULL;
-    int64_t dims[PTL_MAX_RANK];
+    if (e->frame->record && wanted && value_is_number(v) && value_rank(v) > 0)
+        return declared_field(e, st, v, wanted);
     if (st->type) {
         v = type_bind(e, s, st->type, v, what, st->value->at);
         if (v->kind != V_ERROR &&
@@ -359,16 +394,8 @@ static value *of_declared_type(elab *e, scope *s, const ast_stmt *st, value *v)
     if (!t || !value_is_number(v))
         return v;
     v = value_settle(e, v);
-    value_dims(v, dims);
-    if (v->kind == V_ERROR ||
-        (value_rank(v) == t->rank && dims_agree(e, dims, t->dims, t->rank)))
+    if (v->kind == V_ERROR || has_declared_shape(e, st, v, t))
         return v;
-    if (value_rank(v) == t->rank)
-        dims_witness(e, dims, t->dims, t->rank);
-    elab_error(e, DIAG_SHAPE_MISMATCH, st->value->at,
-               "`%s` is declared with shape %s and this is %s", st->name,
-               dims_text(e, t->dims, t->rank), value_text(e, v));
-    elab_note(e, t->at, "the declared type");
     return value_error(e);
 }
 
@@ -393,7 +420,7 @@ static value *define_whole(elab *e, scope *s, const ast_stmt *st)
     if (v->kind == V_LIST && !st->type)
         v = value_settle(e, v);
     if (v->kind != V_ERROR)
-        v = of_declared_type(e, s, st, v);
+        v = of_declared_type(e, s, st, v, wanted);
     if (v->kind == V_EXPR) {
         bool open = !e->frame->record && tx_open(e, v->expr, v->vars, v->rank);
         if (!open && !checks_run(e, mark))
