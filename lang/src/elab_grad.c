@@ -44,6 +44,15 @@ static bool settle_input(elab *e, scope *s, const ast_decl *fn,
 scope *custom_begin(elab *e, scope *s, const ast_decl *fn, src_range at)
 {
     scope *inputs = scope_new(e, s->up, s->frame);
+    if (e->scan) {
+        elab_error(e, DIAG_CUSTOM_GRAD, at,
+                   "`%s` has a gradient of its own and cannot be called in "
+                   "a step of a scan; write its formula there, or call it "
+                   "before or after the scan",
+                   fn->name);
+        elab_note(e, fn->name_at, "it is defined here");
+        return NULL;
+    }
     for (int i = 0; i < fn->param_count; i++)
         if (!settle_input(e, s, fn, &fn->params[i], at))
             return NULL;

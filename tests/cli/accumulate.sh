@@ -19,18 +19,6 @@ same() {
     "$work/$2/step-12/model.safetensors" || fail "tensors of $1 and $2 differ"
 }
 
-# losses_agree NAME NAME: those of the first ten steps, within 1e-5.
-losses_agree() {
-  for name in "$1" "$2"; do
-    grep '"event":"step"' "$work/$name.lines" | head -n 10 |
-      sed -E 's/.*"loss":([^,}]*).*/\1/' >"$work/$name.losses"
-  done
-  paste "$work/$1.losses" "$work/$2.losses" | awk '
-    { d = $1 - $2; if (d < 0) d = -d; n++
-      if (d > 1e-5 * ($1 > 1 ? $1 : 1)) { print; exit 1 } }
-    END { exit n != 10 }' || fail "losses of $1 and $2 differ"
-}
-
 # 1438 rows in batches of 300: an epoch's last batch has 238 rows.
 run whole "$digits" --set train.batch=300
 for a in 2 7 300; do

@@ -36,6 +36,20 @@ comparable() {
   grep -E '"event":"(step|eval)"' "$1" | sed -E 's/,"examples_per_s":[^,}]*//'
 }
 
+# losses_agree NAME NAME: the losses of the first ten steps in
+# $work/NAME.lines, within 1e-5.
+losses_agree() {
+  local name
+  for name in "$1" "$2"; do
+    grep '"event":"step"' "$work/$name.lines" | head -n 10 |
+      sed -E 's/.*"loss":([^,}]*).*/\1/' >"$work/$name.losses"
+  done
+  paste "$work/$1.losses" "$work/$2.losses" | awk '
+    { d = $1 - $2; if (d < 0) d = -d; n++
+      if (d > 1e-5 * ($1 > 1 ? $1 : 1)) { print; exit 1 } }
+    END { exit n != 10 }' || fail "losses of $1 and $2 differ"
+}
+
 # The value of KEY in the last EVENT line of a JSON log.
 last_value() {
   grep "\"event\":\"$2\"" "$1" | tail -n 1 | sed -E "s/.*\"$3\":([^,}]*).*/\1/"

@@ -20,18 +20,6 @@ same() {
     "$work/$2/step-10/model.safetensors" || fail "tensors of $1 and $2 differ"
 }
 
-# losses_agree NAME NAME: each step's, within 1e-5.
-losses_agree() {
-  for name in "$1" "$2"; do
-    grep '"event":"step"' "$work/$name.json" |
-      sed -E 's/.*"loss":([^,}]*).*/\1/' >"$work/$name.losses"
-  done
-  paste "$work/$1.losses" "$work/$2.losses" | awk '
-    { d = $1 - $2; if (d < 0) d = -d; n++
-      if (d > 1e-5 * ($1 > 1 ? $1 : 1)) { print; exit 1 } }
-    END { exit n != 10 }' || fail "losses of $1 and $2 differ"
-}
-
 run whole
 run one --shards 1
 same whole one
