@@ -26,6 +26,9 @@ LLVMValueRef llvm_load_plain(llvm_emitter *e, const llvm_access *a,
                              const char *name);
 LLVMValueRef llvm_load_contiguous(llvm_emitter *e, const llvm_access *a,
                                   LLVMValueRef other, const char *name);
+/* Where there is a mask; masked.c. */
+LLVMValueRef llvm_load_masked(llvm_emitter *e, const llvm_access *a,
+                              LLVMValueRef other, const char *name);
 void llvm_store_contiguous(llvm_emitter *e, const llvm_access *a,
                            LLVMValueRef x);
 

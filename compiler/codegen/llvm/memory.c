@@ -132,12 +132,8 @@ LLVMValueRef llvm_load_plain(llvm_emitter *e, const llvm_access *a,
 LLVMValueRef llvm_load_contiguous(llvm_emitter *e, const llvm_access *a,
                                   LLVMValueRef other, const char *name)
 {
-    if (!a->mask)
-        return llvm_load_plain(e, a, name);
-    LLVMTypeRef types[] = {a->type, e->ptr};
-    LLVMValueRef args[] = {a->at, LLVMConstInt(e->i32, a->align, false),
-                           a->mask, other};
-    return llvm_call_intrinsic(e, "llvm.masked.load", types, 2, args, 4, name);
+    return a->mask ? llvm_load_masked(e, a, other, name)
+                   : llvm_load_plain(e, a, name);
 }
 
 /* One element under a one-lane mask: a branch, as no address may be touched. */

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "codegen/compile.h"
 #include "generate.h"
+#include "llvm/levels.h"
 #include "merge.h"
 #include "runtime/run.h"
 #include <float.h>
@@ -149,10 +150,21 @@ static void run_variant(const batch *b, const ptl_program *p,
     pool_close(pool);
 }
 
+/* One of those that run here, by the seed, so that a replay takes the same;
+ * without portable, which takes its time. */
+static const char *level_of(const batch *b)
+{
+    const char *const *levels = test_levels();
+    uint64_t count = 0;
+    while (levels[count] && strcmp(levels[count], "portable") != 0)
+        count++;
+    return count ? levels[b->cases[0].data_seed % count] : "native";
+}
+
 static ptl_program *compile(const batch *b, const variant *v)
 {
     compile_options options = {.f64 = v->f64, .no_fuse = v->no_fuse,
-                               .verify = true};
+                               .cpu = level_of(b), .verify = true};
     ptl_program *p = NULL;
     ptl_error err = {0};
     if (compile_graph(b->merged, "fuzz", &options, &p, &err) != PTL_OK)
