@@ -1,0 +1,59 @@
+/*
+ * liveness.c - see liveness.h.
+ */
+#include "dist/liveness.h"
+#include <stdio.h>
+
+void liveness_begin(dist_pulse *p, uint64_t now)
+{
+    *p = (dist_pulse){.heard = now, .moved = now};
+}
+
+liveness_verdict liveness_heard(dist_pulse *p, uint64_t now)
+{
+    bool back = p->told_unreachable;
+    p->heard = now;
+    p->told_unreachable = false;
+    return back ? LIVENESS_BACK : LIVENESS_WELL;
+}
+
+void liveness_progress(dist_pulse *p, const dist_progress *at, uint64_t now)
+{
+    if (at->step != p->at.step || at->phase != p->at.phase) {
+        p->moved = now;
+        p->told_stalled = false;
+    }
+    p->at = *at;
+}
+
+static bool is_stalled(const dist_pulse *p, const liveness_rules *rules,
+                       uint64_t now)
+{
+    uint64_t limit = rules->stall * (uint64_t)wire_phase_patience(p->at.phase);
+    return p->at.phase != WIRE_NO_PHASE && now - p->moved >= limit;
+}
+
+liveness_verdict liveness_check(dist_pulse *p, const liveness_rules *rules,
+                                uint64_t now)
+{
+    if (now - p->heard >= rules->dead) {
+        if (p->told_unreachable)
+            return LIVENESS_WELL;
+        p->told_unreachable = true;
+        return LIVENESS_UNREACHABLE;
+    }
+    if (!is_stalled(p, rules, now) || p->told_stalled)
+        return LIVENESS_WELL;
+    p->told_stalled = true;
+    return LIVENESS_STALLED;
+}
+
+void liveness_text(const dist_pulse *p, uint32_t node, uint64_t now, char *text)
+{
+    char name[32];
+    const char *phase = wire_phase_name(p->at.phase);
+    snprintf(text, 120, "%s: step %llu, bucket %u, %s, since %llu s",
+             wire_node_name(node, name), (unsigned long long)p->at.step,
+             (unsigned)p->at.bucket, phase ? phase : "no phase yet",
+             (unsigned long long)(now - p->moved) / 1000);
+}

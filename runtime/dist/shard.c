@@ -1,0 +1,350 @@
+/*
+ * shard.c - see shard.h.
+ */
+#include "dist/shard.h"
+#include "base/status.h"
+#include "dist/plant.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A worker's gradient of one step, gathered. */
+typedef struct gradient {
+    bool begun, whole, empty;
+    bool absorbed; /* it is in the sum */
+    uint64_t step;
+    double weight;
+    size_t got;    /* chunks */
+    uint8_t *seen; /* by chunk */
+    uint8_t *bytes;
+} gradient;
+
+struct dist_shard {
+    shard_rules rules;
+    shard_store store;
+    uint32_t bucket;
+    size_t bytes, chunk, chunks;
+    int window;
+    gradient *gradients; /* [worker][step % window] */
+    uint64_t *next;      /* by worker: its step to be applied next */
+    uint64_t version, updates;
+    /* Of the step `version`: how many are in the sum, and their weight. */
+    int absorbed, added;
+    double weight;
+    uint64_t value_updates; /* of `now` */
+    dist_blob *now;         /* once asked for */
+    dist_blob *kept;        /* under `barrier`: before the last step began to
+                               change the value */
+    uint64_t kept_version;
+};
+
+int shard_window(const shard_rules *rules)
+{
+    return rules->sync == DIST_STALE ? rules->stale + 1 : 1;
+}
+
+/* ---------- life ---------- */
+
+static void *zeroed(size_t count, size_t size)
+{
+    void *p = calloc(count ? count : 1, size);
+    PTL_ASSERT(p);
+    return p;
+}
+
+dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
+                      uint32_t bucket, size_t bytes, size_t chunk)
+{
+    dist_shard *s = zeroed(1, sizeof *s);
+    s->rules = *rules;
+    s->store = *store;
+    s->bucket = bucket;
+    s->bytes = bytes;
+    s->chunk = chunk;
+    s->chunks = (bytes + chunk - 1) / chunk;
+    s->window = shard_window(rules);
+    size_t count = (size_t)rules->workers * (size_t)s->window;
+    s->gradients = zeroed(count, sizeof *s->gradients);
+    s->next = zeroed((size_t)rules->workers, sizeof *s->next);
+    for (size_t i = 0; i < count; i++) {
+        s->gradients[i].seen = zeroed(s->chunks, 1);
+        s->gradients[i].bytes = zeroed(bytes, 1);
+    }
+    return s;
+}
+
+void shard_free(dist_shard *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < s->rules.workers * s->window; i++) {
+        free(s->gradients[i].seen);
+        free(s->gradients[i].bytes);
+    }
+    blob_drop(s->now);
+    blob_drop(s->kept);
+    free(s->gradients);
+    free(s->next);
+    free(s);
+}
+
+uint64_t shard_version(const dist_shard *s)
+{
+    return s->version;
+}
+
+uint64_t shard_updates(const dist_shard *s)
+{
+    return s->updates;
+}
+
+uint64_t shard_next_step(const dist_shard *s, int worker)
+{
+    return s->next[worker];
+}
+
+static gradient *gradient_of(const dist_shard *s, int worker, uint64_t step)
+{
+    return &s->gradients[worker * s->window +
+                         (int)(step % (uint64_t)s->window)];
+}
+
+static bool is_whole(const dist_shard *s, int worker, uint64_t step)
+{
+    const gradient *g = gradient_of(s, worker, step);
+    return g->begun && g->whole && g->step == step;
+}
+
+/* ---------- values ---------- */
+
+static dist_blob *copy_value(dist_shard *s)
+{
+    return blob_copy(s->store.value(s->store.ctx, s->bucket), s->bytes);
+}
+
+static void make_now(dist_shard *s)
+{
+    if (s->now && s->value_updates == s->updates)
+        return;
+    blob_drop(s->now);
+    s->now = copy_value(s);
+    s->value_updates = s->updates;
+}
+
+/* Before the value changes for the first time in a step. */
+static void keep_version(dist_shard *s)
+{
+    if (s->rules.sync != DIST_BARRIER)
+        return;
+    make_now(s);
+    blob_drop(s->kept);
+    s->kept = blob_keep(s->now);
+    s->kept_version = s->version;
+}
+
+dist_blob *shard_value(dist_shard *s, uint64_t version, bool exact)
+{
+    if (version > s->version && !dist_is_planted(DIST_PLANT_EARLY_PULL))
+        return NULL;
+    if (exact && s->kept && version == s->kept_version)
+        return blob_keep(s->kept);
+    if (exact && version < s->version)
+        return NULL;
+    make_now(s);
+    return blob_keep(s->now);
+}
+
+/* ---------- adding up ---------- */
+
+static void update(dist_shard *s, double weight)
+{
+    s->store.update(s->store.ctx, s->bucket, weight, s->updates++);
+}
+
+static void add(dist_shard *s, const gradient *g, bool first)
+{
+    s->store.add(s->store.ctx, s->bucket, g->bytes, s->bytes, first);
+}
+
+static void forget(dist_shard *s, gradient *g)
+{
+    memset(g->seen, 0, s->chunks);
+    g->begun = g->whole = g->empty = g->absorbed = false;
+    g->got = 0;
+}
+
+static void applied(dist_shard *s, int worker)
+{
+    forget(s, gradient_of(s, worker, s->next[worker]++));
+}
+
+void shard_replaced(dist_shard *s, int worker)
+{
+    for (int i = 0; i < s->window; i++) {
+        gradient *g = &s->gradients[worker * s->window + i];
+        if (!g->whole && !dist_is_planted(DIST_PLANT_HALF_GRADIENT))
+            forget(s, g);
+    }
+}
+
+/* ---------- one update a step: mean, sum ---------- */
+
+static void finish_step(dist_shard *s)
+{
+    keep_version(s);
+    if (s->added > 0)
+        update(s, s->rules.aggregate == DIST_SUM ? 1 : s->weight);
+    for (int w = 0; w < s->rules.workers; w++)
+        applied(s, w);
+    s->absorbed = s->added = 0;
+    s->weight = 0;
+    s->version++;
+}
+
+static void absorb(dist_shard *s, gradient *g)
+{
+    g->absorbed = true;
+    s->absorbed++;
+    if (g->empty)
+        return;
+    add(s, g, s->added == 0);
+    s->added++;
+    s->weight += g->weight;
+}
+
+/* In the order of workers, once they are all there. */
+static bool step_in_order(dist_shard *s)
+{
+    for (int w = 0; w < s->rules.workers; w++)
+        if (!is_whole(s, w, s->version))
+            return false;
+    for (int w = 0; w < s->rules.workers; w++)
+        absorb(s, gradient_of(s, w, s->version));
+    finish_step(s);
+    return true;
+}
+
+/* As they come; those of later steps that came before wait. */
+static void step_as_they_come(dist_shard *s, int worker)
+{
+    if (!is_whole(s, worker, s->version) ||
+        gradient_of(s, worker, s->version)->absorbed)
+        return;
+    absorb(s, gradient_of(s, worker, s->version));
+    while (s->absorbed == s->rules.workers) {
+        finish_step(s);
+        for (int w = 0; w < s->rules.workers; w++)
+            if (is_whole(s, w, s->version))
+                absorb(s, gradient_of(s, w, s->version));
+    }
+}
+
+/* ---------- one update for each gradient ---------- */
+
+static void apply_one(dist_shard *s, int worker)
+{
+    const gradient *g = gradient_of(s, worker, s->next[worker]);
+    if (!g->empty) {
+        add(s, g, true);
+        update(s, g->weight);
+    }
+    applied(s, worker);
+}
+
+/* Those of a step that are applied are the first workers; a version is kept
+ * before the first of them. */
+static void each_in_order(dist_shard *s)
+{
+    while (is_whole(s, s->absorbed, s->version)) {
+        if (s->absorbed == 0)
+            keep_version(s);
+        apply_one(s, s->absorbed++);
+        if (s->absorbed < s->rules.workers)
+            continue;
+        s->absorbed = 0;
+        s->version++;
+    }
+}
+
+static uint64_t least_step(const dist_shard *s)
+{
+    uint64_t least = s->next[0];
+    for (int w = 1; w < s->rules.workers; w++)
+        if (s->next[w] < least)
+            least = s->next[w];
+    return least;
+}
+
+static void each_as_it_comes(dist_shard *s, int worker)
+{
+    while (is_whole(s, worker, s->next[worker])) {
+        if (s->absorbed++ == 0)
+            keep_version(s);
+        apply_one(s, worker);
+        uint64_t least = least_step(s);
+        if (least > s->version)
+            s->absorbed = 0;
+        s->version = least;
+    }
+}
+
+static void advance(dist_shard *s, int worker)
+{
+    bool each = s->rules.aggregate == DIST_APPLY_EACH;
+    if (each && s->rules.ordered)
+        each_in_order(s);
+    else if (each)
+        each_as_it_comes(s, worker);
+    else if (s->rules.ordered && !dist_is_planted(DIST_PLANT_ANY_ORDER))
+        while (step_in_order(s))
+            ;
+    else
+        step_as_they_come(s, worker);
+}
+
+/* ---------- chunks ---------- */
+
+static bool begin(gradient *g, const shard_chunk *c)
+{
+    if (!g->begun) {
+        g->begun = true;
+        g->step = c->step;
+        g->weight = c->weight;
+        g->empty = c->empty;
+    }
+    return g->weight == c->weight && g->empty == c->empty;
+}
+
+/* Is the gradient complete by it? */
+static bool keep_chunk(dist_shard *s, gradient *g, const shard_chunk *c)
+{
+    size_t at = c->offset / s->chunk;
+    if (c->empty)
+        return true;
+    if (g->seen[at])
+        return false;
+    g->seen[at] = 1;
+    memcpy(g->bytes + c->offset, c->data, c->bytes);
+    return ++g->got == s->chunks;
+}
+
+shard_answer shard_push(dist_shard *s, const shard_chunk *c)
+{
+    uint64_t next = s->next[c->worker];
+    bool before = c->step < next;
+    if (before && dist_is_planted(DIST_PLANT_APPLY_TWICE))
+        update(s, c->weight);
+    if (before)
+        return SHARD_BEFORE;
+    if (c->step - next >= (uint64_t)s->window)
+        return SHARD_AHEAD;
+    gradient *g = gradient_of(s, c->worker, c->step);
+    if (g->begun && g->whole)
+        return SHARD_BEFORE;
+    if (!begin(g, c))
+        return SHARD_UNLIKE;
+    if (!keep_chunk(s, g, c))
+        return SHARD_KEPT;
+    g->whole = true;
+    advance(s, c->worker);
+    return SHARD_WHOLE;
+}

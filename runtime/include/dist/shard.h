@@ -1,0 +1,93 @@
+/*
+ * shard.h - what a parameter server does with the gradients of one bucket:
+ * which are new, when they are added up, in what order, and when there is an
+ * update.
+ *
+ * Rules in runtime/README.md, "Parameter server". A gradient is known by
+ * (worker, step, offset), never by the connection it came on, so whatever is
+ * said again, by the same process or by one that took its place, counts once.
+ * Arithmetic is the owner's, through shard_store.
+ */
+#ifndef PTL_DIST_SHARD_H
+#define PTL_DIST_SHARD_H
+
+#include "dist/blob.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum dist_aggregate {
+    DIST_MEAN,
+    DIST_SUM,
+    DIST_APPLY_EACH
+} dist_aggregate;
+typedef enum dist_sync { DIST_BARRIER, DIST_ASYNC, DIST_STALE } dist_sync;
+
+typedef struct shard_rules {
+    dist_aggregate aggregate;
+    dist_sync sync;
+    bool ordered;
+    int stale; /* k of stale(k) */
+    int workers;
+} shard_rules;
+
+/* Steps of one worker that may be under way: k + 1. */
+int shard_window(const shard_rules *rules);
+
+typedef struct shard_store {
+    void *ctx;
+    /* The bucket's sum is `part` (`first`), or has `part` added to it. */
+    void (*add)(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
+                bool first);
+    /*
+     * The value takes one update by the sum divided by `weight`; `updates`: how
+     * many it had before.
+     */
+    void (*update)(void *ctx, uint32_t bucket, double weight, uint64_t updates);
+    const uint8_t *(*value)(void *ctx, uint32_t bucket);
+} shard_store;
+
+typedef struct dist_shard dist_shard;
+
+/* `bucket`: its number, for the store. Chunks are those of the wire. */
+dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
+                      uint32_t bucket, size_t bytes, size_t chunk);
+void shard_free(dist_shard *s); /* accepts NULL */
+
+typedef struct shard_chunk {
+    int worker;
+    uint64_t step;
+    size_t offset, bytes;
+    const uint8_t *data;
+    double weight;
+    bool last, empty;
+} shard_chunk;
+
+typedef enum shard_answer {
+    SHARD_KEPT,   /* more is to come */
+    SHARD_WHOLE,  /* the gradient is here: acknowledge it */
+    SHARD_BEFORE, /* it was before: acknowledge it if this is its end */
+    SHARD_AHEAD,  /* of a step nobody can have begun */
+    SHARD_UNLIKE  /* another weight than its first chunk had */
+} shard_answer;
+
+/* Keeps the chunk; what is complete by it is added up and applied. */
+shard_answer shard_push(dist_shard *s, const shard_chunk *c);
+
+/* A new process has the worker's place, and may compute other gradients: what
+ * is not whole is forgotten. */
+void shard_replaced(dist_shard *s, int worker);
+
+uint64_t shard_version(const dist_shard *s);
+uint64_t shard_updates(const dist_shard *s);
+/* The step of this worker that would be applied next. */
+uint64_t shard_next_step(const dist_shard *s, int worker);
+
+/*
+ * The newest value, if `version` is there; with `exact` that version itself,
+ * which under `barrier` is there until the next but one. The caller drops it.
+ * NULL: it is yet to come, or gone.
+ */
+dist_blob *shard_value(dist_shard *s, uint64_t version, bool exact);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * transport.h - what carries messages: whole ones, between two ends of a
+ * connection, in order, until the connection breaks.
+ *
+ * ZeroMQ will be one implementation (DEALER that connects, ROUTER that is
+ * bound); the simulator's, in memory, delays, doubles, exchanges and loses on
+ * purpose. Nothing above relies on order or on delivery. A transport belongs to
+ * one thread.
+ */
+#ifndef PTL_DIST_TRANSPORT_H
+#define PTL_DIST_TRANSPORT_H
+
+#include "dist/wire.h"
+
+typedef enum transport_kind {
+    TRANSPORT_NOTHING, /* the deadline passed */
+    TRANSPORT_UP,      /* a connection of ours is there */
+    TRANSPORT_DOWN,    /* a connection, of ours or of a peer, is gone */
+    TRANSPORT_MESSAGE  /* also the first sign of a peer's connection */
+} transport_kind;
+
+enum { TRANSPORT_FRAMES = 4 }; /* one more than a good message has */
+
+typedef struct transport_event {
+    transport_kind kind;
+    int connection; /* small numbers, used again some time after DOWN */
+    uint32_t node;  /* UP: that of connect() */
+    /* MESSAGE: its frames, until done(); those beyond the last place are
+     * counted only. */
+    wire_frame frames[TRANSPORT_FRAMES];
+    int count;
+    void *token; /* the transport's */
+} transport_event;
+
+typedef struct dist_transport dist_transport;
+
+typedef struct transport_ops {
+    /* Begins to connect, and again whenever the connection is gone; UP says
+     * what connection it is. False: no such endpoint. `node`: comes with UP. */
+    bool (*connect)(dist_transport *t, const char *endpoint, uint32_t node);
+    /* This connection ends; one of ours is made anew. */
+    void (*close)(dist_transport *t, int connection);
+    /* Copies the frames, or holds what they lie in. False: not now; the message
+     * is lost, as any may be. */
+    bool (*send)(dist_transport *t, int connection, const wire_frame *frames,
+                 int count);
+    /* Waits until `deadline` (milliseconds of the owner's clock) at most. */
+    void (*next)(dist_transport *t, uint64_t deadline, transport_event *out);
+    void (*done)(dist_transport *t, transport_event *event);
+} transport_ops;
+
+struct dist_transport {
+    const transport_ops *ops;
+};
+
+#endif
