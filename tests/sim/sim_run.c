@@ -1,0 +1,575 @@
+/*
+ * sim_run.c - see sim_run.h.
+ *
+ * Process 0 is the coordinator, then come parameter servers, then workers. A
+ * worker's owner copies values, waits a while for each gradient, gives them in
+ * any order. Workers are killed and come again with another incarnation; or
+ * they sleep so long that another process takes their place, and then wake up.
+ */
+#include "sim_run.h"
+#include "dist/coordinator.h"
+#include "dist/ps.h"
+#include "dist/worker.h"
+#include "sim_model.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SERVERS = 3,
+    SPARE = 2, /* processes that take the place of those that sleep */
+    PROCESSES = 1 + SERVERS + SIM_WORKERS + SPARE,
+    TICK_MS = 20,
+    LIMIT_MS = 60000, /* longer than every deadline: nothing may take so long */
+    CHUNK = 64
+};
+
+typedef struct process {
+    struct sim *sim;
+    int index; /* of the process */
+    int worker, life;
+    dist_coordinator *coordinator;
+    dist_ps *ps;
+    dist_worker *machine;
+    dist_hub *hub;
+    bool alive, ended;
+    uint64_t sleeps_until;
+    bool replaced; /* while it slept */
+    ptl_status status;
+    char why[200], endpoint[8];
+    /* Of a worker. */
+    uint64_t step;
+    uint64_t incoming[SIM_BUCKETS][SIM_ELEMENTS], version[SIM_BUCKETS];
+} process;
+
+typedef struct sim {
+    sim_random random;
+    sim_net *net;
+    sim_model model;
+    machine_job job;
+    wire_limits limits;
+    uint64_t bytes[SIM_BUCKETS];
+    ptl_dtype types[SIM_BUCKETS];
+    int owners[SIM_BUCKETS];
+    process processes[PROCESSES];
+    int count, spare;       /* processes; of those, to take places */
+    int lives[SIM_WORKERS]; /* begun so far */
+    bool barriers, trace;
+    bool entered[SIM_WORKERS][SIM_STEPS];
+    int kills;
+    bool drained, damage;
+    uint64_t compute_most;
+    sim_result *result;
+} sim;
+
+/* What sim_net_later() tells: tokens are these addresses, of a gradient also
+ * which. */
+static char tick_token, kill_token, begin_token, drain_token, sleep_token;
+static char gradient_tokens[SIM_LIVES][SIM_STEPS];
+
+static void trace(const process *p, const char *text)
+{
+    if (p->sim->trace)
+        printf("%6llu process %d: %s\n",
+               (unsigned long long)sim_net_now(p->sim->net), p->index, text);
+}
+
+static uint64_t now(const process *p)
+{
+    return sim_net_now(p->sim->net);
+}
+
+/* ---------- the outside of a machine ---------- */
+
+static dist_transport *transport(const process *p)
+{
+    return sim_net_transport(p->sim->net, p->index);
+}
+
+static void out_send(void *ctx, int connection, const wire_frame *frames,
+                     int count)
+{
+    dist_transport *t = transport(ctx);
+    t->ops->send(t, connection, frames, count);
+}
+
+static void out_close(void *ctx, int connection)
+{
+    dist_transport *t = transport(ctx);
+    t->ops->close(t, connection);
+}
+
+static void out_connect(void *ctx, uint32_t node, const char *endpoint)
+{
+    dist_transport *t = transport(ctx);
+    bool coordinator = wire_role(node) == WIRE_COORDINATOR;
+    t->ops->connect(t, coordinator ? "0" : endpoint, node);
+}
+
+static void out_ended(void *ctx, ptl_status status, const char *text)
+{
+    process *p = ctx;
+    p->ended = true;
+    p->status = status;
+    snprintf(p->why, sizeof p->why, "%s", text);
+    trace(p, p->why);
+}
+
+/* Where nothing is damaged, no rule is broken. */
+static void out_log(void *ctx, const char *line)
+{
+    process *p = ctx;
+    if (!p->sim->damage && strstr(line, "was dropped"))
+        sim_model_wrong(&p->sim->model, "%s", line);
+    trace(p, line);
+}
+
+static machine_out outside(process *p)
+{
+    return (machine_out){.wire = {p, out_send, out_close, out_log},
+                         .ctx = p,
+                         .connect = out_connect,
+                         .ended = out_ended};
+}
+
+/* ---------- a worker's owner ---------- */
+
+static void take_value(void *ctx, uint32_t bucket, uint64_t version,
+                       size_t offset, const uint8_t *bytes, size_t size)
+{
+    process *p = ctx;
+    memcpy((uint8_t *)p->incoming[bucket] + offset, bytes, size);
+    p->version[bucket] = version;
+}
+
+static void compute(process *p)
+{
+    sim *s = p->sim;
+    for (int b = 0; b < s->model.buckets; b++)
+        sim_net_later(s->net, p->index,
+                      sim_draw(&s->random, s->compute_most + 1),
+                      &gradient_tokens[p->life][p->step], b);
+}
+
+static void begin_step(void *ctx, uint64_t step)
+{
+    process *p = ctx;
+    sim *s = p->sim;
+    sim_read *r = &s->model.reads[p->worker][p->life][step];
+    r->done = true;
+    memcpy(r->version, p->version, sizeof r->version);
+    memcpy(r->values, p->incoming, sizeof r->values);
+    p->step = step;
+    s->entered[p->worker][step] = true;
+    if (s->barriers)
+        worker_enter(p->machine, 1 + (uint32_t)step % 3, step / 3, now(p));
+    else
+        compute(p);
+}
+
+static void passed(void *ctx, uint32_t barrier, uint64_t generation)
+{
+    process *p = ctx;
+    uint64_t step = generation * 3 + barrier - 1;
+    for (int w = 0; w < p->sim->model.workers; w++)
+        if (!p->sim->entered[w][step])
+            sim_model_wrong(&p->sim->model,
+                            "worker %d left barrier %u before worker %d came",
+                            p->worker, (unsigned)barrier, w);
+    compute(p);
+}
+
+static void give_gradient(process *p, uint64_t step, int bucket)
+{
+    const sim_model *m = &p->sim->model;
+    uint64_t words[SIM_ELEMENTS];
+    bool empty = sim_is_empty(m, p->worker, step);
+    sim_gradient(m, p->worker, p->life, step, bucket, words);
+    dist_blob *bytes = empty ? NULL : blob_copy(words, 8 * m->elements[bucket]);
+    double weight = empty ? 0 : sim_weight(m, p->worker, step);
+    worker_gradient(p->machine, (uint32_t)bucket, bytes, weight, now(p));
+    blob_drop(bytes);
+}
+
+/* ---------- lives ---------- */
+
+static uint64_t incarnation(sim *s)
+{
+    return 1 + sim_draw(&s->random, UINT64_MAX - 1);
+}
+
+static void begin_process(process *p)
+{
+    sim *s = p->sim;
+    machine_out out = outside(p);
+    shard_store store = sim_store(&s->model);
+    worker_owner owner = {p, take_value, begin_step, passed};
+    p->alive = true;
+    snprintf(p->endpoint, sizeof p->endpoint, "%d", p->index);
+    if (p->index == 0) {
+        p->coordinator = coordinator_new(&s->job, incarnation(s), &out, now(p));
+        p->hub = coordinator_hub(p->coordinator);
+    } else if (p->index <= s->job.servers) {
+        p->ps = ps_new(&s->job, p->index - 1, incarnation(s), p->endpoint,
+                       &store, &out, now(p));
+        p->hub = ps_hub(p->ps);
+    } else {
+        p->life = s->lives[p->worker]++;
+        p->machine = worker_new(&s->job, p->worker, incarnation(s), &owner,
+                                &out, now(p));
+        p->hub = worker_hub(p->machine);
+    }
+    sim_net_later(s->net, p->index, TICK_MS, &tick_token, p->life);
+}
+
+static void free_machine(process *p)
+{
+    coordinator_free(p->coordinator);
+    ps_free(p->ps);
+    worker_free(p->machine);
+    p->coordinator = NULL;
+    p->ps = NULL;
+    p->machine = NULL;
+    p->hub = NULL;
+    p->alive = false;
+}
+
+static void kill_process(process *p)
+{
+    sim *s = p->sim;
+    if (!p->alive || p->ended || p->replaced ||
+        s->lives[p->worker] == SIM_LIVES)
+        return;
+    trace(p, "killed");
+    s->kills++;
+    free_machine(p);
+    sim_net_kill(s->net, p->index);
+    sim_net_later(s->net, p->index, sim_range(&s->random, 0, 900), &begin_token,
+                  0);
+}
+
+static void come_again(process *p)
+{
+    if (p->alive)
+        return;
+    trace(p, "comes");
+    memset(p->version, 0, sizeof p->version);
+    begin_process(p);
+}
+
+/* It sleeps; before it wakes another process has its place. */
+static void fall_asleep(process *p)
+{
+    sim *s = p->sim;
+    if (!p->alive || p->ended || s->spare == SPARE ||
+        s->lives[p->worker] == SIM_LIVES)
+        return;
+    trace(p, "sleeps");
+    process *other = &s->processes[s->count++];
+    s->spare++;
+    *other = (process){.sim = s, .index = s->count - 1, .worker = p->worker};
+    p->replaced = true;
+    p->sleeps_until = now(p) + sim_range(&s->random, 300, 2500);
+    sim_net_later(s->net, other->index, sim_range(&s->random, 300, 900),
+                  &begin_token, 0);
+}
+
+/* ---------- events ---------- */
+
+static void tick(process *p)
+{
+    if (p->coordinator)
+        coordinator_tick(p->coordinator, now(p));
+    else if (p->ps)
+        ps_tick(p->ps, now(p));
+    else
+        worker_tick(p->machine, now(p));
+    sim_net_later(p->sim->net, p->index, TICK_MS, &tick_token, p->life);
+}
+
+/* False: it is no token of a gradient of this life. */
+static bool take_gradient_token(process *p, const char *token, int bucket)
+{
+    const char *first = &gradient_tokens[0][0];
+    if (token < first || token >= first + sizeof gradient_tokens)
+        return false;
+    size_t at = (size_t)(token - first);
+    if (p->alive && (int)(at / SIM_STEPS) == p->life)
+        give_gradient(p, at % SIM_STEPS, bucket);
+    return true;
+}
+
+static void own_event(process *p, const char *token, int value)
+{
+    if (take_gradient_token(p, token, value))
+        return;
+    if (token == &begin_token)
+        come_again(p);
+    else if (token == &kill_token)
+        kill_process(p);
+    else if (token == &sleep_token)
+        fall_asleep(p);
+    else if (token == &tick_token && p->alive && value == p->life)
+        tick(p);
+    else if (token == &drain_token && p->alive && !p->ended) {
+        p->sim->drained = true;
+        worker_drain(p->machine, now(p));
+    }
+}
+
+static void net_event(process *p, transport_event *e)
+{
+    if (!p->alive)
+        return;
+    if (e->kind == TRANSPORT_UP)
+        hub_connected(p->hub, e->connection, e->node, now(p));
+    else if (e->kind == TRANSPORT_DOWN)
+        hub_disconnected(p->hub, e->connection, now(p));
+    else
+        hub_receive(p->hub, e->connection, e->frames, e->count, now(p));
+}
+
+static void pump(process *p)
+{
+    dist_transport *t = transport(p);
+    transport_event e;
+    t->ops->next(t, now(p), &e);
+    if (e.kind == TRANSPORT_NOTHING) {
+        if (e.token)
+            own_event(p, e.token, e.connection);
+        return;
+    }
+    net_event(p, &e);
+    t->ops->done(t, &e);
+}
+
+/* ---------- the schedule ---------- */
+
+static void draw_job(sim *s)
+{
+    sim_model *m = &s->model;
+    sim_random *r = &s->random;
+    m->seed = r->state;
+    m->workers = (int)sim_range(r, 1, SIM_WORKERS);
+    m->buckets = (int)sim_range(r, 1, SIM_BUCKETS);
+    m->steps = sim_range(r, 1, SIM_STEPS);
+    m->rules.workers = m->workers;
+    m->rules.sync = (dist_sync)sim_draw(r, 3);
+    m->rules.aggregate = (dist_aggregate)sim_draw(r, 3);
+    m->rules.ordered = sim_draw(r, 2) == 0;
+    if (m->rules.sync == DIST_STALE)
+        m->rules.stale = (int)sim_range(r, 0, 3);
+    if (m->rules.sync == DIST_ASYNC) {
+        m->rules.aggregate = DIST_APPLY_EACH;
+        m->rules.ordered = false;
+    }
+    s->job.servers = (int)sim_range(r, 1, SERVERS);
+    for (int b = 0; b < m->buckets; b++) {
+        m->elements[b] = (size_t)sim_range(r, 1, SIM_ELEMENTS);
+        s->bytes[b] = 8 * m->elements[b];
+        s->types[b] = PTL_I64;
+        s->owners[b] = (int)sim_draw(r, (uint64_t)s->job.servers);
+    }
+    s->barriers = m->rules.sync == DIST_BARRIER && sim_draw(r, 3) == 0;
+    s->compute_most = sim_draw(r, 4) ? 5 : 200;
+}
+
+static void fill_job(sim *s)
+{
+    machine_job *j = &s->job;
+    s->limits = (wire_limits){.job = 42,
+                              .chunk = CHUNK,
+                              .bucket_count = s->model.buckets,
+                              .bucket_bytes = s->bytes,
+                              .bucket_types = s->types};
+    j->id = 42;
+    j->workers = s->model.workers;
+    j->agreement = "model sum\nseed 1\n";
+    j->limits = &s->limits;
+    j->bucket_owner = s->owners;
+    j->rules = s->model.rules;
+    j->steps = s->model.steps;
+    j->barriers = 3;
+    j->window = CHUNK * sim_range(&s->random, 1, 8);
+    j->retry = 60;
+    j->liveness = (liveness_rules){100, 600, 20000};
+    j->join_wait = 30000;
+    j->worker_wait = 10000;
+    s->count = 1 + j->servers + j->workers;
+}
+
+static sim_faults draw_faults(sim_random *r)
+{
+    sim_faults f = {.delay_least = sim_draw(r, 3),
+                    .in_order = sim_draw(r, 2),
+                    .until = 4000};
+    f.delay_most = f.delay_least + sim_draw(r, 20);
+    if (sim_draw(r, 2)) {
+        f.late = sim_draw(r, 300);
+        f.late_most = 300;
+    }
+    if (sim_draw(r, 2))
+        f.twice = sim_draw(r, 1500);
+    if (sim_draw(r, 2))
+        f.disconnect = sim_draw(r, 300);
+    if (sim_draw(r, 4) == 0)
+        f.damage = sim_draw(r, 200);
+    if (sim_draw(r, 4) == 0)
+        f.lose = sim_draw(r, 500);
+    return f;
+}
+
+/* To one of the workers, some time in the beginning. */
+static void draw_event(sim *s, char *token, uint64_t most)
+{
+    int first = 1 + s->job.servers;
+    int worker = (int)sim_draw(&s->random, (uint64_t)s->job.workers);
+    sim_net_later(s->net, first + worker, sim_range(&s->random, 10, most),
+                  token, 0);
+}
+
+/* Workers that die or sleep, and a job that is ended early. */
+static void draw_events(sim *s)
+{
+    sim_random *r = &s->random;
+    int kills = sim_draw(r, 3) == 0 ? (int)sim_range(r, 1, 3) : 0;
+    int sleeps = sim_draw(r, 4) == 0 ? (int)sim_range(r, 1, SPARE) : 0;
+    for (int i = 0; i < kills; i++)
+        draw_event(s, &kill_token, 900);
+    for (int i = 0; i < sleeps; i++)
+        draw_event(s, &sleep_token, 900);
+    if (sim_draw(r, 8) == 0)
+        draw_event(s, &drain_token, 500);
+}
+
+static void describe(const sim *s, const sim_faults *f, sim_result *out)
+{
+    static const char *const syncs[] = {"barrier", "async", "stale"};
+    static const char *const aggregates[] = {"mean", "sum", "apply_each"};
+    snprintf(out->what, sizeof out->what,
+             "%d ps, %d workers, %d buckets, %llu steps, %s%s %s(%d)%s; twice "
+             "%llu, damage %llu, lose %llu, break %llu, %s order",
+             s->job.servers, s->job.workers, s->model.buckets,
+             (unsigned long long)s->model.steps,
+             s->model.rules.ordered ? "ordered " : "",
+             aggregates[s->model.rules.aggregate], syncs[s->model.rules.sync],
+             s->model.rules.stale, s->barriers ? ", barriers" : "",
+             (unsigned long long)f->twice, (unsigned long long)f->damage,
+             (unsigned long long)f->lose, (unsigned long long)f->disconnect,
+             f->in_order ? "in" : "out of");
+}
+
+static void begin(sim *s, sim_result *out)
+{
+    draw_job(s);
+    fill_job(s);
+    sim_faults f = draw_faults(&s->random);
+    s->damage = f.damage > 0;
+    s->net = sim_net_new(PROCESSES, &f, sim_draw(&s->random, UINT64_MAX));
+    sim_model_init(&s->model);
+    describe(s, &f, out);
+    for (int i = 0; i < s->count; i++) {
+        s->processes[i].sim = s;
+        s->processes[i].index = i;
+        sim_net_later(s->net, i, sim_draw(&s->random, 100), &begin_token, 0);
+        s->processes[i].worker = i - 1 - s->job.servers;
+    }
+    draw_events(s);
+}
+
+static bool all_ended(const sim *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (!s->processes[i].ended)
+            return false;
+    return true;
+}
+
+static void name_waiting(const sim *s, char *text, size_t size)
+{
+    size_t at = (size_t)snprintf(text, size, "still waiting:");
+    for (int i = 0; i < s->count && at < size; i++)
+        if (!s->processes[i].ended)
+            at += (size_t)snprintf(text + at, size - at, " process %d", i);
+}
+
+static void go_on(sim *s, sim_result *out)
+{
+    uint64_t time;
+    int who;
+    while (!all_ended(s) && !s->model.wrong[0] &&
+           sim_net_peek(s->net, &time, &who)) {
+        if (time > LIMIT_MS) {
+            name_waiting(s, out->wrong, sizeof out->wrong);
+            return;
+        }
+        sim_net_advance(s->net, time);
+        if (s->processes[who].sleeps_until > time) {
+            sim_net_defer(s->net, s->processes[who].sleeps_until);
+            continue;
+        }
+        pump(&s->processes[who]);
+    }
+}
+
+/* Steps whose gradients are all in: all there were, or as many as were agreed
+ * on, and the same of every bucket. */
+static uint64_t steps_made(sim *s)
+{
+    uint64_t made = UINT64_MAX;
+    for (int i = 1; i <= s->job.servers; i++)
+        for (int b = 0; b < s->model.buckets; b++) {
+            const dist_shard *x = ps_shard(s->processes[i].ps, (uint32_t)b);
+            if (x && made != UINT64_MAX && shard_version(x) != made)
+                sim_model_wrong(&s->model, "buckets end at other versions");
+            made = x ? shard_version(x) : made;
+        }
+    return made;
+}
+
+/* In order; or refused, rightly: its place was taken, or the job was over. */
+static bool ended_well(const process *p)
+{
+    bool late = p->life > 0 || p->sim->drained || p->replaced;
+    return p->status == PTL_OK ||
+           (p->status == PTL_E_PEER_LOST && p->replaced) ||
+           (p->status == PTL_E_REFUSED && late);
+}
+
+static void judge(sim *s, sim_result *out)
+{
+    uint64_t made = steps_made(s);
+    for (int i = 0; i < s->count; i++) {
+        const process *p = &s->processes[i];
+        if (!out->wrong[0] && !ended_well(p))
+            snprintf(out->wrong, sizeof out->wrong,
+                     "process %d ended with %d: %s", i, (int)p->status, p->why);
+    }
+    if (made < s->model.steps && !s->drained)
+        sim_model_wrong(&s->model, "only %llu steps were made",
+                        (unsigned long long)made);
+    if (!out->wrong[0])
+        sim_model_check(&s->model, made);
+    if (s->model.wrong[0])
+        snprintf(out->wrong, sizeof out->wrong, "%s", s->model.wrong);
+}
+
+void sim_run(uint64_t seed, bool with_trace, sim_result *out)
+{
+    sim *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    *out = (sim_result){0};
+    s->random.state = sim_mix(seed);
+    s->trace = with_trace;
+    begin(s, out);
+    go_on(s, out);
+    judge(s, out);
+    out->ms = sim_net_now(s->net);
+    out->counts = *sim_net_counts(s->net);
+    out->kills = s->kills;
+    for (int i = 0; i < s->count; i++)
+        free_machine(&s->processes[i]);
+    sim_net_free(s->net);
+    free(s);
+}
