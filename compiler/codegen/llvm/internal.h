@@ -65,6 +65,10 @@ LLVMTypeRef llvm_value_type(const llvm_emitter *e, kern_type type, int lanes);
 LLVMValueRef llvm_i64(const llvm_emitter *e, int64_t x);
 LLVMValueRef llvm_splat(llvm_emitter *e, LLVMValueRef scalar, int lanes,
                         const char *name);
+/* Lanes `first`, `first` + `step`, ... of `x` and, counted on, of `y` (NULL:
+ * of `x` alone). */
+LLVMValueRef llvm_take_lanes(llvm_emitter *e, LLVMValueRef x, LLVMValueRef y,
+                             int first, int step, int count, const char *name);
 /* Calls intrinsic `name`, overloaded on `types`. */
 LLVMValueRef llvm_call_intrinsic(llvm_emitter *e, const char *name,
                                  LLVMTypeRef *types, unsigned type_count,

@@ -9,27 +9,6 @@
  */
 #include "codegen/llvm/access.h"
 
-/* Lanes [first, first + count). */
-static LLVMValueRef lanes_of(llvm_emitter *e, LLVMValueRef x, int first,
-                             int count)
-{
-    LLVMValueRef which[MAX_LANES];
-    for (int i = 0; i < count; i++)
-        which[i] = LLVMConstInt(e->i32, (unsigned)(first + i), false);
-    return LLVMBuildShuffleVector(e->builder, x, LLVMGetPoison(LLVMTypeOf(x)),
-                                  LLVMConstVector(which, (unsigned)count), "");
-}
-
-static LLVMValueRef join_lanes(llvm_emitter *e, LLVMValueRef low,
-                               LLVMValueRef high, int lanes, const char *name)
-{
-    LLVMValueRef which[MAX_LANES];
-    for (int i = 0; i < lanes; i++)
-        which[i] = LLVMConstInt(e->i32, (unsigned)i, false);
-    return LLVMBuildShuffleVector(
-        e->builder, low, high, LLVMConstVector(which, (unsigned)lanes), name);
-}
-
 static bool has_sign_masks(const llvm_emitter *e)
 {
     return e->machine->vector_bits == 256;
@@ -51,7 +30,8 @@ static llvm_access half_access(llvm_emitter *e, const llvm_access *a,
     half.type = LLVMVectorType(a->element, (unsigned)half.lanes);
     if (second)
         half.at = llvm_gep(e, a->element, a->at, llvm_i64(e, half.lanes), "");
-    half.mask = lanes_of(e, a->mask, second ? half.lanes : 0, half.lanes);
+    half.mask = llvm_take_lanes(e, a->mask, NULL, second ? half.lanes : 0, 1,
+                                half.lanes, "");
     return half;
 }
 
@@ -108,9 +88,10 @@ LLVMValueRef llvm_load_masked(llvm_emitter *e, const llvm_access *a,
     if (!is_to_be_split(e, a))
         return load_masked(e, a, other, name);
     llvm_access low = half_access(e, a, false), high = half_access(e, a, true);
-    LLVMValueRef x =
-        llvm_load_masked(e, &low, lanes_of(e, other, 0, low.lanes), "");
+    LLVMValueRef x = llvm_load_masked(
+        e, &low, llvm_take_lanes(e, other, NULL, 0, 1, low.lanes, ""), "");
     LLVMValueRef y = llvm_load_masked(
-        e, &high, lanes_of(e, other, low.lanes, high.lanes), "");
-    return join_lanes(e, x, y, a->lanes, name);
+        e, &high, llvm_take_lanes(e, other, NULL, low.lanes, 1, high.lanes, ""),
+        "");
+    return llvm_take_lanes(e, x, y, 0, 1, a->lanes, name);
 }

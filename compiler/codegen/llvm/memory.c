@@ -89,13 +89,9 @@ static LLVMValueRef lane_pointers(llvm_emitter *e, const llvm_access *a)
                     LLVMConstVector(steps, (unsigned)a->lanes), "");
 }
 
-static LLVMValueRef reverse_lanes(llvm_emitter *e, LLVMValueRef x, int lanes)
+static LLVMValueRef reversed(llvm_emitter *e, LLVMValueRef x, int lanes)
 {
-    LLVMValueRef order[MAX_LANES];
-    for (int i = 0; i < lanes; i++)
-        order[i] = LLVMConstInt(e->i32, (unsigned)(lanes - 1 - i), false);
-    return LLVMBuildShuffleVector(e->builder, x, LLVMGetPoison(LLVMTypeOf(x)),
-                                  LLVMConstVector(order, (unsigned)lanes), "");
+    return llvm_take_lanes(e, x, NULL, lanes - 1, -1, lanes, "");
 }
 
 /* Lanes run downwards: the same elements upwards, from the last lane. */
@@ -105,7 +101,7 @@ static llvm_access forwards(llvm_emitter *e, const llvm_access *a)
     up.at = llvm_gep(e, a->element, a->at, llvm_i64(e, 1 - a->lanes), "");
     up.stride = 1;
     if (a->mask)
-        up.mask = reverse_lanes(e, a->mask, a->lanes);
+        up.mask = reversed(e, a->mask, a->lanes);
     return up;
 }
 
@@ -202,8 +198,8 @@ static LLVMValueRef load_reversed(llvm_emitter *e, const llvm_access *a,
 {
     llvm_access up = forwards(e, a);
     LLVMValueRef x =
-        llvm_load_contiguous(e, &up, reverse_lanes(e, other, a->lanes), "");
-    return reverse_lanes(e, x, a->lanes);
+        llvm_load_contiguous(e, &up, reversed(e, other, a->lanes), "");
+    return reversed(e, x, a->lanes);
 }
 
 static LLVMValueRef load_access(llvm_emitter *e, llvm_access *a,
@@ -354,7 +350,7 @@ void llvm_emit_store(llvm_emitter *e, const kern_memory *at,
         llvm_store_contiguous(e, &a, x);
     } else if (!a.offsets && a.stride == -1) {
         llvm_access up = forwards(e, &a);
-        llvm_store_contiguous(e, &up, reverse_lanes(e, x, a.lanes));
+        llvm_store_contiguous(e, &up, reversed(e, x, a.lanes));
     } else if (!a.offsets && llvm_has_wide_stride(e, &a)) {
         llvm_store_strided(e, &a, x);
     } else if (!a.offsets && !a.mask) {

@@ -75,6 +75,19 @@ LLVMValueRef llvm_splat(llvm_emitter *e, LLVMValueRef scalar, int lanes,
                                   LLVMConstNull(mask), name);
 }
 
+LLVMValueRef llvm_take_lanes(llvm_emitter *e, LLVMValueRef x, LLVMValueRef y,
+                             int first, int step, int count, const char *name)
+{
+    LLVMValueRef which[MAX_LANES];
+    PTL_ASSERT(count <= MAX_LANES);
+    for (int i = 0; i < count; i++)
+        which[i] =
+            LLVMConstInt(e->i32, (unsigned long long)(first + step * i), false);
+    return LLVMBuildShuffleVector(
+        e->builder, x, y ? y : LLVMGetPoison(LLVMTypeOf(x)),
+        LLVMConstVector(which, (unsigned)count), name);
+}
+
 static LLVMValueRef constant_splat(LLVMValueRef scalar, int lanes)
 {
     LLVMValueRef all[MAX_LANES];
@@ -245,17 +258,6 @@ static LLVMValueRef emit_convert(llvm_emitter *e, const kern_value *v)
                : LLVMBuildIntCast2(b, x, to, true, name_of(v));
 }
 
-/* Lanes [first, first + count) of `x`. */
-static LLVMValueRef some_lanes(llvm_emitter *e, LLVMValueRef x, int first,
-                               int count)
-{
-    LLVMValueRef mask[MAX_LANES];
-    for (int i = 0; i < count; i++)
-        mask[i] = LLVMConstInt(e->i32, (unsigned long long)(first + i), false);
-    return LLVMBuildShuffleVector(e->builder, x, LLVMGetPoison(LLVMTypeOf(x)),
-                                  LLVMConstVector(mask, (unsigned)count), "");
-}
-
 static LLVMValueRef emit_shuffle(llvm_emitter *e, const kern_value *v)
 {
     LLVMValueRef order[MAX_LANES];
@@ -279,8 +281,9 @@ static LLVMValueRef emit_hsum(llvm_emitter *e, const kern_value *v)
         return x;
     PTL_ASSERT(lanes <= MAX_LANES);
     for (int half = lanes / 2; half >= 1; half /= 2)
-        x = LLVMBuildBinOp(e->builder, add, some_lanes(e, x, 0, half),
-                           some_lanes(e, x, half, half), "");
+        x = LLVMBuildBinOp(e->builder, add,
+                           llvm_take_lanes(e, x, NULL, 0, 1, half, ""),
+                           llvm_take_lanes(e, x, NULL, half, 1, half, ""), "");
     return LLVMBuildExtractElement(e->builder, x, llvm_i64(e, 0), name_of(v));
 }
 
