@@ -439,6 +439,14 @@ static bool try_store(emission *c, const grad_system *s)
     return true;
 }
 
+/* Positions that are not known before the program runs. */
+static void note_data(ir_expr *e, void *by_data)
+{
+    if (e->kind == IR_EXPR_READ || e->kind == IR_EXPR_INSIDE ||
+        e->kind == IR_EXPR_RANDOM)
+        *(bool *)by_data = true;
+}
+
 static bool emit_scatter(emission *c, ptl_diags *diags)
 {
     const ir_comp *comp = &c->y->comp;
@@ -491,7 +499,8 @@ static bool emit_scatter(emission *c, ptl_diags *diags)
     add_scatter(c, &piece, 1);
     c->volume += system_volume(&s);
     for (int d = 0; d < read->sub_count; d++)
-        c->by_data = c->by_data || read->subs[d].gather;
+        if (read->subs[d].gather)
+            ir_visit(read->subs[d].gather, note_data, &c->by_data);
     c->scattered = true;
     return true;
 }
@@ -540,17 +549,23 @@ static bool emit_region(emission *c, const grad_region *region)
 bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
                const char *name, grad_terms *terms, ptl_diags *diags)
 {
-    emission c = {.g = g, .y = y, .r = r, .terms = terms};
+    ir_node over = *y;
+    grad_read read = *r;
+    emission c = {.g = g, .y = &over, .r = &read, .terms = terms};
     c.part = arena_printf(g->arena, "%s_part", name);
     grad_regions regions = {0};
     int first = terms->count;
-    bool done = ir_volume(&y->comp) == 0 ||
-                grad_split_regions(g, &y->comp, r->read, &regions);
+    while (grad_split_quotient(g, &over, &read))
+        ;
+    bool done = ir_volume(&over.comp) == 0 ||
+                grad_split_regions(g, &over.comp, read.read, &regions);
     for (int i = 0; i < regions.count && done; i++)
         done = emit_region(&c, &regions.data[i]);
     if (!done) {
         terms->count = first;
         c.volume = 0;
+        c.y = y;
+        c.r = r;
         if (!emit_scatter(&c, diags))
             return false;
     }

@@ -143,6 +143,13 @@ bool grad_split_regions(ir_graph *g, const ir_comp *comp, const ir_expr *read,
 void grad_plain_subs(ir_graph *g, const ir_comp *comp, const ir_expr *read,
                      ir_sub *out);
 
+/* ---------- quotient.c ---------- */
+
+/* Writes `r` over one variable more of `y`, the caller's copy of the node, so
+ * that a quotient or remainder in its subscripts is gone; false: there is none
+ * that could go. */
+bool grad_split_quotient(ir_graph *g, ir_node *y, grad_read *r);
+
 /* ---------- windows.c ---------- */
 
 /* Makes `adj`, over `vars`, count only where lo <= value < hi. Reads that leave

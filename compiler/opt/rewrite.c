@@ -2,6 +2,7 @@
  * rewrite.c - rebuilding expressions from the leaves up, and what ranges decide.
  */
 #include "opt/rewrite.h"
+#include "base/integer.h"
 #include "base/memo.h"
 #include <string.h>
 
@@ -14,6 +15,17 @@ typedef struct rewriter {
 
 static ir_expr *visit(rewriter *r, ir_expr *e);
 
+/* What has become affine joins the affine part. */
+static void regather(rewriter *r, ir_sub *sub)
+{
+    ir_expr *gather = visit(r, sub->gather);
+    ir_affine more;
+    if (gather == sub->gather)
+        return;
+    ir_split_affine(r->g, gather, &more, &sub->gather);
+    sub->affine = ir_affine_add(r->g, sub->affine, more);
+}
+
 static ir_expr *rebuild_read(rewriter *r, ir_expr *e)
 {
     bool changed = false;
@@ -21,7 +33,7 @@ static ir_expr *rebuild_read(rewriter *r, ir_expr *e)
     for (int i = 0; i < e->sub_count; i++) {
         subs[i] = e->subs[i];
         if (subs[i].gather)
-            subs[i].gather = visit(r, subs[i].gather);
+            regather(r, &subs[i]);
         changed = changed || subs[i].gather != e->subs[i].gather;
     }
     ir_expr *outside = e->outside ? visit(r, e->outside) : NULL;
@@ -156,6 +168,42 @@ static ir_expr *settle_affine(ir_graph *g, ir_expr *e)
     return rest ? e : ir_affine_value(g, a);
 }
 
+/* a = by * quotient + remainder, with 0 <= remainder < by for all values? */
+static bool divide(ir_graph *g, ir_affine a, int64_t by, const ir_var *vars,
+                   ir_affine *quotient, ir_affine *remainder)
+{
+    int64_t low, high, whole = int_floor_div(a.constant, by);
+    *quotient = ir_affine_const(whole);
+    *remainder = ir_affine_const(a.constant - whole * by);
+    for (int i = 0; i < a.term_count; i++) {
+        ir_affine v = ir_affine_var(g, a.terms[i].var);
+        int64_t coef = a.terms[i].coef;
+        if (coef % by == 0)
+            *quotient =
+                ir_affine_add(g, *quotient, ir_affine_scale(g, v, coef / by));
+        else
+            *remainder =
+                ir_affine_add(g, *remainder, ir_affine_scale(g, v, coef));
+    }
+    ir_affine_range(*remainder, vars, &low, &high);
+    return low >= 0 && high < by;
+}
+
+/* (8*i + j) / 8 is i and (8*i + j) % 8 is j, while j runs below 8. */
+static ir_expr *settle_quotient(ir_graph *g, ir_expr *e, const ranges *r)
+{
+    ir_affine a, quotient, remainder;
+    ir_expr *rest;
+    const ir_expr *by = e->args[1];
+    if (by->kind != IR_EXPR_CONST || by->number < 1)
+        return e;
+    ir_split_affine(g, e->args[0], &a, &rest);
+    if (rest ||
+        !divide(g, a, (int64_t)by->number, r->vars, &quotient, &remainder))
+        return e;
+    return ir_affine_value(g, e->op == IR_IDIV_OP ? quotient : remainder);
+}
+
 static bool is_sum(const ir_expr *e)
 {
     return e->kind == IR_EXPR_OP && e->type == IR_INT &&
@@ -168,6 +216,8 @@ static ir_expr *settle(ir_graph *g, ir_expr *e, void *ctx)
     const ranges *r = ctx;
     if (is_sum(e))
         return settle_affine(g, e);
+    if (e->kind == IR_EXPR_OP && (e->op == IR_IDIV_OP || e->op == IR_MOD_OP))
+        return settle_quotient(g, e, r);
     if (e->kind == IR_EXPR_READ || e->kind == IR_EXPR_INSIDE)
         return settle_read(g, e, r);
     if (e->kind == IR_EXPR_OP && ir_scalars[e->op].result == 'B' &&

@@ -15,7 +15,8 @@ ir_expr *opt_rewrite(ir_graph *g, ir_expr *e, opt_rule *rule, void *ctx);
 
 /*
  * What the ranges of `vars` decide: comparisons that always or never hold,
- * `inside` and `outside` that are never needed. With `cover`, reads that can
+ * `inside` and `outside` that are never needed, quotients and remainders whose
+ * parts are told apart. With `cover`, reads that can
  * leave their axis and have no `outside` get one (0, false): for expressions
  * whose value does not count there.
  */
