@@ -108,10 +108,7 @@ static bool left_pack(elab *e, left_side *l, const ast_sub *sub, int i)
         outer->value->pack->rank >= 0) {
         *p = *outer->value->pack;
         p->has_vars = true;
-        for (int j = 0; j < p->rank; j++)
-            p->vars[j] =
-                ty_var_new(e, arena_printf(e->arena, "%s%d", sub->name, j),
-                           p->dims[j], sub->at);
+        pack_vars(e, p, sub->name, sub->at);
     }
     if (scope_own(l->scope, key)) {
         elab_error(e, DIAG_LEFT_SIDE, sub->at, "`..%s` stands here twice",
@@ -165,11 +162,12 @@ static bool open_left(elab *e, scope *s, const ast_stmt *st, left_side *l)
     return true;
 }
 
-static void declare_range(ty_var *v, int64_t size, src_range from)
+static void declare_range(ty_var *v, const ty_tensor *wanted, int axis)
 {
-    v->hi = size;
+    v->hi = wanted->dims[axis];
     v->known = true;
-    v->from = from;
+    v->from = wanted->at;
+    v->batch |= wanted->batch_axis == axis;
 }
 
 static bool declare_pack(elab *e, pack *p, const ty_tensor *wanted, int axis,
@@ -177,12 +175,10 @@ static bool declare_pack(elab *e, pack *p, const ty_tensor *wanted, int axis,
 {
     if (p->rank < 0) {
         p->rank = left;
-        for (int j = 0; j < left; j++) {
+        p->rows = wanted->batch_axis < axis ? 0 : wanted->batch_axis - axis + 1;
+        for (int j = 0; j < left; j++)
             p->dims[j] = wanted->dims[axis + j];
-            p->vars[j] =
-                ty_var_new(e, arena_printf(e->arena, "%s%d", sub->name, j),
-                           p->dims[j], sub->at);
-        }
+        pack_vars(e, p, sub->name, sub->at);
         return true;
     }
     if (p->rank == left && dims_agree(e, p->dims, wanted->dims + axis, left))
@@ -217,7 +213,7 @@ static bool declare_left(elab *e, const ast_stmt *st, left_side *l,
             continue;
         }
         if (!l->is_pack[i]) {
-            declare_range(l->vars[i], wanted->dims[axis++], wanted->at);
+            declare_range(l->vars[i], wanted, axis++);
             continue;
         }
         if (!declare_pack(e, l->packs[i], wanted, axis, wanted->rank - plain,

@@ -440,12 +440,10 @@ static bool bind_pack_binder(elab *e, scope *in, const ast_binder *b,
         outer->value->pack->rank >= 0) {
         const pack *sizes = outer->value->pack;
         p->rank = sizes->rank;
-        for (int i = 0; i < p->rank; i++) {
+        p->rows = sizes->rows;
+        for (int i = 0; i < p->rank; i++)
             p->dims[i] = sizes->dims[i];
-            p->vars[i] =
-                ty_var_new(e, arena_printf(e->arena, "%s%d", b->name, i),
-                           sizes->dims[i], b->at);
-        }
+        pack_vars(e, p, b->name, b->at);
     }
     v->pack = p;
     scope_bind(e, in, pack_key(e, b->name), v, b->at);

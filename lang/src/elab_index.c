@@ -9,6 +9,15 @@
 #include "elab_priv.h"
 #include <string.h>
 
+void pack_vars(elab *e, pack *p, const char *name, src_range at)
+{
+    for (int i = 0; i < p->rank; i++) {
+        p->vars[i] = ty_var_new(e, arena_printf(e->arena, "%s%d", name, i),
+                                p->dims[i], at);
+        p->vars[i]->batch = p->rows == i + 1;
+    }
+}
+
 void var_meets(elab *e, ty_var *v, int64_t size, bool batch, src_range at,
                const ty_tensor *t, int axis)
 {

@@ -52,7 +52,7 @@ typedef struct generic generic; /* elab_generic.h */
 typedef struct pack {
     int rank; /* -1: not known yet */
     int64_t dims[PTL_MAX_RANK];
-    bool batch_first;
+    int rows; /* 1 + the axis that is the rows of the batch; 0: none */
     ty_var *vars[PTL_MAX_RANK]; /* statement packs */
     bool has_vars;
     src_range at;
@@ -62,6 +62,7 @@ struct value {
     value_kind kind;
     src_range at;
     int64_t integer;  /* INT, BOOL */
+    bool rows;        /* INT: the size of an axis of rows of the batch */
     double real;      /* REAL, QUANTITY */
     const char *text; /* STRING, QUANTITY's unit, WORD */
     ty_var *var; /* VAR; TENSOR: the record's index, in front of its axes */
@@ -376,6 +377,8 @@ value *elementwise(elab *e, ty_op op, value **args, int count, src_range at);
 ty_sub *eval_subs(elab *e, scope *s, const ast_sub *subs, int count,
                   ty_tensor *t, ty_var *record, bool defines, src_range at);
 /* Makes ranges meet: a bare occurrence of `v` on an axis of `size`. */
+/* Fresh indices of a statement over the axes of `p`. */
+void pack_vars(elab *e, pack *p, const char *name, src_range at);
 void var_meets(elab *e, ty_var *v, int64_t size, bool batch, src_range at,
                const ty_tensor *t, int axis);
 /* Proves the checks from `mark` on and forgets them. */

@@ -255,6 +255,56 @@ static bool bind_dims(elab *e, scope *own, const ast_type *type,
     return good;
 }
 
+static bool is_rows(scope *s, const ast_sub *dim)
+{
+    const binding *b =
+        dim->expr->kind == EXPR_NAME ? scope_find(s, dim->expr->name) : NULL;
+    return b && b->value && b->value->kind == V_INT && b->value->rows;
+}
+
+/* The axis of these sizes that is the rows of the batch; -1: none. */
+static int rows_axis(elab *e, scope *s, const ast_sub *dims, int count)
+{
+    int axis = 0;
+    for (int i = 0; i < count; i++) {
+        const binding *b =
+            dims[i].is_pack ? scope_find(s, pack_key(e, dims[i].name)) : NULL;
+        if (!dims[i].is_pack) {
+            if (is_rows(s, &dims[i]))
+                return axis;
+            axis++;
+        } else if (b && b->value->kind == V_PACK) {
+            if (b->value->pack->rows)
+                return axis + b->value->pack->rows - 1;
+            axis += b->value->pack->rank;
+        }
+    }
+    return -1;
+}
+
+/* What names the axis of rows of an argument stands for it from now on: a
+ * tensor declared with it has rows as well. */
+static void mark_rows(elab *e, scope *own, const ast_type *type, const value *v)
+{
+    int at = v->tensor->batch_axis - (v->var != NULL), axis = 0;
+    for (int i = 0; at >= 0 && i < type->dim_count; i++) {
+        const ast_sub *dim = &type->dims[i];
+        int width = dim->is_pack ? v->rank - (type->dim_count - 1) : 1;
+        binding *b = NULL;
+        if (dim->is_pack)
+            b = scope_find(own, pack_key(e, dim->name));
+        else if (is_open_name(dim))
+            b = scope_find(own, dim->expr->name);
+        if (b && at >= axis && at < axis + width) {
+            if (b->value->kind == V_PACK)
+                b->value->pack->rows = at - axis + 1;
+            else
+                b->value->rows = true;
+        }
+        axis += width;
+    }
+}
+
 /* Second pass: sizes that are expressions. */
 static bool check_dims(elab *e, scope *own, const ast_type *type,
                        const int64_t *dims, const char *what, int rank,
@@ -437,6 +487,7 @@ value *type_bind(elab *e, scope *own, const ast_type *type, value *v,
     value_dims(v, dims);
     if (!bind_dims(e, own, type, dims, v->rank, what, at))
         return value_error(e);
+    mark_rows(e, own, type, v);
     if (w == WORD_IDX && !idx_meets(e, own, type, v, what, at))
         return value_error(e);
     return v;
@@ -559,8 +610,11 @@ bool type_resolve(elab *e, scope *s, const ast_type *type, ty_tensor *out,
         (!type->arg ||
          !eval_int(e, s, type->arg, "the bound of idx", &out->bound)))
         return false;
-    return !type->has_dims || dims_resolve(e, s, type->dims, type->dim_count,
-                                           out->dims, &out->rank, may_open);
+    if (!type->has_dims)
+        return true;
+    out->batch_axis = rows_axis(e, s, type->dims, type->dim_count);
+    return dims_resolve(e, s, type->dims, type->dim_count, out->dims,
+                        &out->rank, may_open);
 }
 
 void type_bind_shape(elab *e, scope *own, const ast_type *type,

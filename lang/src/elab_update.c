@@ -24,11 +24,9 @@ static void implicit_pack(elab *e, scope *in, const ast_sub *sub, ty_var **vars,
     p = ARENA_NEW(e->arena, pack);
     *p = *sizes->value->pack;
     p->has_vars = true;
-    for (int j = 0; j < p->rank && *count < 16; j++) {
-        p->vars[j] = ty_var_new(e, arena_printf(e->arena, "%s%d", sub->name, j),
-                                p->dims[j], sub->at);
+    pack_vars(e, p, sub->name, sub->at);
+    for (int j = 0; j < p->rank && *count < 16; j++)
         vars[(*count)++] = p->vars[j];
-    }
     v = value_new(e, V_PACK, sub->at);
     v->pack = p;
     scope_bind(e, in, key, v, sub->at);
