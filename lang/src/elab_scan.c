@@ -249,6 +249,10 @@ static bool has_step(const elab *e, const ast_stmt *st)
 
 static bool carried_may_define(elab *e, const ast_stmt *st, const binding *b)
 {
+    if (b->value->kind == V_ERROR) { /* its first definition was wrong */
+        elab_reported(e);
+        return false;
+    }
     if (b->value->tensor->body) {
         elab_error(e, DIAG_REDEFINED, st->name_at,
                    "`%s` is defined twice in one step", st->name);
