@@ -66,6 +66,15 @@ static ir_sub gathered(gen *x, const scope *s)
     return sub;
 }
 
+/* The quotient or the remainder of some variable. */
+static ir_sub parted(gen *x, const scope *s)
+{
+    ir_scalar op = choose(x->c, 2) ? IR_MOD_OP : IR_IDIV_OP;
+    ir_expr *v = ir_var_value(x->g, pick_var(x, s));
+    return (ir_sub){
+        .gather = ir_op2(x->g, op, v, ir_int(x->g, 2 + choose(x->c, 3)))};
+}
+
 /* A subscript by some variable, mostly bare. */
 static ir_sub some_sub(gen *x, const scope *s)
 {
@@ -82,7 +91,14 @@ static ir_sub some_sub(gen *x, const scope *s)
         return (ir_sub){.affine = ir_affine_add(x->g, a, b)};
     }
     case 7:
-        return choose(x->c, 2) ? gathered(x, s) : (ir_sub){0};
+        switch (choose(x->c, 3)) {
+        case 1:
+            return gathered(x, s);
+        case 2:
+            return parted(x, s);
+        default:
+            return (ir_sub){0};
+        }
     default:
         return (ir_sub){.affine = scaled(x, v, 1)};
     }
