@@ -105,9 +105,8 @@ void worker_load(dist_worker *w, int server)
 /* Of a bucket, oldest first. */
 static void push_again(dist_worker *w, uint32_t bucket)
 {
-    uint64_t window = (uint64_t)w->window;
-    uint64_t from = w->step + 1 > window ? w->step + 1 - window : 0;
-    for (uint64_t step = from; step <= w->step; step++) {
+    for (int back = w->window - 1; back >= 0; back--) {
+        uint64_t step = w->step - (uint64_t)back;
         const contribution *c = slot(w, bucket, step);
         if (c->there && c->step == step)
             push(w, bucket, c);

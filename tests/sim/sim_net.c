@@ -3,6 +3,7 @@
  * times, by when it was put there.
  */
 #include "sim_net.h"
+#include "dist/crc32c.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +185,34 @@ static void damage(sim_net *n, packet *p)
     n->counts.damaged++;
 }
 
+/* A number of the header becomes another, or any bit flips. */
+static void lie(sim_net *n, packet *p)
+{
+    static const struct {
+        int at, bytes;
+    } numbers[] = {{6, 2},  {8, 4},  {12, 4}, {24, 8}, {32, 4}, {36, 4},
+                   {40, 8}, {48, 8}, {56, 8}, {64, 8}, {78, 1}, {80, 8}};
+    static const uint64_t edges[] = {0, 1, 2, 3, 255, UINT32_MAX, UINT64_MAX};
+    uint8_t *head = p->bytes;
+    size_t rest = 0;
+    int which = (int)sim_draw(&n->random, 16);
+    if (which < 12) {
+        uint64_t old = wire_get(head + numbers[which].at, numbers[which].bytes);
+        uint64_t edge = edges[sim_draw(&n->random, 7)];
+        bool near = sim_draw(&n->random, 2);
+        wire_put(head + numbers[which].at,
+                 near ? old + sim_draw(&n->random, 5) - 2 : edge,
+                 numbers[which].bytes);
+    } else {
+        damage(n, p);
+    }
+    for (int i = 1; i < p->count; i++)
+        rest += p->sizes[i];
+    wire_put(head + 88, crc32c(0, head + WIRE_HEADER_BYTES, rest), 4);
+    wire_put(head + 92, crc32c(0, head, 92), 4);
+    n->counts.lied++;
+}
+
 static void deliver(sim_net *n, int c, int end, packet *p)
 {
     connection *x = &n->connections[c];
@@ -223,6 +252,8 @@ static bool do_send(dist_transport *t, int c, const wire_frame *frames,
     packet *p = pack(frames, count);
     if (chance(n, n->faults.damage))
         damage(n, p);
+    if (chance(n, n->faults.lie))
+        lie(n, p);
     deliver(n, c, end, p);
     if (chance(n, n->faults.twice)) {
         n->counts.doubled++;

@@ -15,6 +15,7 @@ typedef struct sim_faults {
     uint64_t late, late_most; /* chance, and ms: one takes much longer */
     bool in_order;            /* as on TCP; else each by its own delay */
     uint64_t twice, damage, lose, disconnect;
+    uint64_t lie;   /* changed, with checksums that are right */
     uint64_t until; /* ms: after that the network is good */
 } sim_faults;
 
@@ -40,7 +41,7 @@ void sim_net_later(sim_net *n, int process, uint64_t after, void *token,
                    int value);
 
 typedef struct sim_counts {
-    uint64_t messages, doubled, damaged, lost, broken;
+    uint64_t messages, doubled, damaged, lied, lost, broken;
 } sim_counts;
 const sim_counts *sim_net_counts(const sim_net *n);
 

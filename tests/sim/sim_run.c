@@ -21,6 +21,7 @@ enum {
     PROCESSES = 1 + SERVERS + SIM_WORKERS + SPARE,
     TICK_MS = 20,
     LIMIT_MS = 60000, /* longer than every deadline: nothing may take so long */
+    LINGER_MS = 2000, /* a process that ended still answers for so long */
     CHUNK = 64
 };
 
@@ -56,15 +57,17 @@ typedef struct sim {
     int lives[SIM_WORKERS]; /* begun so far */
     bool barriers, trace;
     bool entered[SIM_WORKERS][SIM_STEPS];
+    uint64_t version[SIM_BUCKETS]; /* at the end */
     int kills;
-    bool drained, damage;
+    bool drained, damage, lies;
     uint64_t compute_most;
     sim_result *result;
 } sim;
 
 /* What sim_net_later() tells: tokens are these addresses, of a gradient also
  * which. */
-static char tick_token, kill_token, begin_token, drain_token, sleep_token;
+static char tick_token, kill_token, begin_token, drain_token, sleep_token,
+    exit_token;
 static char gradient_tokens[SIM_LIVES][SIM_STEPS];
 
 static void trace(const process *p, const char *text)
@@ -113,6 +116,7 @@ static void out_ended(void *ctx, ptl_status status, const char *text)
     p->status = status;
     snprintf(p->why, sizeof p->why, "%s", text);
     trace(p, p->why);
+    sim_net_later(p->sim->net, p->index, LINGER_MS, &exit_token, p->life);
 }
 
 /* Where nothing is damaged, no rule is broken. */
@@ -234,6 +238,23 @@ static void free_machine(process *p)
     p->alive = false;
 }
 
+/* Before a ps is gone. */
+static void note_versions(const process *p)
+{
+    for (int b = 0; p->ps && b < p->sim->model.buckets; b++) {
+        const dist_shard *x = ps_shard(p->ps, (uint32_t)b);
+        if (x)
+            p->sim->version[b] = shard_version(x);
+    }
+}
+
+static void leave(process *p)
+{
+    note_versions(p);
+    free_machine(p);
+    sim_net_kill(p->sim->net, p->index);
+}
+
 static void kill_process(process *p)
 {
     sim *s = p->sim;
@@ -242,8 +263,7 @@ static void kill_process(process *p)
         return;
     trace(p, "killed");
     s->kills++;
-    free_machine(p);
-    sim_net_kill(s->net, p->index);
+    leave(p);
     sim_net_later(s->net, p->index, sim_range(&s->random, 0, 900), &begin_token,
                   0);
 }
@@ -309,6 +329,8 @@ static void own_event(process *p, const char *token, int value)
         kill_process(p);
     else if (token == &sleep_token)
         fall_asleep(p);
+    else if (token == &exit_token && value == p->life)
+        leave(p);
     else if (token == &tick_token && p->alive && value == p->life)
         tick(p);
     else if (token == &drain_token && p->alive && !p->ended) {
@@ -464,7 +486,9 @@ static void begin(sim *s, sim_result *out)
     draw_job(s);
     fill_job(s);
     sim_faults f = draw_faults(&s->random);
-    s->damage = f.damage > 0;
+    s->damage = f.damage > 0 || s->lies;
+    if (s->lies)
+        f.lie = sim_range(&s->random, 1, 300);
     s->net = sim_net_new(PROCESSES, &f, sim_draw(&s->random, UINT64_MAX));
     sim_model_init(&s->model);
     describe(s, &f, out);
@@ -497,7 +521,7 @@ static void go_on(sim *s, sim_result *out)
 {
     uint64_t time;
     int who;
-    while (!all_ended(s) && !s->model.wrong[0] &&
+    while (!all_ended(s) && (s->lies || !s->model.wrong[0]) &&
            sim_net_peek(s->net, &time, &who)) {
         if (time > LIMIT_MS) {
             name_waiting(s, out->wrong, sizeof out->wrong);
@@ -516,15 +540,12 @@ static void go_on(sim *s, sim_result *out)
  * on, and the same of every bucket. */
 static uint64_t steps_made(sim *s)
 {
-    uint64_t made = UINT64_MAX;
-    for (int i = 1; i <= s->job.servers; i++)
-        for (int b = 0; b < s->model.buckets; b++) {
-            const dist_shard *x = ps_shard(s->processes[i].ps, (uint32_t)b);
-            if (x && made != UINT64_MAX && shard_version(x) != made)
-                sim_model_wrong(&s->model, "buckets end at other versions");
-            made = x ? shard_version(x) : made;
-        }
-    return made;
+    for (int i = 0; i < s->count; i++)
+        note_versions(&s->processes[i]);
+    for (int b = 1; b < s->model.buckets; b++)
+        if (s->version[b] != s->version[0])
+            sim_model_wrong(&s->model, "buckets end at other versions");
+    return s->version[0];
 }
 
 /* In order; or refused, rightly: its place was taken, or the job was over. */
@@ -554,7 +575,7 @@ static void judge(sim *s, sim_result *out)
         snprintf(out->wrong, sizeof out->wrong, "%s", s->model.wrong);
 }
 
-void sim_run(uint64_t seed, bool with_trace, sim_result *out)
+void sim_run(uint64_t seed, bool with_trace, bool lies, sim_result *out)
 {
     sim *s = calloc(1, sizeof *s);
     if (!s)
@@ -562,9 +583,11 @@ void sim_run(uint64_t seed, bool with_trace, sim_result *out)
     *out = (sim_result){0};
     s->random.state = sim_mix(seed);
     s->trace = with_trace;
+    s->lies = lies;
     begin(s, out);
     go_on(s, out);
-    judge(s, out);
+    if (!s->lies)
+        judge(s, out);
     out->ms = sim_net_now(s->net);
     out->counts = *sim_net_counts(s->net);
     out->kills = s->kills;

@@ -16,7 +16,11 @@ typedef struct sim_result {
     int kills;
 } sim_result;
 
-/* `trace`: prints what machines say of themselves. */
-void sim_run(uint64_t seed, bool trace, sim_result *out);
+/*
+ * `trace`: prints what machines say of themselves. `lies`: some messages say
+ * what nobody said, with right checksums; then nothing is asked for but that
+ * all processes live and come to an end.
+ */
+void sim_run(uint64_t seed, bool trace, bool lies, sim_result *out);
 
 #endif

@@ -1,0 +1,283 @@
+/*
+ * test_shard.c - gradients of one bucket: what is added up, in what order, when
+ * there is an update and which values can be read, for every way to aggregate.
+ *
+ * The bucket has two numbers. The store writes down what it is asked for:
+ * "1+2/5" is 1, 2 added, an update by weight 5.
+ */
+#include "base/str.h"
+#include "dist/shard.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WORKERS = 3, BYTES = 16, CHUNK = 8 };
+
+static ptl_str said;
+static uint64_t value[2];
+static dist_shard *shard;
+
+static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
+                bool first)
+{
+    uint64_t words[2];
+    (void)ctx;
+    assert_int_equal(bucket, 7);
+    assert_int_equal(bytes, BYTES);
+    memcpy(words, part, bytes);
+    assert_int_equal(words[1], words[0] + 100);
+    str_printf(&said, "%s%llu", first ? " " : "+",
+               (unsigned long long)words[0]);
+}
+
+static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)
+{
+    (void)ctx, (void)bucket;
+    assert_int_equal(updates, value[0]);
+    str_printf(&said, "/%g", weight);
+    value[0]++;
+}
+
+static const uint8_t *current(void *ctx, uint32_t bucket)
+{
+    (void)ctx, (void)bucket;
+    return (const uint8_t *)value;
+}
+
+static const shard_store store = {NULL, add, update, current};
+
+static void open_shard(dist_aggregate aggregate, dist_sync sync, bool ordered,
+                       int stale)
+{
+    shard_rules r = {.aggregate = aggregate,
+                     .sync = sync,
+                     .ordered = ordered,
+                     .stale = stale,
+                     .workers = WORKERS};
+    shard_free(shard);
+    str_clear(&said);
+    memset(value, 0, sizeof value);
+    shard = shard_new(&r, &store, 7, BYTES, CHUNK);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    shard_free(shard);
+    shard = NULL;
+    str_fini(&said);
+    return 0;
+}
+
+static shard_answer half(int worker, uint64_t step, uint64_t number, int which)
+{
+    uint64_t word = number + (which ? 100 : 0);
+    shard_chunk c = {.worker = worker,
+                     .step = step,
+                     .offset = which ? CHUNK : 0,
+                     .bytes = CHUNK,
+                     .data = (const uint8_t *)&word,
+                     .weight = (double)(worker + 1),
+                     .last = which == 1};
+    return shard_push(shard, &c);
+}
+
+static shard_answer push(int worker, uint64_t step, uint64_t number)
+{
+    shard_answer a = half(worker, step, number, 0);
+    return a == SHARD_KEPT ? half(worker, step, number, 1) : a;
+}
+
+static shard_answer push_empty(int worker, uint64_t step)
+{
+    shard_chunk c = {
+        .worker = worker, .step = step, .last = true, .empty = true};
+    return shard_push(shard, &c);
+}
+
+/* ---------- one update a step ---------- */
+
+static void a_mean_is_added_up_in_the_order_of_workers(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    assert_int_equal(push(2, 0, 30), SHARD_WHOLE);
+    assert_int_equal(push(0, 0, 10), SHARD_WHOLE);
+    assert_int_equal(shard_version(shard), 0);
+    assert_int_equal(push(1, 0, 20), SHARD_WHOLE);
+    assert_int_equal(shard_version(shard), 1);
+    assert_string_equal(str_text(&said), " 10+20+30/6");
+}
+
+static void or_as_they_come(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, false, 0);
+    push(2, 0, 30);
+    push(0, 0, 10);
+    push(1, 0, 20);
+    assert_string_equal(str_text(&said), " 30+10+20/6");
+}
+
+static void a_sum_divides_by_1(void **state)
+{
+    (void)state;
+    open_shard(DIST_SUM, DIST_BARRIER, true, 0);
+    for (int w = 0; w < WORKERS; w++)
+        push(w, 0, 1);
+    assert_string_equal(str_text(&said), " 1+1+1/1");
+}
+
+static void a_worker_without_rows_adds_nothing(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    push_empty(0, 0);
+    push(1, 0, 20);
+    push(2, 0, 30);
+    assert_string_equal(str_text(&said), " 20+30/5");
+    for (int w = 0; w < WORKERS; w++)
+        assert_int_equal(push_empty(w, 1), SHARD_WHOLE);
+    assert_int_equal(shard_version(shard), 2);
+    assert_int_equal(shard_updates(shard), 1);
+}
+
+/* ---------- each by itself ---------- */
+
+static void each_is_applied_in_the_order_of_step_and_worker(void **state)
+{
+    (void)state;
+    open_shard(DIST_APPLY_EACH, DIST_STALE, true, 1);
+    push(1, 0, 20);
+    push(0, 0, 10);
+    push(0, 1, 11);
+    assert_string_equal(str_text(&said), " 10/1 20/2");
+    push(2, 0, 30);
+    assert_string_equal(str_text(&said), " 10/1 20/2 30/3 11/1");
+    assert_int_equal(shard_version(shard), 1);
+}
+
+static void or_when_it_is_there(void **state)
+{
+    (void)state;
+    open_shard(DIST_APPLY_EACH, DIST_ASYNC, false, 0);
+    for (uint64_t t = 0; t < 3; t++)
+        push(1, t, 20 + t);
+    push(0, 0, 10);
+    assert_int_equal(shard_version(shard), 0);
+    push(2, 0, 30);
+    assert_int_equal(shard_version(shard), 1);
+    assert_string_equal(str_text(&said), " 20/2 21/2 22/2 10/1 30/3");
+}
+
+/* ---------- once ---------- */
+
+static void what_is_said_again_counts_once(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    half(0, 0, 10, 0);
+    assert_int_equal(half(0, 0, 10, 0), SHARD_KEPT);
+    assert_int_equal(half(0, 0, 10, 1), SHARD_WHOLE);
+    assert_int_equal(half(0, 0, 10, 1), SHARD_BEFORE);
+    push(1, 0, 20);
+    push(2, 0, 30);
+    assert_int_equal(push(1, 0, 20), SHARD_BEFORE);
+    assert_string_equal(str_text(&said), " 10+20+30/6");
+}
+
+static void steps_beyond_the_window_are_ahead(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    assert_int_equal(push(0, 1, 1), SHARD_AHEAD);
+    assert_int_equal(push(0, UINT64_MAX, 1), SHARD_AHEAD);
+    open_shard(DIST_MEAN, DIST_STALE, true, 2);
+    assert_int_equal(push(0, 2, 1), SHARD_WHOLE);
+    assert_int_equal(push(0, 3, 1), SHARD_AHEAD);
+}
+
+static void another_weight_is_another_gradient(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    half(0, 0, 10, 0);
+    assert_int_equal(push_empty(0, 0), SHARD_UNLIKE);
+}
+
+static void half_a_gradient_of_the_dead_is_forgotten(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    half(0, 0, 99, 0);
+    push(1, 0, 20);
+    shard_replaced(shard, 0);
+    shard_replaced(shard, 1);
+    push(0, 0, 10);
+    push(2, 0, 30);
+    assert_string_equal(str_text(&said), " 10+20+30/6");
+}
+
+/* ---------- values ---------- */
+
+static int64_t read_value(uint64_t version, bool exact)
+{
+    uint64_t words[2];
+    dist_blob *b = shard_value(shard, version, exact);
+    if (!b)
+        return -1;
+    memcpy(words, blob_bytes(b), sizeof words);
+    blob_drop(b);
+    return (int64_t)words[0];
+}
+
+static void a_version_can_be_read_until_the_next_but_one(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    assert_int_equal(read_value(0, true), 0);
+    assert_int_equal(read_value(1, false), -1);
+    for (uint64_t t = 0; t < 2; t++)
+        for (int w = 0; w < WORKERS; w++)
+            push(w, t, 1);
+    assert_int_equal(read_value(0, true), -1);
+    assert_int_equal(read_value(1, true), 1);
+    assert_int_equal(read_value(2, true), 2);
+    assert_int_equal(read_value(0, false), 2);
+}
+
+/* Within a step of `apply_each` its version is what it was before. */
+static void half_a_step_is_no_version(void **state)
+{
+    (void)state;
+    open_shard(DIST_APPLY_EACH, DIST_BARRIER, true, 0);
+    push(0, 0, 1);
+    assert_int_equal(value[0], 1);
+    assert_int_equal(read_value(0, true), 0);
+    push(1, 0, 1);
+    push(2, 0, 1);
+    assert_int_equal(read_value(0, true), 0);
+    assert_int_equal(read_value(1, true), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mean_is_added_up_in_the_order_of_workers),
+        cmocka_unit_test(or_as_they_come),
+        cmocka_unit_test(a_sum_divides_by_1),
+        cmocka_unit_test(a_worker_without_rows_adds_nothing),
+        cmocka_unit_test(each_is_applied_in_the_order_of_step_and_worker),
+        cmocka_unit_test(or_when_it_is_there),
+        cmocka_unit_test(what_is_said_again_counts_once),
+        cmocka_unit_test(steps_beyond_the_window_are_ahead),
+        cmocka_unit_test(another_weight_is_another_gradient),
+        cmocka_unit_test(half_a_gradient_of_the_dead_is_forgotten),
+        cmocka_unit_test(a_version_can_be_read_until_the_next_but_one),
+        cmocka_unit_test(half_a_step_is_no_version),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
