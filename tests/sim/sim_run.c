@@ -36,6 +36,7 @@ typedef struct process {
     bool alive, ended;
     uint64_t sleeps_until;
     bool replaced; /* while it slept */
+    bool late;     /* it came when the job had ended */
     ptl_status status;
     char why[200], endpoint[8];
     /* Of a worker. */
@@ -209,6 +210,7 @@ static void begin_process(process *p)
     shard_store store = sim_store(&s->model);
     worker_owner owner = {p, take_value, begin_step, passed};
     p->alive = true;
+    p->late = s->processes[0].ended;
     snprintf(p->endpoint, sizeof p->endpoint, "%d", p->index);
     if (p->index == 0) {
         p->coordinator = coordinator_new(&s->job, incarnation(s), &out, now(p));
@@ -281,7 +283,7 @@ static void come_again(process *p)
 static void fall_asleep(process *p)
 {
     sim *s = p->sim;
-    if (!p->alive || p->ended || s->spare == SPARE ||
+    if (!p->alive || p->ended || p->replaced || s->spare == SPARE ||
         s->lives[p->worker] == SIM_LIVES)
         return;
     trace(p, "sleeps");
@@ -339,10 +341,28 @@ static void own_event(process *p, const char *token, int value)
     }
 }
 
+static void trace_event(const process *p, const transport_event *e)
+{
+    char text[100];
+    int type = e->kind == TRANSPORT_MESSAGE
+                   ? (int)wire_get(e->frames[0].data + 6, 2)
+                   : 0;
+    const char *name = wire_type_name(type);
+    if (!p->sim->trace)
+        return;
+    snprintf(text, sizeof text, "connection %d: %s", e->connection,
+             e->kind == TRANSPORT_UP     ? "up"
+             : e->kind == TRANSPORT_DOWN ? "down"
+             : name                      ? name
+                                         : "a message");
+    trace(p, text);
+}
+
 static void net_event(process *p, transport_event *e)
 {
     if (!p->alive)
         return;
+    trace_event(p, e);
     if (e->kind == TRANSPORT_UP)
         hub_connected(p->hub, e->connection, e->node, now(p));
     else if (e->kind == TRANSPORT_DOWN)
@@ -414,7 +434,7 @@ static void fill_job(sim *s)
     j->barriers = 3;
     j->window = CHUNK * sim_range(&s->random, 1, 8);
     j->retry = 60;
-    j->liveness = (liveness_rules){100, 600, 20000};
+    j->liveness = (liveness_rules){100, 900, 20000};
     j->join_wait = 30000;
     j->worker_wait = 10000;
     s->count = 1 + j->servers + j->workers;
@@ -428,7 +448,7 @@ static sim_faults draw_faults(sim_random *r)
     f.delay_most = f.delay_least + sim_draw(r, 20);
     if (sim_draw(r, 2)) {
         f.late = sim_draw(r, 300);
-        f.late_most = 300;
+        f.late_most = 150;
     }
     if (sim_draw(r, 2))
         f.twice = sim_draw(r, 1500);
@@ -553,7 +573,7 @@ static bool ended_well(const process *p)
 {
     bool late = p->life > 0 || p->sim->drained || p->replaced;
     return p->status == PTL_OK ||
-           (p->status == PTL_E_PEER_LOST && p->replaced) ||
+           (p->status == PTL_E_PEER_LOST && (p->replaced || p->late)) ||
            (p->status == PTL_E_REFUSED && late);
 }
 
