@@ -62,9 +62,12 @@ dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
     s->chunk = chunk;
     s->chunks = (bytes + chunk - 1) / chunk;
     s->window = shard_window(rules);
+    s->version = rules->first_step;
     size_t count = (size_t)rules->workers * (size_t)s->window;
     s->gradients = zeroed(count, sizeof *s->gradients);
     s->next = zeroed((size_t)rules->workers, sizeof *s->next);
+    for (int w = 0; w < rules->workers; w++)
+        s->next[w] = rules->first_step;
     for (size_t i = 0; i < count; i++) {
         s->gradients[i].seen = zeroed(s->chunks, 1);
         s->gradients[i].bytes = zeroed(bytes, 1);

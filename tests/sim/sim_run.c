@@ -139,12 +139,18 @@ static machine_out outside(process *p)
 
 /* ---------- a worker's owner ---------- */
 
+/* The model counts steps from 0. */
+static uint64_t first_step(const process *p)
+{
+    return p->sim->job.rules.first_step;
+}
+
 static void take_value(void *ctx, uint32_t bucket, uint64_t version,
                        size_t offset, const uint8_t *bytes, size_t size)
 {
     process *p = ctx;
     memcpy((uint8_t *)p->incoming[bucket] + offset, bytes, size);
-    p->version[bucket] = version;
+    p->version[bucket] = version - first_step(p);
 }
 
 static void compute(process *p)
@@ -156,9 +162,10 @@ static void compute(process *p)
                       &gradient_tokens[p->life][p->step], b);
 }
 
-static void begin_step(void *ctx, uint64_t step)
+static void begin_step(void *ctx, uint64_t absolute)
 {
     process *p = ctx;
+    uint64_t step = absolute - first_step(p);
     sim *s = p->sim;
     sim_read *r = &s->model.reads[p->worker][p->life][step];
     r->done = true;
@@ -246,7 +253,7 @@ static void note_versions(const process *p)
     for (int b = 0; p->ps && b < p->sim->model.buckets; b++) {
         const dist_shard *x = ps_shard(p->ps, (uint32_t)b);
         if (x)
-            p->sim->version[b] = shard_version(x);
+            p->sim->version[b] = shard_version(x) - first_step(p);
     }
 }
 
@@ -395,7 +402,9 @@ static void draw_job(sim *s)
     m->workers = (int)sim_range(r, 1, SIM_WORKERS);
     m->buckets = (int)sim_range(r, 1, SIM_BUCKETS);
     m->steps = sim_range(r, 1, SIM_STEPS);
+    static const uint64_t firsts[] = {0, 1, UINT32_MAX - 2, INT64_MAX - 3};
     m->rules.workers = m->workers;
+    m->rules.first_step = firsts[sim_draw(r, 4)];
     m->rules.sync = (dist_sync)sim_draw(r, 3);
     m->rules.aggregate = (dist_aggregate)sim_draw(r, 3);
     m->rules.ordered = sim_draw(r, 2) == 0;
@@ -430,7 +439,7 @@ static void fill_job(sim *s)
     j->limits = &s->limits;
     j->bucket_owner = s->owners;
     j->rules = s->model.rules;
-    j->steps = s->model.steps;
+    j->steps = j->rules.first_step + s->model.steps;
     j->barriers = 3;
     j->window = CHUNK * sim_range(&s->random, 1, 8);
     j->retry = 60;

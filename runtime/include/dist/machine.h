@@ -30,7 +30,7 @@ typedef struct machine_job {
     const wire_limits *limits;
     const int *bucket_owner; /* by bucket: the ps */
     shard_rules rules;
-    uint64_t steps; /* the last is steps - 1 */
+    uint64_t steps; /* the last is steps - 1; the first, rules.first_step */
     int barriers;   /* 1 to so many */
     uint64_t window, retry;
     liveness_rules liveness;

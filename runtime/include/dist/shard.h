@@ -27,7 +27,8 @@ typedef struct shard_rules {
     dist_aggregate aggregate;
     dist_sync sync;
     bool ordered;
-    int stale; /* k of stale(k) */
+    int stale;           /* k of stale(k) */
+    uint64_t first_step; /* of the run: its version is there from the start */
     int workers;
 } shard_rules;
 
