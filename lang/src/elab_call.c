@@ -275,6 +275,7 @@ void declare_results(elab *e, scope *s, const ast_decl *fn)
         if (type_resolve(e, s, r->type, &type, true)) {
             b->type = ARENA_NEW(e->arena, ty_tensor);
             *b->type = type;
+            b->written = r->type;
         } else if (e->errors > before) {
             scope_bind(e, s, r->name, value_error(e), r->name_at);
         }

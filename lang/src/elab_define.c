@@ -339,9 +339,11 @@ void rename_borrowed(elab *e, const char *name, ty_tensor *t)
     t->name = tensor_path(e, name);
 }
 
-static bool has_declared_shape(elab *e, const ast_stmt *st, const value *v,
-                               const ty_tensor *t)
+static bool has_declared_shape(elab *e, scope *s, const ast_stmt *st,
+                               const value *v, const ty_tensor *t)
 {
+    const binding *b = scope_own(s, st->name);
+    const ast_type *written = st->type ? st->type : b ? b->written : NULL;
     int64_t dims[PTL_MAX_RANK];
     value_dims(v, dims);
     if (value_rank(v) == t->rank && dims_agree(e, dims, t->dims, t->rank))
@@ -350,19 +352,20 @@ static bool has_declared_shape(elab *e, const ast_stmt *st, const value *v,
         dims_witness(e, dims, t->dims, t->rank);
     elab_error(e, DIAG_SHAPE_MISMATCH, st->value->at,
                "`%s` is declared with shape %s and this is %s", st->name,
-               dims_text(e, t->dims, t->rank), value_text(e, v));
+               shape_text(e, written, t), value_text(e, v));
+    note_shape(e, s, written);
     elab_note(e, t->at, "the declared type");
     return false;
 }
 
 /* In a data block: a value of every record, such as a whole raw field. */
-static value *declared_field(elab *e, const ast_stmt *st, value *v,
+static value *declared_field(elab *e, scope *s, const ast_stmt *st, value *v,
                              const ty_tensor *wanted)
 {
     ty_var *vars[PTL_MAX_RANK];
     ty_expr *x;
     v = value_settle(e, v);
-    if (!value_is_number(v) || !has_declared_shape(e, st, v, wanted))
+    if (!value_is_number(v) || !has_declared_shape(e, s, st, v, wanted))
         return value_error(e);
     for (int i = 0; i < wanted->rank; i++)
         vars[i] = ty_var_new(e, arena_printf(e->arena, "i%d", i),
@@ -379,7 +382,7 @@ static value *of_declared_type(elab *e, scope *s, const ast_stmt *st, value *v,
     const char *what = arena_printf(e->arena, "`%s`", st->name);
     const ty_tensor *t = b && b->declared ? b->type : NULL;
     if (e->frame->record && wanted && value_is_number(v) && value_rank(v) > 0)
-        return declared_field(e, st, v, wanted);
+        return declared_field(e, s, st, v, wanted);
     if (st->type) {
         v = type_bind(e, s, st->type, v, what, st->value->at);
         if (v->kind != V_ERROR &&
@@ -390,7 +393,7 @@ static value *of_declared_type(elab *e, scope *s, const ast_stmt *st, value *v,
     if (!t || !value_is_number(v))
         return v;
     v = value_settle(e, v);
-    if (v->kind == V_ERROR || has_declared_shape(e, st, v, t))
+    if (v->kind == V_ERROR || has_declared_shape(e, s, st, v, t))
         return v;
     return value_error(e);
 }
@@ -486,4 +489,5 @@ void exec_declare(elab *e, scope *s, const ast_stmt *st)
     b = scope_bind(e, s, st->name, NULL, st->name_at);
     b->declared = true;
     b->type = t;
+    b->written = st->type;
 }

@@ -86,8 +86,9 @@ struct value {
 typedef struct binding {
     value *value;
     src_range at;
-    bool declared;   /* `x: real[3];`: type known, not yet defined */
-    ty_tensor *type; /* declared kind and dims, or NULL */
+    bool declared;           /* `x: real[3];`: type known, not yet defined */
+    ty_tensor *type;         /* declared kind and dims, or NULL */
+    const ast_type *written; /* what `type` comes from; may be NULL */
     bool accumulates;
     bool reserved; /* a size or parameter: may not be defined again */
     bool carried;  /* by the scan whose body this is; `type` is its type */
@@ -416,6 +417,9 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
  * of the function being read; and where its names got their sizes. */
 const char *axis_text(elab *e, const ty_tensor *t, int axis);
 void note_axis(elab *e, const ty_tensor *t, int axis);
+/* The same of all axes of the declared type `t`, which `written` became. */
+const char *shape_text(elab *e, const ast_type *written, const ty_tensor *t);
+void note_shape(elab *e, const scope *s, const ast_type *written);
 /* Binds open sizes of a result type from the shape that the call at `at` (may
  * be nowhere) wants. */
 void type_bind_shape(elab *e, scope *own, const ast_type *type,

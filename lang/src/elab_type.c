@@ -139,6 +139,30 @@ void note_axis(elab *e, const ty_tensor *t, int axis)
         note_names(e, e->frame->names, dim);
 }
 
+const char *shape_text(elab *e, const ast_type *written, const ty_tensor *t)
+{
+    ptl_str s = {0};
+    const char *text;
+    if (!written || !written->has_dims)
+        return dims_text(e, t->dims, t->rank);
+    for (int i = 0; i < t->rank; i++) {
+        const ast_expr *dim = dim_of_axis(written, t->rank, i);
+        str_printf(&s, "%s%s", i ? ", " : "[",
+                   dim ? dim_text(e, dim, t->dims[i])
+                       : size_text(e, t->dims[i]));
+    }
+    text = arena_printf(e->arena, "%s]", t->rank ? str_text(&s) : "[");
+    str_fini(&s);
+    return text;
+}
+
+void note_shape(elab *e, const scope *s, const ast_type *written)
+{
+    for (int i = 0; written && !e->generic && i < written->dim_count; i++)
+        if (!written->dims[i].is_pack)
+            note_names(e, s, written->dims[i].expr);
+}
+
 /* Where a new size is kept: sizes that a layer's members mention belong to
  * the layer, all others to the call. */
 static scope *home_of(scope *own, const char *name)
