@@ -185,6 +185,17 @@ static bool bind_param(elab *e, scope *into, const ast_param *p, value *v,
     return true;
 }
 
+/* Of a function that is read by itself it is only what callers may choose. */
+static value *default_value(elab *e, scope *into, const ast_param *p)
+{
+    value *v = eval(e, into, p->value);
+    bool alone = e->generic && e->frame->depth == 1 && v->kind == V_INT;
+    return alone ? value_int(e,
+                             size_vague(e, p->name, size_number(e, v->integer)),
+                             v->at)
+                 : v;
+}
+
 /* Parameters with plain sizes bind them before anyone's compound sizes are
  * worked out; defaults are read last, in the callee's terms. */
 bool bind_params(elab *e, scope *into, const ast_decl *callee, value **args,
@@ -200,7 +211,7 @@ bool bind_params(elab *e, scope *into, const ast_decl *callee, value **args,
         if (!v && !p->value)
             continue;
         if (!v)
-            v = eval(e, into, p->value);
+            v = default_value(e, into, p);
         good &= bind_param(e, into, p, v, where);
     }
     if (!good)

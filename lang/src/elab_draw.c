@@ -38,10 +38,9 @@ static int64_t named_param(drawing *d, const ast_param *p, int64_t number)
     const ast_interval *in = p->interval;
     polys *all = d->e->generic->all;
     scope *none = scope_new(d->e, NULL, d->e->frame);
-    int64_t size = size_named(d->e, p->name, number), end;
+    int64_t size = size_vague(d->e, p->name, number), end;
     poly_var *v = size_var(d->e, size);
     v->vague = p->value != NULL;
-    v->lo = NULL;
     if (in && in->lo && eval_int(d->e, none, in->lo, "a bound", &end))
         v->lo = poly_number(all, end + in->lo_open);
     if (in && in->hi && eval_int(d->e, none, in->hi, "a bound", &end))

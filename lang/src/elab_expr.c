@@ -164,22 +164,32 @@ static bool compare(ty_op op, double a, double b)
 static value *fold_logic(elab *e, ty_op op, value **args, int count,
                          src_range at)
 {
+    value *v;
     for (int i = 0; i < count; i++)
         if (args[i]->kind != V_BOOL)
             return elab_error(e, DIAG_TYPE_MISMATCH, args[i]->at,
                               "`%s` wants a bool and this is %s",
                               ty_op_text(op), value_text(e, args[i]));
-    if (op == TY_NOT_OP)
-        return value_bool(e, !args[0]->integer, at);
-    return value_bool(e,
-                      op == TY_AND_OP ? args[0]->integer && args[1]->integer
-                                      : args[0]->integer || args[1]->integer,
-                      at);
+    v = op == TY_NOT_OP ? value_bool(e, !args[0]->integer, at)
+        : op == TY_AND_OP
+            ? value_bool(e, args[0]->integer && args[1]->integer, at)
+            : value_bool(e, args[0]->integer || args[1]->integer, at);
+    v->drawn = args[0]->drawn || args[count - 1]->drawn;
+    return v;
 }
 
 static double number_of(const value *v)
 {
     return v->kind == V_BOOL ? (double)v->integer : v->real;
+}
+
+static value *fold_comparison(elab *e, ty_op op, const value *a, const value *b,
+                              src_range at)
+{
+    value *v = value_bool(e, compare(op, number_of(a), number_of(b)), at);
+    v->drawn = (a->kind == V_INT && size_is_symbolic(e, a->integer)) ||
+               (b->kind == V_INT && size_is_symbolic(e, b->integer));
+    return v;
 }
 
 static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
@@ -202,7 +212,7 @@ static value *fold(elab *e, ty_op op, value **args, int count, src_range at)
                           "`%s` wants numbers and one side is a bool",
                           ty_op_text(op));
     if (is_comparison(op))
-        return value_bool(e, compare(op, number_of(args[0]), number_of(b)), at);
+        return fold_comparison(e, op, args[0], b, at);
     if (ints) {
         value *v = fold_size(e, op, args[0]->integer, b->integer, at);
         if (v)
@@ -395,13 +405,30 @@ static value *eval_unary(elab *e, scope *s, const ast_expr *x)
     return elementwise(e, typed_op(x->op), &arg, 1, x->at);
 }
 
+/* A number that was chosen by what was drawn: no polynomial says which. */
+static value *chosen(elab *e, value *v, const ast_expr *x)
+{
+    ptl_str s = {0};
+    if (v->kind != V_INT)
+        return v;
+    ast_print_expr(x, &s);
+    v = value_int(e,
+                  size_vague(e, arena_strdup(e->arena, str_text(&s)),
+                             size_number(e, v->integer)),
+                  v->at);
+    str_fini(&s);
+    return v;
+}
+
 /* Only the side that is taken is read where the condition is static. */
 static value *eval_cond(elab *e, scope *s, const ast_expr *x)
 {
     value *args[3];
     args[0] = eval(e, s, x->a);
-    if (args[0]->kind == V_BOOL)
-        return eval(e, s, args[0]->integer ? x->b : x->c);
+    if (args[0]->kind == V_BOOL) {
+        value *v = eval(e, s, args[0]->integer ? x->b : x->c);
+        return args[0]->drawn ? chosen(e, v, x) : v;
+    }
     args[1] = eval(e, s, x->b);
     args[2] = eval(e, s, x->c);
     return elementwise(e, TY_SELECT_OP, args, 3, x->at);
@@ -582,7 +609,7 @@ bool eval_number(elab *e, scope *s, const ast_expr *x, const char *what,
 {
     if (!eval_int(e, s, x, what, out))
         return false;
-    *out = size_number(e, *out);
+    *out = size_counted(e, *out);
     return true;
 }
 

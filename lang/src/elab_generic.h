@@ -19,6 +19,7 @@ struct generic {
     poly_facts facts;
     VEC(const poly *) windows;
     VEC(index_atom) atoms;
+    VEC(const poly *) counted; /* see size_counted() */
     const char *witness; /* for the next error, or NULL */
 };
 
@@ -27,6 +28,8 @@ const poly *size_poly(const elab *e, int64_t size);
 bool size_of_poly(elab *e, const poly *p, int64_t *out);
 /* The variable that a size is; NULL: it is more than that. */
 poly_var *size_var(const elab *e, int64_t size);
+/* Is there a variable in `p` whose number static control has counted by? */
+bool is_counted(const elab *e, const poly *p);
 /* An example for the next error: a subscript, and the axis it leaves. */
 void subscript_witness(elab *e, int64_t at, int64_t size);
 

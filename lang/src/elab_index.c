@@ -344,7 +344,7 @@ static value *list_item(elab *e, scope *s, const value *list, const ast_expr *x)
     e->subscript_depth--;
     if (!value_want_int(e, v, "what chooses one", &i))
         return value_error(e);
-    i = size_number(e, i);
+    i = size_counted(e, i);
     if (i < 0 || i >= list->count)
         return elab_error(e, DIAG_OUT_OF_BOUNDS, x->subs[0].at,
                           "there are %d and this is number %lld, counted "

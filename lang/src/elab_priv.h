@@ -81,6 +81,7 @@ struct value {
     instance *inst;
     pack *pack;
     typed_source *source; /* READER */
+    bool drawn; /* BOOL: by numbers that were drawn for symbols */
 };
 
 typedef struct binding {
@@ -248,7 +249,17 @@ bool overflowed(elab *e, src_range at);
 void generic_begin(elab *e);
 /* A new symbol of at least 1; `number` is what static control takes it for. */
 int64_t size_named(elab *e, const char *name, int64_t number);
+/* A symbol that may be any size: no size is said to differ from it. */
+int64_t size_vague(elab *e, const char *name, int64_t number);
+/* One that lies in from..to, where that is symbolic; else 0. */
+int64_t size_between(elab *e, const char *name, int64_t from, int64_t to);
+/* The number of such a symbol from here on. */
+void size_take(elab *e, int64_t size, int64_t number);
+/* The number that a loop or the like counts by. From here on a number may
+ * stand for the symbol, so sizes that agree in numbers do agree. */
+int64_t size_counted(elab *e, int64_t size);
 bool size_is_symbolic(const elab *e, int64_t size);
+/* What static control takes it for. */
 int64_t size_number(const elab *e, int64_t size);
 /* As messages call it: `2*N + 1`. */
 const char *size_text(elab *e, int64_t size);

@@ -248,24 +248,10 @@ int64_t int_bound(elab *e, ty_expr *x)
     if (p && poly_proven_not_negative(&e->generic->facts, p) &&
         size_of_poly(e, largest(e, p), &high))
         return high + 1;
-    high = size_named(e, "?", 1);
-    size_var(e, high)->vague = true;
-    return high;
+    return size_vague(e, "?", 1);
 }
 
 /* ---------- subscripts ---------- */
-
-static bool has_vague(const poly *p)
-{
-    for (int i = 0; p && i < p->count; i++)
-        for (int j = 0; j < p->terms[i].degree; j++) {
-            const poly_atom *a = p->terms[i].atoms[j];
-            if (a->var ? a->var->vague
-                       : has_vague(a->top) || has_vague(a->bottom))
-                return true;
-        }
-    return false;
-}
 
 /* A point of the box: `at` is the subscript there. */
 typedef struct corner {
@@ -343,8 +329,9 @@ static bool leaves(elab *e, const poly *at, const poly *size, bool high)
     polys *all = e->generic->all;
     const poly *by = high ? poly_sub(all, at, size)
                           : poly_sub(all, poly_number(all, -1), at);
-    return by && !has_vague(by) &&
-           poly_proven_not_negative(&e->generic->facts, by);
+    int64_t n;
+    return by && poly_proven_not_negative(&e->generic->facts, by) &&
+           (!is_counted(e, by) || (poly_value(by, &n) && n >= 0));
 }
 
 static bool refuse(elab *e, const bound_check *c, const poly *p,

@@ -96,6 +96,34 @@ int64_t size_named(elab *e, const char *name, int64_t number)
     return window_of(e, poly_of(e->generic->all, v));
 }
 
+int64_t size_vague(elab *e, const char *name, int64_t number)
+{
+    int64_t size = size_named(e, name, number);
+    size_var(e, size)->lo = NULL;
+    size_var(e, size)->vague = true;
+    return size;
+}
+
+int64_t size_between(elab *e, const char *name, int64_t from, int64_t to)
+{
+    const poly *lo, *hi;
+    int64_t size;
+    if (!size_is_symbolic(e, from) && !size_is_symbolic(e, to))
+        return 0;
+    lo = size_poly(e, from);
+    hi = size_poly(e, to - 1);
+    size = size_vague(e, name, size_number(e, from));
+    size_var(e, size)->lo = lo;
+    size_var(e, size)->hi = hi;
+    return size;
+}
+
+void size_take(elab *e, int64_t size, int64_t number)
+{
+    if (size_is_symbolic(e, size))
+        size_var(e, size)->value = number;
+}
+
 poly_var *size_var(const elab *e, int64_t size)
 {
     const poly *p = size_poly(e, size);
@@ -113,16 +141,42 @@ int64_t size_number(const elab *e, int64_t size)
     return poly_value(size_poly(e, size), &n) ? n : 1;
 }
 
+int64_t size_counted(elab *e, int64_t size)
+{
+    if (size_is_symbolic(e, size))
+        vec_push(e->arena, &e->generic->counted, size_poly(e, size));
+    return size_number(e, size);
+}
+
+/* Is a variable of `p` one of `q`'s? */
+static bool shares(const poly *p, const poly *q)
+{
+    for (int i = 0; i < q->count; i++)
+        for (int j = 0; j < q->terms[i].degree; j++) {
+            const poly_atom *a = q->terms[i].atoms[j];
+            if (a->var ? poly_mentions(p, a->var)
+                       : shares(p, a->top) || shares(p, a->bottom))
+                return true;
+        }
+    return false;
+}
+
+bool is_counted(const elab *e, const poly *p)
+{
+    const generic *g = e->generic;
+    for (int i = 0; p && i < g->counted.count; i++)
+        if (shares(p, g->counted.data[i]))
+            return true;
+    return false;
+}
+
 /* What no polynomial says; it is called by its text. */
 static int64_t vague_size(elab *e, ty_op op, int64_t a, int64_t b,
                           int64_t number)
 {
     const char *text = arena_printf(e->arena, "%s(%s, %s)", ty_op_text(op),
                                     size_text(e, a), size_text(e, b));
-    int64_t size = size_named(e, text, number);
-    size_var(e, size)->lo = NULL;
-    size_var(e, size)->vague = true;
-    return size;
+    return size_vague(e, text, number);
 }
 
 static const poly *power(polys *all, const poly *a, int64_t n)
@@ -208,12 +262,16 @@ bool size_times(elab *e, int64_t a, int64_t b, int64_t *out)
 
 bool sizes_agree(elab *e, int64_t a, int64_t b)
 {
+    const poly *p, *q;
     if (a == b)
         return true;
     if (!size_is_symbolic(e, a) && !size_is_symbolic(e, b))
         return false;
-    return poly_compare(&e->generic->facts, size_poly(e, a), size_poly(e, b)) !=
-           POLY_OTHER;
+    p = size_poly(e, a);
+    q = size_poly(e, b);
+    return poly_compare(&e->generic->facts, p, q) != POLY_OTHER ||
+           (size_number(e, a) == size_number(e, b) &&
+            (is_counted(e, p) || is_counted(e, q)));
 }
 
 bool dims_agree(elab *e, const int64_t *a, const int64_t *b, int rank)

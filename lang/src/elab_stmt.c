@@ -125,18 +125,22 @@ enum { MAX_TRIPS = 100000 };
 
 static void exec_for_range(elab *e, scope *s, const ast_stmt *st)
 {
-    int64_t lo, hi;
+    int64_t from, to, lo, hi, trip;
     int before = e->errors;
-    if (!eval_number(e, s, st->lo, "the begin of a for", &lo) ||
-        !eval_number(e, s, st->hi, "the end of a for", &hi))
+    if (!eval_int(e, s, st->lo, "the begin of a for", &from) ||
+        !eval_int(e, s, st->hi, "the end of a for", &to))
         return;
+    lo = size_counted(e, from);
+    hi = size_counted(e, to);
     if (hi > lo && (uint64_t)hi - (uint64_t)lo > MAX_TRIPS) {
         elab_error(e, DIAG_INTERNAL_LIMIT, st->at,
                    "`for` is unrolled and runs at most %d times", MAX_TRIPS);
         return;
     }
+    trip = size_between(e, st->name, from, to);
     for (int64_t i = lo; i < hi && !e->frame->returned; i++) {
-        exec_loop_body(e, s, st, value_int(e, i, st->name_at));
+        size_take(e, trip, i);
+        exec_loop_body(e, s, st, value_int(e, trip ? trip : i, st->name_at));
         if (e->errors != before)
             return;
     }
