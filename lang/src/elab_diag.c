@@ -125,7 +125,8 @@ bool is_certain(diag_code code)
 bool is_about_sizes(diag_code code)
 {
     return code == DIAG_SHAPE_MISMATCH || code == DIAG_RANK_MISMATCH ||
-           code == DIAG_RANGE_CONFLICT || code == DIAG_OUT_OF_BOUNDS;
+           code == DIAG_RANGE_CONFLICT || code == DIAG_OUT_OF_BOUNDS ||
+           code == DIAG_NEGATIVE_SIZE;
 }
 
 void elab_note(elab *e, src_range at, const char *format, ...)

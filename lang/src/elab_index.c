@@ -122,12 +122,40 @@ static bool box_is_empty(const ty_linear *l)
     return false;
 }
 
-static bool prove(elab *e, const bound_check *c)
+void say_unbounded(elab *e, const bound_check *c)
 {
     const ty_tensor *t = c->read->tensor;
+    elab_error(e, DIAG_NOT_PROVEN, c->at,
+               "nothing bounds this subscript of %s, whose axis %d has size "
+               "%s; declare the integer as idx(%s), or write clamp(...) or "
+               "wrap(...)",
+               t->name, c->axis, axis_text(e, t, c->axis),
+               size_text(e, t->dims[c->axis]));
+    note_axis(e, t, c->axis);
+}
+
+void say_outside(elab *e, const bound_check *c, const char *index,
+                 const char *reached, const char *point)
+{
+    const ty_tensor *t = c->read->tensor;
+    const char *size = axis_text(e, t, c->axis);
+    if (index)
+        elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
+                   "axis %d of %s has size %s; %s reaches %s%s; add `else 0` "
+                   "or shrink the range",
+                   c->axis, t->name, size, index, reached, point);
+    else
+        elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
+                   "axis %d of %s has size %s and this subscript is %s",
+                   c->axis, t->name, size, reached);
+    note_axis(e, t, c->axis);
+}
+
+static bool prove(elab *e, const bound_check *c)
+{
     ty_expr *index = c->read->subs[c->axis].index;
     ty_linear l = ty_linearise(e->arena, index);
-    int64_t low, high, size = t->dims[c->axis];
+    int64_t low, high;
     if (!ranges_known(e, &l))
         return false;
     if (e->generic)
@@ -135,30 +163,13 @@ static bool prove(elab *e, const bound_check *c)
     if (box_is_empty(&l))
         return true;
     if (!ty_interval(e->arena, index, &low, &high)) {
-        elab_error(e, DIAG_NOT_PROVEN, c->at,
-                   "nothing bounds this subscript of %s, whose axis %d has "
-                   "size %s; declare the integer as idx(%s), or write "
-                   "clamp(...) or wrap(...)",
-                   t->name, c->axis, axis_text(e, t, c->axis),
-                   size_text(e, size));
-        note_axis(e, t, c->axis);
+        say_unbounded(e, c);
         return false;
     }
-    if (low >= 0 && high < size)
+    if (low >= 0 && high < c->read->tensor->dims[c->axis])
         return true;
-    if (l.count == 0 && !l.rest) {
-        elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
-                   "axis %d of %s has size %s and this subscript is %lld",
-                   c->axis, t->name, axis_text(e, t, c->axis), (long long)low);
-        note_axis(e, t, c->axis);
-        return false;
-    }
-    elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
-               "axis %d of %s has size %s; %s reaches %lld%s; add `else 0` "
-               "or shrink the range",
-               c->axis, t->name, axis_text(e, t, c->axis), index_text(e, &l),
-               (long long)(low < 0 ? low : high), witness(e, &l, low < 0));
-    note_axis(e, t, c->axis);
+    say_outside(e, c, l.count || l.rest ? index_text(e, &l) : NULL,
+                size_text(e, low < 0 ? low : high), witness(e, &l, low < 0));
     return false;
 }
 

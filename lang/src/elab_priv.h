@@ -81,7 +81,7 @@ struct value {
     instance *inst;
     pack *pack;
     typed_source *source; /* READER */
-    bool drawn; /* BOOL: by numbers that were drawn for symbols */
+    bool drawn;           /* BOOL: by numbers that were drawn for symbols */
 };
 
 typedef struct binding {
@@ -277,6 +277,8 @@ bool size_exceeds(elab *e, int64_t a, int64_t b);
  * that differ of a and b, are not the same. */
 void size_witness(elab *e, int64_t a, int64_t b);
 void dims_witness(elab *e, const int64_t *a, const int64_t *b, int rank);
+/* The same of a size that is wrong by itself. */
+void size_example(elab *e, int64_t size);
 /* What follows from a static condition that holds, or does not, is known from
  * here on; or until what was known before is all again. */
 typedef struct known_facts {
@@ -286,6 +288,12 @@ known_facts know_condition(elab *e, scope *s, const ast_expr *x, bool holds);
 void forget_conditions(elab *e, known_facts to);
 /* Every value of INT `x` lies in [0, it); 0: nothing says so. */
 int64_t int_bound(elab *e, ty_expr *x);
+/* The messages of a subscript that data leaves open, and of one that is off its
+ * axis: `index` (NULL: a constant) is `reached` at `point` (" at i=0", or "").
+ */
+void say_unbounded(elab *e, const bound_check *c);
+void say_outside(elab *e, const bound_check *c, const char *index,
+                 const char *reached, const char *point);
 /* Reports a subscript that is wrong for all sizes; true: it is not. */
 bool generic_prove(elab *e, const bound_check *c);
 

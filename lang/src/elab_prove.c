@@ -342,16 +342,8 @@ static bool refuse(elab *e, const bound_check *c, const poly *p,
     if (size_of_poly(e, k->at, &at))
         subscript_witness(e, at, size);
     e->proven = true;
-    if (poly_equal(p, k->at))
-        elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
-                   "axis %d of %s has size %s and this subscript is %s",
-                   c->axis, t->name, size_text(e, size), poly_text(e, p));
-    else
-        elab_error(e, DIAG_OUT_OF_BOUNDS, c->at,
-                   "axis %d of %s has size %s; %s reaches %s%s; add `else 0` "
-                   "or shrink the range",
-                   c->axis, t->name, size_text(e, size), poly_text(e, p),
-                   poly_text(e, k->at), k->text);
+    say_outside(e, c, poly_equal(p, k->at) ? NULL : poly_text(e, p),
+                poly_text(e, k->at), k->text);
     return false;
 }
 
@@ -366,19 +358,13 @@ static bool stays(elab *e, const bound_check *c, const poly *p, bool high)
 bool generic_prove(elab *e, const bound_check *c)
 {
     walk w = {.e = e, .all = e->generic->all};
-    const ty_tensor *t = c->read->tensor;
     const poly *p;
-    const poly *size = size_poly(e, t->dims[c->axis]);
     poly_mark mark = poly_facts_mark(&e->generic->facts);
     bool good;
     e->generic->atoms.count = 0;
     p = walk_expr(&w, c->read->subs[c->axis].index);
     if (w.unbounded) {
-        elab_error(e, DIAG_NOT_PROVEN, c->at,
-                   "nothing bounds this subscript of %s, whose axis %d has "
-                   "size %s; declare the integer as idx(%s), or write "
-                   "clamp(...) or wrap(...)",
-                   t->name, c->axis, poly_text(e, size), poly_text(e, size));
+        say_unbounded(e, c);
         return false;
     }
     if (!p)

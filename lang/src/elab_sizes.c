@@ -307,6 +307,8 @@ const char *size_text(elab *e, int64_t size)
 
 /* ---------- examples ---------- */
 
+/* ": N = 1 gives A BETWEEN B", or "... gives A" where there is nothing between.
+ */
 static const char *example_text(elab *e, poly_example *x, int64_t a, int64_t b,
                                 const char *between)
 {
@@ -316,8 +318,9 @@ static const char *example_text(elab *e, poly_example *x, int64_t a, int64_t b,
         str_printf(&s, "%s%s = %lld", i ? ", " : ": ", x->vars[i]->name,
                    (long long)x->values[i]);
     poly_example_swap(x);
-    str_printf(&s, " gives %lld %s %lld", (long long)size_number(e, a), between,
-               (long long)size_number(e, b));
+    str_printf(&s, " gives %lld", (long long)size_number(e, a));
+    if (between)
+        str_printf(&s, " %s %lld", between, (long long)size_number(e, b));
     poly_example_swap(x);
     text = arena_strdup(e->arena, str_text(&s));
     str_fini(&s);
@@ -350,6 +353,12 @@ void subscript_witness(elab *e, int64_t at, int64_t size)
 {
     if (!e->quiet)
         witness(e, poly_number(e->generic->all, 0), at, size, "on an axis of");
+}
+
+void size_example(elab *e, int64_t size)
+{
+    if (e->generic && !e->quiet)
+        witness(e, poly_number(e->generic->all, 0), size, size, NULL);
 }
 
 void dims_witness(elab *e, const int64_t *a, const int64_t *b, int rank)

@@ -575,6 +575,7 @@ bool dims_resolve(elab *e, scope *s, const ast_sub *dims, int count,
             return false;
         if (size_exceeds(e, 0, out[*rank - 1])) {
             e->proven = size_is_symbolic(e, out[*rank - 1]);
+            size_example(e, out[*rank - 1]);
             elab_error(e, DIAG_NEGATIVE_SIZE, dims[i].at, "this size is %s",
                        size_text(e, out[*rank - 1]));
             return false;
