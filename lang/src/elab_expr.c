@@ -2,6 +2,7 @@
  * elab_expr.c - expressions: static numbers are folded, whole tensors become
  * elementwise expressions, reductions open a scope for their indices.
  */
+#include "base/integer.h"
 #include "elab_priv.h"
 #include <math.h>
 #include <string.h>
@@ -11,12 +12,6 @@
 static value *divided_by_zero(elab *e, src_range at)
 {
     return elab_error(e, DIAG_OVERFLOW, at, "a static division by zero");
-}
-
-static int64_t floored(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - ((a % b != 0) && ((a < 0) != (b < 0)));
 }
 
 static value *fold_int_power(elab *e, int64_t a, int64_t b, src_range at)
@@ -57,7 +52,8 @@ static value *fold_int(elab *e, ty_op op, int64_t a, int64_t b, src_range at)
         if (b == -1)
             over = op != TY_MOD_OP && __builtin_sub_overflow((int64_t)0, a, &r);
         else
-            r = op == TY_MOD_OP ? a - b * floored(a, b) : floored(a, b);
+            r = op == TY_MOD_OP ? a - b * int_floor_div(a, b)
+                                : int_floor_div(a, b);
         break;
     case TY_POW_OP:
         return fold_int_power(e, a, b, at);

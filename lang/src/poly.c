@@ -3,6 +3,7 @@
  * interned, so that equal means equal pointers of atoms term by term.
  */
 #include "lang/poly.h"
+#include "base/integer.h"
 #include <string.h>
 
 struct polys {
@@ -198,12 +199,6 @@ const poly *poly_mul(polys *all, const poly *a, const poly *b)
 
 /* ---------- division ---------- */
 
-static int64_t floored(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - ((a % b != 0) && ((a < 0) != (b < 0)));
-}
-
 /* a = q * b for one term each; false: b does not divide a. */
 static bool term_over(const poly_term *a, const poly_term *b, poly_term *q)
 {
@@ -247,7 +242,7 @@ static bool split(polys *all, const poly *a, const poly_term *b,
         poly_term t = a->terms[i], q;
         if (b->degree == 0 && b->coef > 0) {
             q = t;
-            q.coef = floored(t.coef, b->coef);
+            q.coef = int_floor_div(t.coef, b->coef);
             t.coef -= q.coef * b->coef;
             add_term(&whole, &q);
             add_term(&left, &t);
@@ -304,10 +299,10 @@ static const poly *floor_rest(polys *all, const poly *a, int64_t n)
     int64_t by = common(a, n), c;
     sum s = {.count = 0};
     if (poly_is_number(a, &c))
-        return poly_number(all, floored(c, n));
+        return poly_number(all, int_floor_div(c, n));
     for (int i = 0; i < a->count; i++) {
         poly_term t = a->terms[i];
-        t.coef = floored(t.coef, by);
+        t.coef = int_floor_div(t.coef, by);
         add_term(&s, &t);
     }
     a = finish(all, &s);
@@ -426,7 +421,7 @@ static bool atom_value(const poly_atom *a, int64_t *out)
     if (!poly_value(a->top, &top) || !poly_value(a->bottom, &bottom) ||
         bottom == 0 || (bottom == -1 && top == INT64_MIN))
         return false;
-    *out = floored(top, bottom);
+    *out = int_floor_div(top, bottom);
     return true;
 }
 
