@@ -6,6 +6,9 @@ expect_status 0 "$PTLC" run "$SOURCE/examples/linear_regression.ptl" \
 expect_status 0 "$PTLC" run "$SOURCE/examples/digits_mlp.ptl" --log json \
   --out "$work/digits"
 at_least "$(last_value "$work/out" eval accuracy)" 0.96 "digits accuracy"
+expect_status 0 "$PTLC" run "$SOURCE/examples/digits_lstm.ptl" --log json \
+  --out "$work/lstm"
+at_least "$(last_value "$work/out" eval accuracy)" 0.96 "the LSTM's accuracy"
 [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] || exit 77
 expect_status 0 "$PTLC" run "$SOURCE/examples/fashion_mlp.ptl" --log json \
   --out "$work/fashion"

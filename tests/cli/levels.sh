@@ -1,5 +1,5 @@
-# Whole programs on every instruction set this machine has: LeNet, an MLP and a
-# GPT, cut small. With --portable-bits losses and weights are the same bits;
+# Whole programs on every instruction set this machine has: LeNet, an MLP, an
+# LSTM and a GPT, cut small. With --portable-bits losses and weights are the same bits;
 # without, they agree within the error model. What `portable` cannot do in one
 # instruction it does in C, slowly: three steps are enough.
 . "$(dirname "$0")/lib.sh"
@@ -24,6 +24,7 @@ train() {
     file="$here/levels/lenet.ptl"
     sets=(--set "digits.root=$data")
     ;;
+  digits_lstm) sets=(--set train.hidden=12) ;;
   gpt_nano)
     sets=(--set train.dim=16 --set train.depth=1 --set licence.length=16)
     ;;
@@ -38,7 +39,7 @@ for cpu in avx2 avx512; do
 done
 levels+=(native)
 
-for name in lenet digits_mlp gpt_nano; do
+for name in lenet digits_mlp digits_lstm gpt_nano; do
   for cpu in "${levels[@]}"; do
     train $name "$cpu" --portable-bits
     comparable "$work/out" >"$work/lines-$cpu"

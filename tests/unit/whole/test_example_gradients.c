@@ -215,6 +215,7 @@ static const struct {
     int count;
 } small[] = {
     {"digits_blocks.ptl", {{"train.width", "3"}, {"train.depth", "1"}}, 2},
+    {"digits_lstm.ptl", {{"train.hidden", "5"}}, 1},
     {"fashion_lenet.ptl", {{"train.width", "2"}}, 1},
     {"gpt_nano.ptl",
      {{"train.dim", "8"}, {"train.depth", "2"}, {"licence.length", "7"}},
