@@ -3,31 +3,17 @@
  *
  * An index needs no range where the language infers one: where it stands bare
  * in a subscript (`x[.., i, ..]`) of an axis of just that size. Other reduction
- * indices carry `in lo..hi`, other results a type. A scatter is a declaration
+ * indices carry `in lo..hi`, other results a type, and where such an index
+ * stands alone, `i + 0` says that its range is not the axis'. A scatter is a declaration
  * and one `+=` for each piece; what a piece adds is written in place where
- * every index keeps its range that way.
+ * every index keeps its range that way. Scans: print_scan.c.
  */
-#include "base/map.h"
-#include "base/memo.h"
-#include "grad/grad.h"
+#include "grad/print_ptl.h"
 #include "ir/text.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct printer {
-    ptl_arena *scratch;
-    ptl_str *out;
-    const ir_graph *g;
-    const char **names; /* per node */
-    int *uses;          /* per node: readers within the graph */
-    bool *wanted;       /* per node */
-    bool *inlined;      /* per node: written inside a += */
-    ptl_map *taken;     /* names of nodes */
-    const char *vars[IR_MAX_VARS];
-    ptl_memo helpers; /* expression -> helper, in the current statement */
-} printer;
 
 /* A part of a body that is written as a tensor of its own. */
 typedef struct helper {
@@ -73,7 +59,7 @@ static char *as_word(printer *p, const char *name)
     return word;
 }
 
-static const char *unique_word(printer *p, const char *name)
+const char *print_word(printer *p, const char *name)
 {
     char *word = as_word(p, name);
     const char *tried = word;
@@ -90,7 +76,7 @@ static bool is_var_taken(const printer *p, const char *word, int count)
     return map_get(p->taken, word) || is_keyword(word);
 }
 
-static void name_var(printer *p, int at, const char *name)
+void print_name_var(printer *p, int at, const char *name)
 {
     char *word = as_word(p, name && *name ? name : "i");
     const char *tried = word;
@@ -142,15 +128,30 @@ static void print_sub(printer *p, const ir_sub *sub)
         str_addc(p->out, ')');
 }
 
-static void print_at(printer *p, const ir_node *n, const ir_sub *subs,
+/* Does an index stand alone whose range is not the axis'? */
+static bool is_part(const printer *p, const ir_sub *sub, int64_t size)
+{
+    const ir_affine *a = &sub->affine;
+    if (!p->ranges || sub->mode != IR_PLAIN || sub->gather ||
+        a->constant != 0 || a->term_count != 1 || a->terms[0].coef != 1)
+        return false;
+    const ir_var *v = &p->ranges[a->terms[0].var];
+    return v->lo != 0 || v->hi != size;
+}
+
+void print_at(printer *p, const ir_node *n, const ir_sub *subs,
                      int count, const ir_expr *outside)
 {
+    const char *lead = p->leads[n->id];
     str_add(p->out, p->names[n->id]);
-    if (count == 0)
+    if (count == 0 && !lead)
         return;
+    str_printf(p->out, "[%s", lead ? lead : "");
     for (int i = 0; i < count; i++) {
-        str_add(p->out, i ? ", " : "[");
+        str_add(p->out, i || lead ? ", " : "");
         print_sub(p, &subs[i]);
+        if (!outside && is_part(p, &subs[i], n->type.dims[i]))
+            str_add(p->out, " + 0");
     }
     if (outside) {
         str_add(p->out, " else ");
@@ -356,7 +357,12 @@ static bool outputs_inferred(const ir_comp *c)
 
 /* ---------- statements ---------- */
 
-static void print_type(printer *p, const ir_type *t)
+static void begin_statement(printer *p)
+{
+    str_add(p->out, p->indent ? p->indent : "");
+}
+
+void print_type(printer *p, const ir_type *t)
 {
     if (t->kind == IR_INT && t->bound)
         str_printf(p->out, "idx(%lld)", (long long)t->bound);
@@ -460,7 +466,7 @@ static bool make_helper(printer *p, const ir_node *n, ir_expr *e, helper *h)
             return false;
         h->vars[h->rank++] = v;
     }
-    h->name = unique_word(p, arena_printf(p->scratch, "%s_term",
+    h->name = print_word(p, arena_printf(p->scratch, "%s_term",
                                           p->names[n->id]));
     map_put(p->taken, h->name, h);
     return true;
@@ -472,6 +478,7 @@ static void state_helper(printer *p, const ir_node *n, const ir_expr *e,
     ir_type type = {.kind = e->type, .rank = h->rank};
     for (int i = 0; i < h->rank; i++)
         type.dims[i] = n->comp.vars[h->vars[i]].hi;
+    begin_statement(p);
     print_helper(p, h);
     str_add(p->out, ": ");
     print_type(p, &type);
@@ -506,8 +513,10 @@ static void print_comp(printer *p, const ir_node *n)
 {
     const ir_comp *c = &n->comp;
     for (int v = 0; v < c->var_count; v++)
-        name_var(p, v, c->vars[v].name);
+        print_name_var(p, v, c->vars[v].name);
+    p->ranges = c->vars;
     print_helpers(p, n);
+    begin_statement(p);
     str_add(p->out, p->names[n->id]);
     for (int v = 0; v < c->out_count; v++)
         str_printf(p->out, "%s%s", v ? ", " : "[", p->vars[v]);
@@ -520,6 +529,7 @@ static void print_comp(printer *p, const ir_node *n)
     str_add(p->out, " = ");
     print_right_side(p, c);
     str_add(p->out, ";\n");
+    p->ranges = NULL;
     memo_fini(&p->helpers);
 }
 
@@ -536,8 +546,14 @@ static void print_piece(printer *p, const ir_node *n, const ir_piece *piece)
     int rank = source->type.rank;
     bool inlined = p->inlined[source->id];
     int count = inlined ? source->comp.var_count : rank;
+    ir_var axes[IR_MAX_RANK];
+    for (int v = 0; v < rank; v++)
+        axes[v] = (ir_var){.hi = source->type.dims[v]};
+    p->ranges = inlined ? source->comp.vars : axes;
     for (int v = 0; v < count; v++)
-        name_var(p, v, v < rank ? piece->names[v] : source->comp.vars[v].name);
+        print_name_var(p, v,
+                       v < rank ? piece->names[v] : source->comp.vars[v].name);
+    begin_statement(p);
     print_at(p, n, piece->subs, n->type.rank, NULL);
     str_add(p->out, " += ");
     if (inlined) {
@@ -550,10 +566,12 @@ static void print_piece(printer *p, const ir_node *n, const ir_piece *piece)
             str_addc(p->out, ']');
     }
     str_add(p->out, ";\n");
+    p->ranges = NULL;
 }
 
 static void print_scatter(printer *p, const ir_node *n)
 {
+    begin_statement(p);
     str_printf(p->out, "%s: ", p->names[n->id]);
     print_type(p, &n->type);
     str_add(p->out, ";\n");
@@ -587,6 +605,7 @@ static void print_node(printer *p, const ir_node *n)
     case IR_INPUT:
         break;
     case IR_LITERAL:
+        begin_statement(p);
         str_printf(p->out, "%s = ", p->names[n->id]);
         print_list(p, &n->type, 0, n->values);
         str_add(p->out, ";\n");
@@ -598,12 +617,10 @@ static void print_node(printer *p, const ir_node *n)
         print_scatter(p, n);
         break;
     case IR_SCAN:
-        str_printf(p->out, "// %s: a scan of %lld steps\n", p->names[n->id],
-                   (long long)n->scan->trips);
+        print_scan(p, n);
         break;
     case IR_SCAN_OUT:
-        str_printf(p->out, "// %s: a result of %s\n", p->names[n->id],
-                   p->names[n->of->id]);
+        print_scan_out(p, n);
         break;
     }
 }
@@ -636,30 +653,52 @@ static void find_inlined(printer *p, const ir_node *n)
     }
 }
 
+void print_open(printer *p, const ir_graph *g)
+{
+    int nodes = g->nodes.count;
+    p->g = g;
+    p->names = ARENA_ARRAY(p->scratch, const char *, nodes + 1);
+    p->leads = ARENA_ARRAY(p->scratch, const char *, nodes + 1);
+    p->kept = ARENA_ARRAY(p->scratch, const char *, nodes + 1);
+    p->uses = ARENA_ARRAY(p->scratch, int, nodes + 1);
+    p->wanted = ARENA_ARRAY(p->scratch, bool, nodes + 1);
+    p->inlined = ARENA_ARRAY(p->scratch, bool, nodes + 1);
+}
+
+void print_take_names(printer *p)
+{
+    for (int i = 0; i < p->g->nodes.count; i++) {
+        ir_node *n = p->g->nodes.data[i];
+        if (p->names[i])
+            continue;
+        p->names[i] = print_word(p, n->name);
+        map_put(p->taken, p->names[i], n);
+    }
+}
+
+void print_nodes(printer *p)
+{
+    /* ir_operands() keeps its answer in the graph's arena; that is all. */
+    count_uses(p, (ir_graph *)(uintptr_t)p->g);
+    for (int i = 0; i < p->g->nodes.count; i++)
+        find_inlined(p, p->g->nodes.data[i]);
+    for (int i = 0; i < p->g->nodes.count; i++)
+        if (p->wanted[i] && !p->inlined[i])
+            print_node(p, p->g->nodes.data[i]);
+}
+
 void grad_print_ptl(const ir_graph *g, ir_node *const *from, int count,
                     ptl_str *out)
 {
-    int nodes = g->nodes.count;
-    printer p = {.scratch = arena_new(), .out = out, .g = g};
-    p.names = ARENA_ARRAY(p.scratch, const char *, nodes);
-    p.uses = ARENA_ARRAY(p.scratch, int, nodes);
-    p.wanted = ARENA_ARRAY(p.scratch, bool, nodes);
-    p.inlined = ARENA_ARRAY(p.scratch, bool, nodes);
+    printer p = {.scratch = arena_new(), .out = out};
     p.taken = map_new(p.scratch);
-    for (int i = 0; i < nodes; i++) {
+    print_open(&p, g);
+    print_take_names(&p);
+    for (int i = 0; i < g->nodes.count; i++)
         p.wanted[i] = !from;
-        p.names[i] = unique_word(&p, g->nodes.data[i]->name);
-        map_put(p.taken, p.names[i], g->nodes.data[i]);
-    }
     for (int i = 0; i < count; i++)
         if (from && from[i]->id >= 0)
             p.wanted[from[i]->id] = true;
-    /* ir_operands() keeps its answer in the graph's arena; that is all. */
-    count_uses(&p, (ir_graph *)(uintptr_t)g);
-    for (int i = 0; i < nodes; i++)
-        find_inlined(&p, g->nodes.data[i]);
-    for (int i = 0; i < nodes; i++)
-        if (p.wanted[i] && !p.inlined[i])
-            print_node(&p, g->nodes.data[i]);
+    print_nodes(&p);
     arena_free(p.scratch);
 }
