@@ -4,9 +4,9 @@
  * An index needs no range where the language infers one: where it stands bare
  * in a subscript (`x[.., i, ..]`) of an axis of just that size. Other reduction
  * indices carry `in lo..hi`, other results a type, and where such an index
- * stands alone, `i + 0` says that its range is not the axis'. A scatter is a declaration
- * and one `+=` for each piece; what a piece adds is written in place where
- * every index keeps its range that way. Scans: print_scan.c.
+ * stands alone, `i + 0` says that its range is not the axis'. A scatter is a
+ * declaration and one `+=` for each piece; what a piece adds is written in place
+ * where every index keeps its range that way. Scans: print_scan.c.
  */
 #include "grad/print_ptl.h"
 #include "ir/text.h"
