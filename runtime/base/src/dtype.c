@@ -38,17 +38,26 @@ ptl_dtype dtype_find(const char *label)
 
 double dtype_get(ptl_dtype dtype, const void *bytes, int64_t i)
 {
+    union {
+        float f32;
+        double f64;
+        int32_t i32;
+        int64_t i64;
+        uint8_t u8;
+    } x;
+    size_t size = (size_t)dtype_size(dtype);
+    memcpy(&x, (const char *)bytes + (size_t)i * size, size);
     switch (dtype) {
     case PTL_F32:
-        return (double)((const float *)bytes)[i];
+        return (double)x.f32;
     case PTL_F64:
-        return ((const double *)bytes)[i];
+        return x.f64;
     case PTL_I32:
-        return ((const int32_t *)bytes)[i];
+        return x.i32;
     case PTL_I64:
-        return (double)((const int64_t *)bytes)[i];
+        return (double)x.i64;
     default:
-        return ((const uint8_t *)bytes)[i];
+        return x.u8;
     }
 }
 

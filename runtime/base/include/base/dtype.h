@@ -22,7 +22,8 @@ const char *dtype_label(ptl_dtype dtype);  /* "F32", as in safetensors */
 ptl_dtype dtype_find(const char *label);
 
 /* Element `i` of `bytes` as a number, and back: reals are rounded, integers
- * must fit. */
+ * must fit. What is read may lie at any address, as in a file; what is written
+ * is aligned. */
 double dtype_get(ptl_dtype dtype, const void *bytes, int64_t i);
 void dtype_put(ptl_dtype dtype, void *bytes, int64_t i, double x);
 
