@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* The quotient rounded down, as `//` in PTL. */
+/* The quotient rounded down, as `/` between integers of PTL. */
 static inline int64_t int_floor_div(int64_t a, int64_t b)
 {
     int64_t q = a / b;
