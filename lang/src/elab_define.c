@@ -265,7 +265,8 @@ static value *define_tensor(elab *e, const ast_stmt *st, ty_var **vars,
         return elab_error(e, DIAG_INTERNAL_LIMIT, st->name_at,
                           "a field has at most %d axes", PTL_MAX_RANK - 1);
     all[0] = record;
-    memcpy(all + 1, vars, sizeof *vars * (size_t)rank);
+    for (int i = 0; i < rank; i++)
+        all[i + 1] = vars[i];
     t = tensor_define(e, st->name, all, rank + 1, x, st->at);
     if (!t)
         return value_error(e);

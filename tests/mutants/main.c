@@ -255,7 +255,7 @@ int main(int argc, char **argv)
 {
     mutant_options o = {0};
     mutant_run r = {.arena = arena_new()};
-    bool whole;
+    bool whole, failed;
     if (!read_options(argc, argv, &o)) {
         fputs("usage: mutants [--sample N] [--list] [--file PATH] SURVIVORS\n",
               stderr);
@@ -275,5 +275,7 @@ int main(int argc, char **argv)
         return 0;
     print_counts(&r);
     whole = !o.only && !o.sample;
-    return (whole && !whole_is_good(&r)) || r.unknown || r.total[CRASHED];
+    failed = (whole && !whole_is_good(&r)) || r.unknown || r.total[CRASHED];
+    arena_free(r.arena);
+    return failed;
 }
