@@ -414,10 +414,11 @@ static bool find_store(const grad_system *s, grad_system *store)
 /* The last term, if there is one from `first` on, as a part of what is read. */
 static void note_slice(emission *c, const grad_system *s, int first)
 {
-    grad_term *term = &c->terms->data[c->terms->count - 1];
     grad_system store;
-    if (c->terms->count == first || term->node || !find_store(s, &store) ||
-        grad_is_empty(&store))
+    if (c->terms->count == first)
+        return;
+    grad_term *term = &c->terms->data[c->terms->count - 1];
+    if (term->node || !find_store(s, &store) || grad_is_empty(&store))
         return;
     builder b = builder_of(c, &store);
     grad_slice *slice = ARENA_NEW(c->g->arena, grad_slice);
