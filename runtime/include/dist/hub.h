@@ -37,7 +37,7 @@ typedef struct hub_owner {
     void (*up)(void *ctx, uint32_t node, bool fresh);
     void (*message)(void *ctx, uint32_t node, const wire_message *m);
     /* We are refused. Of WIRE_REASON_TAKEN another process has our place: HELLO
-     * is said again, so it may be for now. */
+     * is said again, so this refusal may pass. */
     void (*refused)(void *ctx, uint32_t node, wire_reason code,
                     const char *text);
     void (*verdict)(void *ctx, uint32_t node, liveness_verdict what,
