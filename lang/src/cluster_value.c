@@ -26,9 +26,7 @@ static const char *text_of(elab *e, const ast_expr *x)
     str_addc(&s, '`');
     ast_print_expr(x, &s);
     str_addc(&s, '`');
-    const char *text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 /* A value as it was written, and what it is. */
@@ -288,9 +286,7 @@ static const char *words_text(elab *e, const char *words)
                    (int)length, words);
         words = next;
     }
-    const char *text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static bool no_such_word(cluster_reading *r, const ast_expr *x)

@@ -56,9 +56,7 @@ static const char *value_as_text(elab *e, const ast_stmt *st)
         str_add(&s, st->policy == POLICY_THEN ? " then " : " else ");
         ast_print_expr(st->other, &s);
     }
-    const char *text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static bool read_key(block *b, cluster_reading *r, const ast_stmt *st)

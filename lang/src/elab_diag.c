@@ -159,14 +159,11 @@ const char *nearest_hint(ptl_arena *arena, const nearest *n)
 const char *dims_text(elab *e, const int64_t *dims, int rank)
 {
     ptl_str s = {0};
-    const char *text;
     str_addc(&s, '[');
     for (int i = 0; i < rank; i++)
         str_printf(&s, "%s%s", i ? ", " : "", size_text(e, dims[i]));
     str_addc(&s, ']');
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static const char *number_text(elab *e, const value *v)

@@ -58,15 +58,12 @@ void check_add(elab *e, ty_expr *read, int axis, src_range at)
 static const char *witness(elab *e, const ty_linear *l, bool low)
 {
     ptl_str s = {0};
-    const char *text;
     for (int i = 0; i < l->count; i++) {
         bool at_low = (l->coefs[i] > 0) == low;
         str_printf(&s, "%s%s=%lld", i ? ", " : " at ", l->vars[i]->name,
                    (long long)(at_low ? l->vars[i]->lo : l->vars[i]->hi - 1));
     }
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static void add_term(ptl_str *s, int64_t coef, const char *name)
@@ -86,7 +83,6 @@ static void add_term(ptl_str *s, int64_t coef, const char *name)
 static const char *index_text(elab *e, const ty_linear *l)
 {
     ptl_str s = {0};
-    const char *text;
     for (int i = 0; i < l->count; i++)
         add_term(&s, l->coefs[i], l->vars[i]->name);
     if (l->rest) {
@@ -95,9 +91,7 @@ static const char *index_text(elab *e, const ty_linear *l)
     }
     if (l->constant || s.length == 0)
         add_term(&s, l->constant, NULL);
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static bool ranges_known(elab *e, const ty_linear *l)

@@ -342,15 +342,12 @@ value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call)
 static const char *member_names(elab *e, const instance *inst)
 {
     ptl_str s = {0};
-    const char *text;
     for (int i = 0; i < inst->decl->member_count; i++) {
         const char *name = inst->decl->members[i]->name;
         if (name)
             str_printf(&s, "%s`%s`", s.length ? ", " : "; it has ", name);
     }
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 value *instance_member(elab *e, instance *inst, const char *name, src_range at)

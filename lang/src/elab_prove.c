@@ -33,21 +33,15 @@ static poly_var *atom_of(elab *e, const void *of, const char *name)
 static const char *expr_text(elab *e, const ty_expr *x)
 {
     ptl_str s = {0};
-    const char *text;
     typed_print_expr(x, &s);
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static const char *poly_text(elab *e, const poly *p)
 {
     ptl_str s = {0};
-    const char *text;
     poly_print(p, &s);
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 /* Something between 0 and `count`, that excluded. */

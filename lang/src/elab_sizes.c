@@ -296,13 +296,10 @@ bool size_exceeds(elab *e, int64_t a, int64_t b)
 const char *size_text(elab *e, int64_t size)
 {
     ptl_str s = {0};
-    const char *text;
     if (!size_is_symbolic(e, size))
         return arena_printf(e->arena, "%lld", (long long)size);
     poly_print(size_poly(e, size), &s);
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 /* ---------- examples ---------- */
@@ -313,7 +310,6 @@ static const char *example_text(elab *e, poly_example *x, int64_t a, int64_t b,
                                 const char *between)
 {
     ptl_str s = {0};
-    const char *text;
     for (int i = 0; i < x->count; i++)
         str_printf(&s, "%s%s = %lld", i ? ", " : ": ", x->vars[i]->name,
                    (long long)x->values[i]);
@@ -322,9 +318,7 @@ static const char *example_text(elab *e, poly_example *x, int64_t a, int64_t b,
     if (between)
         str_printf(&s, " %s %lld", between, (long long)size_number(e, b));
     poly_example_swap(x);
-    text = arena_strdup(e->arena, str_text(&s));
-    str_fini(&s);
-    return text;
+    return str_keep(&s, e->arena);
 }
 
 static void witness(elab *e, const poly *goal, int64_t a, int64_t b,

@@ -49,8 +49,7 @@ const char *interpolate(elab *e, scope *s, const char *text, src_range at)
         add_value_text(e, &out, lookup_name(e, s, &name), at);
         c = end;
     }
-    done = arena_strdup(e->arena, str_text(&out));
-    str_fini(&out);
+    done = str_keep(&out, e->arena);
     return done;
 }
 

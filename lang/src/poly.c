@@ -199,14 +199,11 @@ const poly *poly_mul(polys *all, const poly *a, const poly *b)
 
 /* ---------- division ---------- */
 
-/* a = q * b for one term each; false: b does not divide a. */
-static bool term_over(const poly_term *a, const poly_term *b, poly_term *q)
+bool poly_without_atoms(const poly_term *a, const poly_term *b, int64_t coef,
+                        poly_term *q)
 {
     int j = 0;
-    *q = (poly_term){0};
-    if (b->coef == -1 ? a->coef == INT64_MIN : a->coef % b->coef != 0)
-        return false;
-    q->coef = a->coef / b->coef;
+    *q = (poly_term){.coef = coef};
     for (int i = 0; i < a->degree; i++) {
         if (j < b->degree && a->atoms[i] == b->atoms[j])
             j++;
@@ -214,6 +211,14 @@ static bool term_over(const poly_term *a, const poly_term *b, poly_term *q)
             q->atoms[q->degree++] = a->atoms[i];
     }
     return j == b->degree;
+}
+
+/* a = q * b for one term each; false: b does not divide a. */
+static bool term_over(const poly_term *a, const poly_term *b, poly_term *q)
+{
+    if (b->coef == -1 ? a->coef == INT64_MIN : a->coef % b->coef != 0)
+        return false;
+    return poly_without_atoms(a, b, a->coef / b->coef, q);
 }
 
 /* a = out * b exactly, by the leading terms; NULL: it is not so. */

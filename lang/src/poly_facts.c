@@ -44,15 +44,7 @@ void poly_facts_reset(poly_facts *f, poly_mark to)
 /* t / lead; false: lead does not divide it. */
 static bool over_lead(const poly_term *t, const poly_term *lead, poly_term *q)
 {
-    int j = 0;
-    *q = (poly_term){.coef = t->coef};
-    for (int i = 0; i < t->degree; i++) {
-        if (j < lead->degree && t->atoms[i] == lead->atoms[j])
-            j++;
-        else
-            q->atoms[q->degree++] = t->atoms[i];
-    }
-    return j == lead->degree;
+    return poly_without_atoms(t, lead, t->coef, q);
 }
 
 static const poly *of_term(polys *all, const poly_term *t)

@@ -87,4 +87,9 @@ bool poly_value(const poly *a, int64_t *out);
 /* As the language writes it: `2*N + 1`, `(N + 1) / 2`. */
 void poly_print(const poly *a, ptl_str *out);
 
+/* q = `coef` times the atoms of `a` without those of `b`; q is neither of them.
+ * False: `b` has an atom that `a` has not. */
+bool poly_without_atoms(const poly_term *a, const poly_term *b, int64_t coef,
+                        poly_term *q);
+
 #endif

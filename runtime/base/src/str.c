@@ -78,3 +78,10 @@ const char *str_text(const ptl_str *s)
 {
     return s->data ? s->data : "";
 }
+
+const char *str_keep(ptl_str *s, ptl_arena *arena)
+{
+    const char *text = arena_strdup(arena, str_text(s));
+    str_fini(s);
+    return text;
+}

@@ -4,6 +4,7 @@
 #ifndef PTL_BASE_STR_H
 #define PTL_BASE_STR_H
 
+#include "base/arena.h"
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -23,5 +24,7 @@ void str_vprintf(ptl_str *s, const char *format, va_list args)
 void str_clear(ptl_str *s); /* keeps the memory */
 void str_fini(ptl_str *s);
 const char *str_text(const ptl_str *s); /* never NULL */
+/* Its text in `arena`; `s` is ended. */
+const char *str_keep(ptl_str *s, ptl_arena *arena);
 
 #endif
