@@ -13,6 +13,7 @@ set(rules
   "runtime/dist|base dist"
   "runtime/include/runtime|base runtime"
   "runtime/include/dist|base dist"
+  "runtime/include/launch|base launch"
   "lang|base lang"
   "compiler/ir|base lang ir" # lang: the table of scalar functions alone
   "compiler/grad|base ir opt grad"
