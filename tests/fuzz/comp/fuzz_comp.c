@@ -1,11 +1,12 @@
 /*
  * fuzz_comp.c - random comprehensions: oracle, gradient, passes, compiled.
  *
- *   fuzz_comp [--cases N] [--seed S] [--failures DIR] [--coverage]
- *             [--need N] [--shrink TRIES] [--stop-after FAILURES]
- *             [--plant FAULT] [--replay FILE]
+ *   fuzz_comp [--cases N] [--from N] [--seed S] [--failures DIR]
+ *             [--coverage] [--need N] [--shrink TRIES]
+ *             [--stop-after FAILURES] [--plant FAULT] [--replay FILE]
  *
- * The seed rotates (it is the time) and is printed; a failing case is shrunk
+ * Checks the cases of a seed from number --from (0 unless told) up to --cases:
+ * a long run may be taken in pieces. The seed rotates (it is the time) and is printed; a failing case is shrunk
  * and written as textual IR, which --replay runs again. Exit 1 when something
  * failed, or when --need N is given and a cell of the table has fewer. With
  * --plant (reader, reduction, inversion, packing: ir/plant.h) the fault must be
@@ -24,7 +25,7 @@
 enum { BATCH = 25 };
 
 typedef struct options {
-    long cases;
+    long cases, from; /* numbers [from, cases) of the seed's are checked */
     uint64_t seed;
     const char *failures, *replay;
     bool coverage;
@@ -35,8 +36,8 @@ typedef struct options {
 
 _Noreturn static void usage(void)
 {
-    fprintf(stderr, "usage: fuzz_comp [--cases N] [--seed S] [--failures DIR] "
-                    "[--coverage] [--need N] [--shrink TRIES] "
+    fprintf(stderr, "usage: fuzz_comp [--cases N] [--from N] [--seed S] "
+                    "[--failures DIR] [--coverage] [--need N] [--shrink TRIES] "
                     "[--stop-after FAILURES] [--plant FAULT] "
                     "[--replay FILE]\n");
     exit(2);
@@ -67,6 +68,8 @@ static options parse_options(int argc, char **argv)
         i++;
         if (strcmp(argv[i - 1], "--cases") == 0)
             o.cases = atol(value);
+        else if (strcmp(argv[i - 1], "--from") == 0)
+            o.from = atol(value);
         else if (strcmp(argv[i - 1], "--seed") == 0)
             o.seed = strtoull(value, NULL, 10);
         else if (strcmp(argv[i - 1], "--failures") == 0)
@@ -175,9 +178,9 @@ static void finish(batch *b, const options *o, const coverage *table, tally *t)
                 case_shrink(c, o->shrink, r);
             save(o, b->first + i, c->g, c->data_seed, r->why);
         }
-        if (t->cases % 10000 == 0) {
-            printf("%ld cases, %d failures, %d cells below 20\n", t->cases,
-                   t->failures, coverage_below(table, 20));
+        if (t->cases % 1000 == 0) {
+            printf("up to case %ld, %d failures, %d cells below 20\n",
+                   o->from + t->cases, t->failures, coverage_below(table, 20));
             fflush(stdout);
         }
         case_free(c);
@@ -185,13 +188,27 @@ static void finish(batch *b, const options *o, const coverage *table, tally *t)
     b->first = -1;
 }
 
+/* What an earlier run of the seed checked: only counted, since what is made
+ * next depends on it. */
+static void pass_over(const options *o, coverage *table)
+{
+    for (long i = 0; i < o->from; i++) {
+        fuzz_case c = {0};
+        case_make(&c, o->seed, i, table);
+        coverage_add(table, c.g);
+        case_free(&c);
+    }
+}
+
 static int run(const options *o)
 {
     static coverage table;
     static batch batches[2]; /* two processes at a time */
     tally t = {0};
-    long next = 0;
-    printf("seed %llu, %ld cases\n", (unsigned long long)o->seed, o->cases);
+    long next = o->from;
+    printf("seed %llu, cases %ld to %ld\n", (unsigned long long)o->seed,
+           o->from, o->cases);
+    pass_over(o, &table);
     batches[0].first = batches[1].first = -1;
     for (int turn = 0;; turn ^= 1) {
         batch *b = &batches[turn];
