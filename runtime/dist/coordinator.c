@@ -251,6 +251,19 @@ static uint64_t now_of(const dist_coordinator *c)
     return hub_now(c->hub);
 }
 
+/* The chief hears of every worker's step. */
+static void pass_on(dist_coordinator *c, const wire_message *m)
+{
+    wire_header h = {.type = WIRE_METRICS,
+                     .epoch = c->epoch,
+                     .id = (uint32_t)wire_index(m->head.sender),
+                     .step = m->head.step};
+    dist_blob *payload = blob_copy(m->payload.data, m->payload.size);
+    hub_say(c->hub, wire_node(WIRE_WORKER, 0), &h, NULL, payload, 0,
+            m->payload.size);
+    blob_drop(payload);
+}
+
 static void message(void *ctx, uint32_t node, const wire_message *m)
 {
     dist_coordinator *c = ctx;
@@ -270,6 +283,9 @@ static void message(void *ctx, uint32_t node, const wire_message *m)
         break;
     case WIRE_BYE:
         bye(c, seat, now_of(c));
+        break;
+    case WIRE_METRICS:
+        pass_on(c, m);
         break;
     default:
         break;

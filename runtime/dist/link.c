@@ -105,6 +105,7 @@ static void transmit(dist_link *l, parcel *p, uint64_t now)
     h->job = l->c.job;
     h->incarnation = l->c.incarnation;
     h->sender = l->c.self;
+    h->to = (uint8_t)wire_role(l->c.peer);
     h->ack = l->received;
     h->credit = credit_of(l);
     wire_write(h, payload, fields, head);

@@ -22,6 +22,19 @@ dist_hub *machine_hub(const machine_job *job, uint32_t self,
     return hub_new(&c, owner, &out->wire, now);
 }
 
+uint64_t machine_rounds(const machine_job *job, uint32_t bucket, uint64_t steps)
+{
+    uint64_t every = job->buckets[bucket].every;
+    return steps / every + (steps == job->total && steps % every != 0);
+}
+
+uint64_t machine_steps(const machine_job *job, uint32_t bucket, uint64_t rounds)
+{
+    uint64_t every = job->buckets[bucket].every, last = job->total / every;
+    uint64_t steps = rounds > last ? job->total : rounds * every;
+    return steps > job->first_step ? steps : job->first_step;
+}
+
 void machine_say(dist_hub *hub, uint32_t to, wire_type type, uint32_t epoch,
                  uint32_t id, uint64_t step, uint32_t flags)
 {
@@ -31,6 +44,19 @@ void machine_say(dist_hub *hub, uint32_t to, wire_type type, uint32_t epoch,
                      .step = step,
                      .flags = flags};
     hub_say_plain(hub, to, &h);
+}
+
+void machine_say_bytes(dist_hub *hub, uint32_t to, wire_header *h,
+                       const wire_fields *fields, dist_blob *bytes,
+                       size_t chunk)
+{
+    size_t all = blob_size(bytes);
+    for (size_t at = 0; at < all; at += chunk) {
+        size_t size = all - at < chunk ? all - at : chunk;
+        h->offset = at;
+        h->flags = at + size == all ? WIRE_LAST : 0;
+        hub_say(hub, to, h, fields, bytes, at, size);
+    }
 }
 
 void machine_refuse(dist_hub *hub, const wire_message *m, uint32_t to,

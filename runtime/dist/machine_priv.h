@@ -12,6 +12,10 @@ dist_hub *machine_hub(const machine_job *job, uint32_t self,
 /* A PULL, READY, ... without payload. */
 void machine_say(dist_hub *hub, uint32_t to, wire_type type, uint32_t epoch,
                  uint32_t id, uint64_t step, uint32_t flags);
+/* All of `bytes` as chunks, the last with LAST. */
+void machine_say_bytes(dist_hub *hub, uint32_t to, wire_header *h,
+                       const wire_fields *fields, dist_blob *bytes,
+                       size_t chunk);
 void machine_refuse(dist_hub *hub, const wire_message *m, uint32_t to,
                     uint32_t epoch, wire_reason code, const char *format, ...)
     __attribute__((format(printf, 6, 7)));

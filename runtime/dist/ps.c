@@ -80,7 +80,7 @@ static void take_member(dist_ps *ps, const dist_member *m)
     *known = m->incarnation;
 }
 
-/* Versions of the bucket that is furthest behind, and steps any worker has had
+/* Steps of the bucket that is furthest behind, and steps any worker has had
  * applied anywhere. */
 static void find_steps(const dist_ps *ps, uint64_t *least, uint64_t *most)
 {
@@ -88,11 +88,16 @@ static void find_steps(const dist_ps *ps, uint64_t *least, uint64_t *most)
     *most = 0;
     for (int b = 0; b < ps->job.limits->bucket_count; b++) {
         const dist_shard *s = ps->shards[b];
-        if (s && shard_version(s) < *least)
-            *least = shard_version(s);
-        for (int w = 0; s && w < ps->job.workers; w++)
-            if (shard_next_step(s, w) > *most)
-                *most = shard_next_step(s, w);
+        if (!s)
+            continue;
+        uint64_t steps = machine_steps(&ps->job, (uint32_t)b, shard_version(s));
+        if (steps < *least)
+            *least = steps;
+        for (int w = 0; w < ps->job.workers; w++) {
+            steps = machine_steps(&ps->job, (uint32_t)b, shard_next_step(s, w));
+            if (steps > *most)
+                *most = steps;
+        }
     }
 }
 
@@ -123,18 +128,12 @@ static void send_value(dist_ps *ps, uint32_t node, uint32_t bucket,
                        uint64_t version, dist_blob *value)
 {
     const wire_limits *l = ps->job.limits;
-    size_t all = blob_size(value);
     wire_header h = {.type = WIRE_DATA,
                      .epoch = ps->epoch,
                      .id = bucket,
                      .step = version,
                      .dtype = (uint8_t)(1 + l->bucket_types[bucket])};
-    for (size_t at = 0; at < all; at += l->chunk) {
-        size_t size = all - at < l->chunk ? all - at : l->chunk;
-        h.offset = at;
-        h.flags = at + size == all ? WIRE_LAST : 0;
-        hub_say(ps->hub, node, &h, NULL, value, at, size);
-    }
+    machine_say_bytes(ps->hub, node, &h, NULL, value, l->chunk);
 }
 
 /* Answered, or refused for good? */
@@ -161,11 +160,45 @@ static void answer_waiting(dist_ps *ps, uint32_t bucket)
 
 static void gradient_came(dist_ps *ps, uint32_t bucket)
 {
+    uint64_t version = shard_version(ps->shards[bucket]);
     dist_progress at = {.phase = WIRE_PHASE_TRAINING,
-                        .step = shard_version(ps->shards[bucket]),
+                        .step = machine_steps(&ps->job, bucket, version),
                         .bucket = bucket};
     hub_progress(ps->hub, &at);
     answer_waiting(ps, bucket);
+}
+
+static void is_gone(dist_ps *ps, uint32_t node, const wire_message *m)
+{
+    machine_refuse(ps->hub, m, node, ps->epoch, WIRE_REASON_GONE,
+                   "version %llu of bucket %u is gone, this is %llu",
+                   (unsigned long long)m->head.step, (unsigned)m->head.id,
+                   (unsigned long long)shard_version(ps->shards[m->head.id]));
+}
+
+/* The slots as they are: whoever wants those of a version asks while no update
+ * can come. `step`: updates the bucket had. */
+static void send_slots(dist_ps *ps, uint32_t node, const wire_message *m)
+{
+    const wire_limits *l = ps->job.limits;
+    uint32_t bucket = m->head.id;
+    size_t all;
+    if (m->head.flags & WIRE_EXACT &&
+        !shard_is_at(ps->shards[bucket], m->head.step)) {
+        is_gone(ps, node, m);
+        return;
+    }
+    const shard_store *store = shard_store_of(ps->shards[bucket]);
+    const uint8_t *bytes = store->slots(store->ctx, bucket, &all);
+    PTL_ASSERT(all == l->slot_bytes[bucket]);
+    dist_blob *copy = blob_copy(bytes, all);
+    wire_header h = {.type = WIRE_SNAP_CHUNK,
+                     .epoch = ps->epoch,
+                     .id = bucket,
+                     .step = shard_updates(ps->shards[bucket]),
+                     .dtype = (uint8_t)(1 + l->bucket_types[bucket])};
+    machine_say_bytes(ps->hub, node, &h, NULL, copy, l->chunk);
+    blob_drop(copy);
 }
 
 static void take_pull(dist_ps *ps, uint32_t node, const wire_message *m)
@@ -175,13 +208,14 @@ static void take_pull(dist_ps *ps, uint32_t node, const wire_message *m)
     pull p = {.waits = true,
               .exact = (m->head.flags & WIRE_EXACT) != 0,
               .version = m->head.step};
+    if (m->head.flags & WIRE_SLOTS) {
+        send_slots(ps, node, m);
+        return;
+    }
     if (answer(ps, worker, bucket, &p))
         return;
     if (p.version < shard_version(ps->shards[bucket]))
-        machine_refuse(ps->hub, m, node, ps->epoch, WIRE_REASON_GONE,
-                       "version %llu of bucket %u is gone, this is %llu",
-                       (unsigned long long)p.version, (unsigned)bucket,
-                       (unsigned long long)shard_version(ps->shards[bucket]));
+        is_gone(ps, node, m);
     else
         ps->pulls[(int)bucket * ps->job.workers + worker] = p;
 }
@@ -332,9 +366,10 @@ static void make_shards(dist_ps *ps, const shard_store *store)
 {
     const wire_limits *l = ps->job.limits;
     for (int b = 0; b < l->bucket_count; b++)
-        if (ps->job.bucket_owner[b] == ps->index)
-            ps->shards[b] = shard_new(&ps->job.rules, store, (uint32_t)b,
-                                      (size_t)l->bucket_bytes[b], l->chunk);
+        if (ps->job.buckets[b].owner == ps->index)
+            ps->shards[b] =
+                shard_new(&ps->job.buckets[b].rules, store, (uint32_t)b,
+                          (size_t)l->bucket_bytes[b], l->chunk);
 }
 
 dist_ps *ps_new(const machine_job *job, int index, uint64_t incarnation,

@@ -63,6 +63,7 @@ dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
     s->chunks = (bytes + chunk - 1) / chunk;
     s->window = shard_window(rules);
     s->version = rules->first_step;
+    s->updates = rules->first_updates;
     size_t count = (size_t)rules->workers * (size_t)s->window;
     s->gradients = zeroed(count, sizeof *s->gradients);
     s->next = zeroed((size_t)rules->workers, sizeof *s->next);
@@ -88,6 +89,17 @@ void shard_free(dist_shard *s)
     free(s->gradients);
     free(s->next);
     free(s);
+}
+
+bool shard_is_at(const dist_shard *s, uint64_t version)
+{
+    bool changed = s->rules.aggregate == DIST_APPLY_EACH && s->absorbed > 0;
+    return s->version == version && !changed;
+}
+
+const shard_store *shard_store_of(const dist_shard *s)
+{
+    return &s->store;
 }
 
 uint64_t shard_version(const dist_shard *s)

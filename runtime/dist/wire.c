@@ -60,7 +60,8 @@ void wire_write(const wire_header *h, wire_frame payload, wire_frame fields,
     wire_put(out + 56, h->ack, 8);
     wire_put(out + 64, h->offset, 8);
     wire_put(out + 72, payload.size, 4);
-    wire_put(out + 76, 0, 2);
+    out[76] = h->to;
+    out[77] = 0;
     out[78] = h->dtype;
     out[79] = h->codec;
     wire_put(out + 80, h->credit, 8);
@@ -86,6 +87,7 @@ static void read_header(const uint8_t *in, wire_header *h)
     h->ack = wire_get(in + 56, 8);
     h->offset = wire_get(in + 64, 8);
     h->bytes = (uint32_t)wire_get(in + 72, 4);
+    h->to = in[76];
     h->dtype = in[78];
     h->codec = in[79];
     h->credit = wire_get(in + 80, 8);
@@ -163,6 +165,13 @@ static wire_verdict read_type(const wire_frame *frames, int count,
     return verdict;
 }
 
+int wire_receiver(const wire_frame *frames, int count)
+{
+    bool header = count > 0 && frames[0].size == WIRE_HEADER_BYTES;
+    int role = header ? frames[0].data[76] : 0;
+    return role <= WIRE_WORKER ? role : 0;
+}
+
 wire_verdict wire_read(const wire_frame *frames, int count,
                        const wire_limits *limits, wire_message *out,
                        wire_fault *fault)
@@ -176,7 +185,7 @@ wire_verdict wire_read(const wire_frame *frames, int count,
     verdict = check_version(&out->head, limits, fault);
     if (verdict != WIRE_GOOD)
         return verdict;
-    if (wire_get(frames[0].data + 76, 2) != 0)
-        return malformed(fault, "bytes 76 and 77 are not 0");
+    if (frames[0].data[77] != 0)
+        return malformed(fault, "byte 77 is not 0");
     return read_type(frames, count, limits, out, fault);
 }

@@ -6,7 +6,7 @@
 
 enum {
     KNOWN_FLAGS = WIRE_LAST | WIRE_EMPTY | WIRE_RETRANSMIT | WIRE_TLVS |
-                  WIRE_GO | WIRE_EXACT
+                  WIRE_GO | WIRE_EXACT | WIRE_SLOTS
 };
 
 #define BAD(...) wire_wrong(fault, WIRE_BAD, WIRE_REASON_MALFORMED, __VA_ARGS__)
@@ -21,6 +21,8 @@ static wire_verdict check_sender(const wire_header *h, const wire_row *row,
     if (!(row->from >> role & 1))
         return BAD("%s is nothing that %s says", row->name,
                    wire_node_name(h->sender, name));
+    if (h->to > WIRE_WORKER)
+        return BAD("%s: there is no role %d", row->name, h->to);
     if (h->incarnation == 0)
         return BAD("%s: the incarnation is 0", row->name);
     return WIRE_GOOD;
@@ -44,7 +46,9 @@ static wire_verdict check_chunk(const wire_header *h, const wire_row *row,
 {
     if (h->id >= (uint32_t)limits->bucket_count)
         return BAD("%s: there is no bucket %u", row->name, (unsigned)h->id);
-    uint64_t all = limits->bucket_bytes[h->id];
+    const uint64_t *sizes =
+        h->type == WIRE_SNAP_CHUNK ? limits->slot_bytes : limits->bucket_bytes;
+    uint64_t all = sizes ? sizes[h->id] : 0;
     ptl_dtype type = limits->bucket_types[h->id];
     if (h->dtype != 1 + (int)type || h->codec != WIRE_CODEC_NONE)
         return BAD("%s: elements of bucket %u are %s, uncompressed", row->name,

@@ -51,6 +51,7 @@ static void begin_step(dist_worker *w)
     if (w->draining && !w->agreed)
         return;
     w->in_step = true;
+    w->computed = false;
     for (int b = 0; b < w->job.limits->bucket_count; b++)
         w->buckets[b].given = false;
     show_progress(w);
@@ -144,8 +145,8 @@ static void drain(dist_worker *w, const wire_message *m)
 static void nack(dist_worker *w, const wire_message *m)
 {
     char text[1001];
-    if (m->fields.code == WIRE_REASON_STALE)
-        return; /* MEMBERS will come, or has; then all is said again */
+    if (m->fields.code == WIRE_REASON_STALE || worker_slots_gone(w, m))
+        return; /* if stale, MEMBERS will come, or has; all is said again */
     memcpy(text, m->fields.text.data, m->fields.text.size);
     text[m->fields.text.size] = '\0';
     end(w, PTL_E_INTERNAL, text);
@@ -174,6 +175,10 @@ static void from_coordinator(dist_worker *w, const wire_message *m)
     case WIRE_BYE:
         end(w, (ptl_status)m->head.id, "the job has ended");
         break;
+    case WIRE_METRICS:
+        w->owner.metrics(w->owner.ctx, (int)m->head.id, m->head.step,
+                         m->payload.data, m->payload.size);
+        break;
     default:
         break;
     }
@@ -189,6 +194,9 @@ static void message(void *ctx, uint32_t node, const wire_message *m)
     switch (m->head.type) {
     case WIRE_DATA:
         worker_data(w, m);
+        break;
+    case WIRE_SNAP_CHUNK:
+        worker_slots_came(w, m);
         break;
     case WIRE_PUSH_ACK:
         worker_acknowledged(w, m);
@@ -271,6 +279,19 @@ void worker_enter(dist_worker *w, uint32_t barrier, uint64_t generation,
     hub_flush(w->hub, now);
 }
 
+void worker_metrics(dist_worker *w, const void *bytes, size_t size,
+                    uint64_t now)
+{
+    wire_header h = {.type = WIRE_METRICS,
+                     .epoch = w->epoch,
+                     .id = (uint32_t)w->index,
+                     .step = w->step};
+    dist_blob *payload = blob_copy(bytes, size);
+    hub_say(w->hub, coordinator, &h, NULL, payload, 0, size);
+    blob_drop(payload);
+    hub_flush(w->hub, now);
+}
+
 void worker_drain(dist_worker *w, uint64_t now)
 {
     say_coordinator(w, WIRE_DRAIN, w->step);
@@ -299,12 +320,14 @@ dist_worker *worker_new(const machine_job *job, int index, uint64_t incarnation,
     w->owner = *owner;
     w->index = index;
     w->last = job->steps;
-    w->window = shard_window(&job->rules);
+    w->slots_of = -1;
     w->deadline = now + job->join_wait;
     w->buckets = calloc(count + 1, sizeof *w->buckets);
     PTL_ASSERT(w->buckets);
     for (size_t b = 0; b < count; b++) {
-        w->buckets[b].sent = calloc((size_t)w->window, sizeof(contribution));
+        w->buckets[b].window = shard_window(&job->buckets[b].rules);
+        w->buckets[b].sent =
+            calloc((size_t)w->buckets[b].window, sizeof(contribution));
         PTL_ASSERT(w->buckets[b].sent);
     }
     hub_owner machine = {.ctx = w,
@@ -325,7 +348,7 @@ void worker_free(dist_worker *w)
     if (!w)
         return;
     for (int b = 0; b < w->job.limits->bucket_count; b++) {
-        for (int i = 0; i < w->window; i++)
+        for (int i = 0; i < w->buckets[b].window; i++)
             blob_drop(w->buckets[b].sent[i].bytes);
         free(w->buckets[b].sent);
     }

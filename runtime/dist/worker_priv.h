@@ -18,16 +18,18 @@ typedef enum worker_state {
 /* What a ps has not acknowledged. */
 typedef struct contribution {
     bool there;
-    uint64_t step;
+    uint64_t round;
     double weight;
     dist_blob *bytes; /* NULL: no rows */
 } contribution;
 
 typedef struct worker_bucket {
-    contribution *sent; /* [step % window] */
+    contribution *sent; /* [round % window] */
+    int window;
+    uint64_t round;     /* exchanges begun: the next gradient is of this one */
     bool given;         /* the gradient of this step */
     bool asked, exact;  /* a PULL is not answered */
-    uint64_t wanted;
+    uint64_t wanted;    /* version */
     uint64_t coming; /* version of the DATA that comes, and bytes of it */
     size_t got;
 } worker_bucket;
@@ -48,10 +50,12 @@ struct dist_worker {
     uint32_t epoch;
     uint64_t step, last; /* steps end before `last` */
     bool in_step;
+    bool computed;         /* nothing more comes in this step */
     bool draining, agreed; /* asked how far; told where to end */
     bool over;
-    int window;
     worker_bucket *buckets;
+    uint64_t slots_got; /* bytes of the slots that were asked for */
+    int slots_of;       /* their bucket; -1: none */
     worker_wait wait;
     uint64_t deadline; /* of JOINING to READY */
 };
@@ -64,13 +68,18 @@ void worker_load(dist_worker *w, int server);
 /* Says again what is not acknowledged and asks again for what is missing. */
 void worker_say_again(dist_worker *w, int server);
 void worker_data(dist_worker *w, const wire_message *m);
+/* Is this refusal about slots? */
+bool worker_slots_gone(dist_worker *w, const wire_message *m);
+void worker_slots_came(dist_worker *w, const wire_message *m);
 void worker_acknowledged(dist_worker *w, const wire_message *m);
 /* Every ps was there, and every value is. */
 bool worker_is_loaded(const dist_worker *w);
 /* Is there a gradient that no ps has acknowledged? */
 bool worker_owes(const dist_worker *w);
-/* Every bucket's gradient is given, its next value here, and there is room for
- * another gradient? */
+/* Is there an exchange of the bucket at the end of this step? */
+bool worker_exchanges(const dist_worker *w, uint32_t bucket, uint64_t step);
+/* Everything is computed; what is exchanged in this step has its next value
+ * here, and room for another gradient? */
 bool worker_step_is_over(const dist_worker *w);
 
 /* ---------- worker.c ---------- */

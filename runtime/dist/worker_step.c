@@ -6,17 +6,23 @@
 
 static uint32_t server_of(const dist_worker *w, uint32_t bucket)
 {
-    return wire_node(WIRE_PS, w->job.bucket_owner[bucket]);
+    return wire_node(WIRE_PS, w->job.buckets[bucket].owner);
 }
 
 static bool is_with(const dist_worker *w, uint32_t bucket, int server)
 {
-    return server < 0 || w->job.bucket_owner[bucket] == server;
+    return server < 0 || w->job.buckets[bucket].owner == server;
 }
 
-static contribution *slot(const dist_worker *w, uint32_t bucket, uint64_t step)
+static contribution *slot(const dist_worker *w, uint32_t bucket, uint64_t round)
 {
-    return &w->buckets[bucket].sent[step % (uint64_t)w->window];
+    const worker_bucket *b = &w->buckets[bucket];
+    return &b->sent[round % (uint64_t)b->window];
+}
+
+static bool is_exact(const dist_worker *w, uint32_t bucket)
+{
+    return w->job.buckets[bucket].rules.sync == DIST_BARRIER;
 }
 
 /* ---------- out ---------- */
@@ -27,20 +33,16 @@ static void push(dist_worker *w, uint32_t bucket, const contribution *c)
     wire_header h = {.type = WIRE_PUSH,
                      .epoch = w->epoch,
                      .id = bucket,
-                     .step = c->step,
+                     .step = c->round,
                      .dtype = (uint8_t)(1 + l->bucket_types[bucket])};
     wire_fields f = {.present = 1u << WIRE_FIELD_WEIGHT, .weight = c->weight};
-    size_t all = c->bytes ? blob_size(c->bytes) : 0;
-    if (!c->bytes) {
-        h.flags = WIRE_LAST | WIRE_EMPTY;
-        hub_say(w->hub, server_of(w, bucket), &h, &f, NULL, 0, 0);
+    uint32_t to = server_of(w, bucket);
+    if (c->bytes) {
+        machine_say_bytes(w->hub, to, &h, &f, c->bytes, l->chunk);
+        return;
     }
-    for (size_t at = 0; at < all; at += l->chunk) {
-        size_t size = all - at < l->chunk ? all - at : l->chunk;
-        h.offset = at;
-        h.flags = at + size == all ? WIRE_LAST : 0;
-        hub_say(w->hub, server_of(w, bucket), &h, &f, c->bytes, at, size);
-    }
+    h.flags = WIRE_LAST | WIRE_EMPTY;
+    hub_say(w->hub, to, &h, &f, NULL, 0, 0);
 }
 
 static void say_pull(dist_worker *w, uint32_t bucket)
@@ -60,55 +62,115 @@ static void pull(dist_worker *w, uint32_t bucket, uint64_t version, bool exact)
     say_pull(w, bucket);
 }
 
-/* The version that the step after this one needs at least. */
-static uint64_t needed(const dist_worker *w)
+/* The version of a bucket that is needed at least once `rounds` exchanges are
+ * begun. */
+static uint64_t needed(const dist_worker *w, uint32_t bucket, uint64_t rounds)
 {
-    uint64_t next = w->step + 1, k = (uint64_t)w->job.rules.stale;
-    switch (w->job.rules.sync) {
+    const shard_rules *r = &w->job.buckets[bucket].rules;
+    uint64_t k = (uint64_t)r->stale;
+    switch (r->sync) {
     case DIST_BARRIER:
-        return next;
+        return rounds;
     case DIST_STALE:
-        return next > k ? next - k : 0;
+        return rounds > k ? rounds - k : 0;
     case DIST_ASYNC:
         break;
     }
     return 0;
 }
 
+bool worker_exchanges(const dist_worker *w, uint32_t bucket, uint64_t step)
+{
+    return machine_rounds(&w->job, bucket, step + 1) >
+           machine_rounds(&w->job, bucket, step);
+}
+
 void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
                      double weight, uint64_t now)
 {
-    contribution *c = slot(w, bucket, w->step);
-    PTL_ASSERT(w->in_step && !w->buckets[bucket].given && !c->there);
+    worker_bucket *b = &w->buckets[bucket];
+    contribution *c = slot(w, bucket, b->round);
+    PTL_ASSERT(w->in_step && !b->given && !c->there &&
+               worker_exchanges(w, bucket, w->step));
     *c = (contribution){.there = true,
-                        .step = w->step,
+                        .round = b->round++,
                         .weight = weight,
                         .bytes = blob_keep(bytes)};
-    w->buckets[bucket].given = true;
+    b->given = true;
     push(w, bucket, c);
-    pull(w, bucket, needed(w), w->job.rules.sync == DIST_BARRIER);
+    pull(w, bucket, needed(w, bucket, b->round), is_exact(w, bucket));
     hub_flush(w->hub, now);
 }
 
+void worker_done(dist_worker *w, uint64_t now)
+{
+    PTL_ASSERT(w->in_step);
+    w->computed = true;
+    worker_advance(w);
+    hub_flush(w->hub, now);
+}
+
+/* ---------- slots ---------- */
+
+static void ask_slots(dist_worker *w)
+{
+    uint32_t bucket = (uint32_t)w->slots_of;
+    w->slots_got = 0;
+    machine_say(w->hub, server_of(w, bucket), WIRE_PULL, w->epoch, bucket,
+                w->buckets[bucket].round,
+                WIRE_SLOTS | (is_exact(w, bucket) ? WIRE_EXACT : 0));
+}
+
+void worker_slots(dist_worker *w, uint32_t bucket, uint64_t now)
+{
+    PTL_ASSERT(w->slots_of < 0 && w->in_step && !w->buckets[bucket].given);
+    w->slots_of = (int)bucket;
+    ask_slots(w);
+    hub_flush(w->hub, now);
+}
+
+bool worker_slots_gone(dist_worker *w, const wire_message *m)
+{
+    if (m->fields.code != WIRE_REASON_GONE || (int)m->head.id != w->slots_of)
+        return false;
+    w->slots_of = -1;
+    w->owner.slots(w->owner.ctx, m->head.id, 0, 0, NULL, 0, true);
+    return true;
+}
+
+void worker_slots_came(dist_worker *w, const wire_message *m)
+{
+    if ((int)m->head.id != w->slots_of || m->head.offset != w->slots_got)
+        return;
+    bool last = (m->head.flags & WIRE_LAST) != 0;
+    w->slots_got += m->payload.size;
+    if (last)
+        w->slots_of = -1;
+    w->owner.slots(w->owner.ctx, m->head.id, m->head.step, m->head.offset,
+                   m->payload.data, m->payload.size, last);
+}
+
+/* ---------- again ---------- */
+
 void worker_load(dist_worker *w, int server)
 {
-    bool exact = w->job.rules.sync == DIST_BARRIER;
-    uint64_t k = (uint64_t)w->job.rules.stale;
-    uint64_t least = exact ? w->step : w->step > k ? w->step - k : 0;
-    if (w->job.rules.sync == DIST_ASYNC)
-        least = 0;
-    for (int b = 0; b < w->job.limits->bucket_count; b++)
-        if (is_with(w, (uint32_t)b, server))
-            pull(w, (uint32_t)b, least, exact);
+    for (int i = 0; i < w->job.limits->bucket_count; i++) {
+        uint32_t bucket = (uint32_t)i;
+        uint64_t round = w->buckets[i].round =
+            machine_rounds(&w->job, bucket, w->step);
+        if (is_with(w, bucket, server))
+            pull(w, bucket, needed(w, bucket, round), is_exact(w, bucket));
+    }
 }
 
 /* Of a bucket, oldest first. */
 static void push_again(dist_worker *w, uint32_t bucket)
 {
-    for (int back = w->window - 1; back >= 0; back--) {
-        uint64_t step = w->step - (uint64_t)back;
-        const contribution *c = slot(w, bucket, step);
-        if (c->there && c->step == step)
+    const worker_bucket *b = &w->buckets[bucket];
+    for (int back = b->window; back > 0; back--) {
+        uint64_t round = b->round - (uint64_t)back;
+        const contribution *c = slot(w, bucket, round);
+        if (c->there && c->round == round)
             push(w, bucket, c);
     }
 }
@@ -125,6 +187,8 @@ void worker_say_again(dist_worker *w, int server)
         w->buckets[i].got = 0;
         say_pull(w, bucket);
     }
+    if (w->slots_of >= 0 && is_with(w, (uint32_t)w->slots_of, server))
+        ask_slots(w);
 }
 
 /* ---------- in ---------- */
@@ -134,7 +198,7 @@ void worker_acknowledged(dist_worker *w, const wire_message *m)
     if (m->head.id >= (uint32_t)w->job.limits->bucket_count)
         return;
     contribution *c = slot(w, m->head.id, m->head.step);
-    if (!c->there || c->step != m->head.step)
+    if (!c->there || c->round != m->head.step)
         return;
     blob_drop(c->bytes);
     *c = (contribution){0};
@@ -178,7 +242,7 @@ bool worker_is_loaded(const dist_worker *w)
 bool worker_owes(const dist_worker *w)
 {
     for (int b = 0; b < w->job.limits->bucket_count; b++)
-        for (int i = 0; i < w->window; i++)
+        for (int i = 0; i < w->buckets[b].window; i++)
             if (w->buckets[b].sent[i].there)
                 return true;
     return false;
@@ -188,8 +252,11 @@ bool worker_step_is_over(const dist_worker *w)
 {
     for (int i = 0; i < w->job.limits->bucket_count; i++) {
         const worker_bucket *b = &w->buckets[i];
-        if (!b->given || b->asked || slot(w, (uint32_t)i, w->step + 1)->there)
+        uint32_t bucket = (uint32_t)i;
+        if (!worker_exchanges(w, bucket, w->step))
+            continue;
+        if (!b->given || b->asked || slot(w, bucket, b->round)->there)
             return false;
     }
-    return w->in_step;
+    return w->in_step && w->computed;
 }

@@ -122,9 +122,20 @@ static const uint8_t *store_value(void *ctx, uint32_t bucket)
     return (const uint8_t *)m->value[bucket];
 }
 
+static const uint8_t *store_slots(void *ctx, uint32_t bucket, size_t *size)
+{
+    sim_model *m = ctx;
+    *size = 8 * m->elements[bucket];
+    return store_value(ctx, bucket);
+}
+
 shard_store sim_store(sim_model *m)
 {
-    return (shard_store){m, store_add, store_update, store_value};
+    return (shard_store){.ctx = m,
+                         .add = store_add,
+                         .update = store_update,
+                         .value = store_value,
+                         .slots = store_slots};
 }
 
 /* ---------- the oracle ---------- */

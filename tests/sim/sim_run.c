@@ -41,7 +41,9 @@ typedef struct process {
     char why[200], endpoint[8];
     /* Of a worker. */
     uint64_t step;
+    int to_give; /* gradients of the step */
     uint64_t incoming[SIM_BUCKETS][SIM_ELEMENTS], version[SIM_BUCKETS];
+    uint64_t slots[SIM_ELEMENTS]; /* of the chief */
 } process;
 
 typedef struct sim {
@@ -53,6 +55,8 @@ typedef struct sim {
     uint64_t bytes[SIM_BUCKETS];
     ptl_dtype types[SIM_BUCKETS];
     int owners[SIM_BUCKETS];
+    machine_bucket buckets[SIM_BUCKETS];
+    bool saves; /* the chief asks for slots */
     process processes[PROCESSES];
     int count, spare;       /* processes; of those, to take places */
     int lives[SIM_WORKERS]; /* begun so far */
@@ -142,7 +146,7 @@ static machine_out outside(process *p)
 /* The model counts steps from 0. */
 static uint64_t first_step(const process *p)
 {
-    return p->sim->job.rules.first_step;
+    return p->sim->job.first_step;
 }
 
 static void take_value(void *ctx, uint32_t bucket, uint64_t version,
@@ -172,8 +176,12 @@ static void begin_step(void *ctx, uint64_t absolute)
     memcpy(r->version, p->version, sizeof r->version);
     memcpy(r->values, p->incoming, sizeof r->values);
     p->step = step;
+    p->to_give = s->model.buckets;
     s->entered[p->worker][step] = true;
-    if (s->barriers)
+    worker_metrics(p->machine, &step, sizeof step, now(p));
+    if (s->saves && p->worker == 0)
+        worker_slots(p->machine, 0, now(p));
+    else if (s->barriers)
         worker_enter(p->machine, 1 + (uint32_t)step % 3, step / 3, now(p));
     else
         compute(p);
@@ -191,6 +199,42 @@ static void passed(void *ctx, uint32_t barrier, uint64_t generation)
     compute(p);
 }
 
+/* A bucket's slots are a copy of its value: what the step began with. */
+static void take_slots(void *ctx, uint32_t bucket, uint64_t updates,
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       bool last)
+{
+    process *p = ctx;
+    sim_model *m = &p->sim->model;
+    (void)updates;
+    if (bytes)
+        memcpy((uint8_t *)p->slots + offset, bytes, size);
+    else if (p->life == 0)
+        sim_model_wrong(m, "slots of bucket %u are gone", (unsigned)bucket);
+    if (!last)
+        return;
+    if (bytes &&
+        memcmp(p->slots, p->incoming[bucket], 8 * m->elements[bucket]) != 0)
+        sim_model_wrong(m, "slots of bucket %u are not those of step %llu",
+                        (unsigned)bucket, (unsigned long long)p->step);
+    if ((int)bucket + 1 < m->buckets)
+        worker_slots(p->machine, bucket + 1, now(p));
+    else
+        compute(p);
+}
+
+static void take_metrics(void *ctx, int worker, uint64_t absolute,
+                         const uint8_t *bytes, size_t size)
+{
+    process *p = ctx;
+    uint64_t step;
+    memcpy(&step, bytes, sizeof step);
+    if (p->worker != 0 || size != sizeof step ||
+        step != absolute - first_step(p) || !p->sim->entered[worker][step])
+        sim_model_wrong(&p->sim->model, "metrics of worker %d are wrong",
+                        worker);
+}
+
 static void give_gradient(process *p, uint64_t step, int bucket)
 {
     const sim_model *m = &p->sim->model;
@@ -201,6 +245,8 @@ static void give_gradient(process *p, uint64_t step, int bucket)
     double weight = empty ? 0 : sim_weight(m, p->worker, step);
     worker_gradient(p->machine, (uint32_t)bucket, bytes, weight, now(p));
     blob_drop(bytes);
+    if (--p->to_give == 0)
+        worker_done(p->machine, now(p));
 }
 
 /* ---------- lives ---------- */
@@ -215,7 +261,12 @@ static void begin_process(process *p)
     sim *s = p->sim;
     machine_out out = outside(p);
     shard_store store = sim_store(&s->model);
-    worker_owner owner = {p, take_value, begin_step, passed};
+    worker_owner owner = {.ctx = p,
+                          .value = take_value,
+                          .step = begin_step,
+                          .passed = passed,
+                          .slots = take_slots,
+                          .metrics = take_metrics};
     p->alive = true;
     p->late = s->processes[0].ended;
     snprintf(p->endpoint, sizeof p->endpoint, "%d", p->index);
@@ -422,6 +473,9 @@ static void draw_job(sim *s)
         s->owners[b] = (int)sim_draw(r, (uint64_t)s->job.servers);
     }
     s->barriers = m->rules.sync == DIST_BARRIER && sim_draw(r, 3) == 0;
+    bool lockstep = m->rules.aggregate != DIST_APPLY_EACH || m->rules.ordered;
+    s->saves = m->rules.sync == DIST_BARRIER && lockstep && !s->barriers &&
+               sim_draw(r, 2) == 0;
     s->compute_most = sim_draw(r, 4) ? 5 : 200;
 }
 
@@ -432,14 +486,18 @@ static void fill_job(sim *s)
                               .chunk = CHUNK,
                               .bucket_count = s->model.buckets,
                               .bucket_bytes = s->bytes,
+                              .slot_bytes = s->bytes,
                               .bucket_types = s->types};
     j->id = 42;
     j->workers = s->model.workers;
     j->agreement = "model sum\nseed 1\n";
     j->limits = &s->limits;
-    j->bucket_owner = s->owners;
-    j->rules = s->model.rules;
-    j->steps = j->rules.first_step + s->model.steps;
+    for (int b = 0; b < s->model.buckets; b++)
+        s->buckets[b] = (machine_bucket){
+            .owner = s->owners[b], .every = 1, .rules = s->model.rules};
+    j->buckets = s->buckets;
+    j->first_step = s->model.rules.first_step;
+    j->total = j->steps = j->first_step + s->model.steps;
     j->barriers = 3;
     j->window = CHUNK * sim_range(&s->random, 1, 8);
     j->retry = 60;

@@ -22,21 +22,40 @@ typedef struct machine_out {
     void (*ended)(void *ctx, ptl_status status, const char *text);
 } machine_out;
 
+/*
+ * A bucket has a clock of its own: its version counts exchanges (what shard.h
+ * calls steps). There is one after every `every`th step of the job and after
+ * the last of all.
+ */
+typedef struct machine_bucket {
+    int owner;      /* the ps */
+    uint64_t every; /* 1: each step */
+    shard_rules rules;
+} machine_bucket;
+
 /* What all processes of a job have alike. */
 typedef struct machine_job {
     uint64_t id;
     int servers, workers;
     const char *agreement;
     const wire_limits *limits;
-    const int *bucket_owner; /* by bucket: the ps */
-    shard_rules rules;
-    uint64_t steps; /* the last is steps - 1; the first, rules.first_step */
+    const machine_bucket *buckets;
+    /* Steps [first_step, steps) are this run's; `total`: where the job would
+     * end, which it need not reach. */
+    uint64_t first_step, steps, total;
     int barriers;   /* 1 to so many */
     uint64_t window, retry;
     liveness_rules liveness;
     uint64_t join_wait;   /* for all to be there for the first time */
     uint64_t worker_wait; /* for one that was lost to be replaced */
 } machine_job;
+
+/* Exchanges of a bucket in the first `steps` steps; after so many exchanges, at
+ * least so many steps are over. */
+uint64_t machine_rounds(const machine_job *job, uint32_t bucket,
+                        uint64_t steps);
+uint64_t machine_steps(const machine_job *job, uint32_t bucket,
+                       uint64_t rounds);
 
 /* Milliseconds until machines want to hear of time again, at most. */
 enum { MACHINE_TICK_MS = 10 };

@@ -29,6 +29,7 @@ typedef struct shard_rules {
     bool ordered;
     int stale;           /* k of stale(k) */
     uint64_t first_step; /* of the run: its version is there from the start */
+    uint64_t first_updates; /* that the value had before the run */
     int workers;
 } shard_rules;
 
@@ -46,6 +47,9 @@ typedef struct shard_store {
      */
     void (*update)(void *ctx, uint32_t bucket, double weight, uint64_t updates);
     const uint8_t *(*value)(void *ctx, uint32_t bucket);
+    /* What else belongs to the bucket's parameters (slots), for a checkpoint;
+     * `size`: as the limits say. */
+    const uint8_t *(*slots)(void *ctx, uint32_t bucket, size_t *size);
 } shard_store;
 
 typedef struct dist_shard dist_shard;
@@ -79,6 +83,9 @@ shard_answer shard_push(dist_shard *s, const shard_chunk *c);
  * is not whole is forgotten. */
 void shard_replaced(dist_shard *s, int worker);
 
+/* Is the store's value, now, that of this version? */
+bool shard_is_at(const dist_shard *s, uint64_t version);
+const shard_store *shard_store_of(const dist_shard *s);
 uint64_t shard_version(const dist_shard *s);
 uint64_t shard_updates(const dist_shard *s);
 /* The step of this worker that would be applied next. */

@@ -61,7 +61,8 @@ enum wire_flag {
     WIRE_RETRANSMIT = 1 << 2,
     WIRE_TLVS = 1 << 3, /* set by wire_write() */
     WIRE_GO = 1 << 4,
-    WIRE_EXACT = 1 << 5
+    WIRE_EXACT = 1 << 5,
+    WIRE_SLOTS = 1 << 6
 };
 
 enum { WIRE_COORDINATOR = 1, WIRE_PS = 2, WIRE_WORKER = 3 };
@@ -89,6 +90,8 @@ typedef struct wire_header {
     uint32_t sender, id;
     uint64_t step, sequence, ack, offset;
     uint32_t bytes; /* of the payload */
+    uint8_t to; /* role of the receiver, of which a process may have several;
+                   0: whoever has the connection */
     uint8_t dtype;  /* 0: none; else 1 + ptl_dtype */
     uint8_t codec;
     uint64_t credit;
@@ -119,7 +122,7 @@ typedef struct wire_limits {
     uint64_t job;   /* 0: any */
     uint32_t chunk; /* bytes; every chunk but a bucket's last has them */
     int bucket_count;
-    const uint64_t *bucket_bytes;
+    const uint64_t *bucket_bytes, *slot_bytes; /* slot_bytes NULL: none */
     const ptl_dtype *bucket_types;
 } wire_limits;
 
@@ -160,6 +163,10 @@ void wire_write(const wire_header *h, wire_frame payload, wire_frame fields,
                 uint8_t out[WIRE_HEADER_BYTES]);
 
 /* ---------- in ---------- */
+
+/* What `to` says in a message that was not read yet; 0 also where it will not
+ * be understood. */
+int wire_receiver(const wire_frame *frames, int count);
 
 /*
  * Checks every rule. On GOOD `out` is filled and points into `frames`; else

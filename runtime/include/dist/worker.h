@@ -15,10 +15,19 @@ typedef struct worker_owner {
      * bucket whose gradient was given. `version`: of it. */
     void (*value)(void *ctx, uint32_t bucket, uint64_t version, size_t offset,
                   const uint8_t *bytes, size_t size);
-    /* The values are those for this step: compute, and give a gradient of every
-     * bucket, once, now or later. */
+    /* The values are those for this step: compute, give a gradient of every
+     * bucket that is exchanged in it, once, now or later, and say
+     * worker_done(). */
     void (*step)(void *ctx, uint64_t step);
     void (*passed)(void *ctx, uint32_t barrier, uint64_t generation);
+    /* What worker_slots() asked for. `updates`: the bucket's, before. `bytes`
+     * NULL: gone, since this process took the place of another and the others
+     * are a step ahead. */
+    void (*slots)(void *ctx, uint32_t bucket, uint64_t updates, size_t offset,
+                  const uint8_t *bytes, size_t size, bool last);
+    /* At the chief (worker 0): what another said by worker_metrics(). */
+    void (*metrics)(void *ctx, int worker, uint64_t step, const uint8_t *bytes,
+                    size_t size);
 } worker_owner;
 
 /* Everything given is borrowed. Connects to the coordinator at once. */
@@ -36,6 +45,17 @@ void worker_tick(dist_worker *w, uint64_t now);
  */
 void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
                      double weight, uint64_t now);
+/* Nothing more comes in this step. */
+void worker_done(dist_worker *w, uint64_t now);
+/*
+ * Asks for the slots of a bucket that has some: those of the values this step
+ * began with, if the bucket's gradient of this step was not given. One at a
+ * time: owner.slots() says when they came.
+ */
+void worker_slots(dist_worker *w, uint32_t bucket, uint64_t now);
+/* To the chief, with the number of the step that was begun last. */
+void worker_metrics(dist_worker *w, const void *bytes, size_t size,
+                    uint64_t now);
 /* Waits for all workers: owner.passed() says when. One worker waits for
  * nobody. */
 void worker_enter(dist_worker *w, uint32_t barrier, uint64_t generation,

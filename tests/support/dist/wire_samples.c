@@ -13,6 +13,7 @@ const wire_limits sample_limits = {
     .chunk = 64,
     .bucket_count = 3,
     .bucket_bytes = bucket_bytes,
+    .slot_bytes = bucket_bytes,
     .bucket_types = bucket_types,
 };
 
@@ -175,6 +176,7 @@ bool wire_sample_make(int type, wire_sample *s)
     h->job = sample_limits.job;
     h->incarnation = 0xfedcba9876543210;
     h->sender = sender_of(type);
+    h->to = WIRE_PS;
     h->id = 1;
     h->step = 1000000000001;
     h->sequence = wire_class_of(type) == WIRE_LINK ? 0 : 17;

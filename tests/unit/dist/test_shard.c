@@ -47,7 +47,8 @@ static const uint8_t *current(void *ctx, uint32_t bucket)
     return (const uint8_t *)value;
 }
 
-static const shard_store store = {NULL, add, update, current};
+static const shard_store store = {
+    .add = add, .update = update, .value = current};
 
 static void open_shard(dist_aggregate aggregate, dist_sync sync, bool ordered,
                        int stale)

@@ -278,7 +278,7 @@ static void unused_bytes_are_0(void **state)
     wire_sample_make(WIRE_CREDIT, &s);
     set_byte(&s, 77, 1);
     assert_int_equal(read_sample(&s, &got, &fault), WIRE_BAD);
-    assert_string_equal(fault.text, "bytes 76 and 77 are not 0");
+    assert_string_equal(fault.text, "byte 77 is not 0");
 }
 
 static void frames_are_those_of_the_header(void **state)
