@@ -11,6 +11,7 @@ set(rules
   "runtime/train|base runtime data train"
   "runtime/cli|base runtime"
   "runtime/dist|base dist"
+  "runtime/launch|base launch"
   "runtime/include/runtime|base runtime"
   "runtime/include/dist|base dist"
   "runtime/include/launch|base launch"
