@@ -8,7 +8,7 @@ set(rules
   "runtime/base|base"
   "runtime/exec|base runtime"
   "runtime/data|base runtime data"
-  "runtime/train|base runtime data train"
+  "runtime/train|base runtime data train dist"
   "runtime/cli|base runtime"
   "runtime/dist|base dist"
   "runtime/launch|base launch"

@@ -5,6 +5,7 @@
 #include "job_build.h"
 #include "base/map.h"
 #include "compile_file.h"
+#include "lang/slices.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,10 @@ static void list_tensors(job_owner *o, const typed_program *p)
     o->job.parameter_count = 0;
     for (int i = 0; i < p->params.count; i++) {
         const typed_param *w = &p->params.data[i];
-        vec_push(o->arena, &list, job_tensor(o, w->tensor, PTL_ROLE_PARAM));
+        ptl_job_tensor t = job_tensor(o, w->tensor, PTL_ROLE_PARAM);
+        t.trained = !w->frozen;
+        t.whole = !typed_may_be_cut(p, w);
+        vec_push(o->arena, &list, t);
         o->job.parameter_count += ty_element_count(w->tensor);
     }
     for (int i = 0; i < p->states.count; i++) {
@@ -181,31 +185,64 @@ static ptl_status build_graph(job_owner *o, const typed_program *p,
     return st;
 }
 
+/* The train block, elaborated with the files' shapes. */
+static ptl_status elaborate(job_owner *o, ptl_arena *arena, elab_mode mode,
+                            int64_t rows, const ptl_job_tensor *raw,
+                            int raw_count, typed_program **out, ptl_error *err)
+{
+    elab_options options = o->options;
+    options.mode = mode;
+    options.rows = rows;
+    options.raw = raw_shapes(arena, raw, raw_count);
+    options.raw_count = raw_count;
+    *out = elab_train(arena, o->modules, &options, o->d->diags);
+    if (*out)
+        return PTL_OK;
+    return files_are_wrong(o, arena, options) ? files_do_not_fit(&options, err)
+                                              : program_is_wrong(err);
+}
+
 static ptl_status build(ptl_job *job, ptl_program_kind kind, int64_t rows,
                         const ptl_job_tensor *raw, int raw_count,
                         ptl_program **out, ptl_error *err)
 {
     job_owner *o = job->owner;
     lower_kind lowered = lower_kind_of(kind);
+    elab_mode mode = driver_mode(lowered);
     ptl_arena *arena = arena_new();
-    elab_options options = o->options;
     typed_program *p;
-    ptl_status st;
-    options.mode = driver_mode(lowered);
-    options.rows = rows;
-    options.raw = raw_shapes(arena, raw, raw_count);
-    options.raw_count = raw_count;
-    p = elab_train(arena, o->modules, &options, o->d->diags);
-    if (!p) {
-        st = files_are_wrong(o, arena, options)
-                 ? files_do_not_fit(&options, err)
-                 : program_is_wrong(err);
-        arena_free(arena);
-        return st;
-    }
-    if (options.mode == ELAB_TRAIN)
+    ptl_status st = elaborate(o, arena, mode, rows, raw, raw_count, &p, err);
+    if (p && mode == ELAB_TRAIN)
         list_tensors(o, p);
-    st = build_graph(o, p, lowered, out, err);
+    if (p)
+        st = build_graph(o, p, lowered, out, err);
+    arena_free(arena);
+    return st;
+}
+
+static typed_slice *slices_of(ptl_arena *arena, const ptl_job_piece *pieces,
+                              int count)
+{
+    typed_slice *slices = ARENA_ARRAY(arena, typed_slice, count + 1);
+    for (int i = 0; i < count; i++)
+        slices[i] = (typed_slice){pieces[i].path, pieces[i].name,
+                                  pieces[i].first, pieces[i].count};
+    return slices;
+}
+
+static ptl_status build_update(ptl_job *job, const ptl_job_piece *pieces,
+                               int count, const ptl_job_tensor *raw,
+                               int raw_count, ptl_program **out, ptl_error *err)
+{
+    job_owner *o = job->owner;
+    ptl_arena *arena = arena_new();
+    typed_program *p;
+    ptl_status st = elaborate(o, arena, ELAB_TRAIN, 0, raw, raw_count, &p, err);
+    if (p && typed_take_slices(p, slices_of(arena, pieces, count), count))
+        st = build_graph(o, p, LOWER_UPDATE, out, err);
+    else if (p)
+        st = ptl_fail(err, PTL_E_INTERNAL,
+                      "an update is asked for pieces that are none");
     arena_free(arena);
     return st;
 }
@@ -329,6 +366,7 @@ ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
     o->arena = arena_new();
     o->job.owner = o;
     o->job.build = build;
+    o->job.build_update = build_update;
     o->job.free = job_free;
     p = open_program(o, path, err);
     if (!p) {

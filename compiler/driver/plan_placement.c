@@ -4,6 +4,7 @@
  */
 #include "dist/placement.h"
 #include "dist/wire.h"
+#include "lang/slices.h"
 #include "plan_priv.h"
 
 typedef struct placing {
@@ -29,7 +30,9 @@ static void list_variables(placing *x, ptl_arena *arena)
             continue;
         x->params[x->count] = p;
         x->variables[x->count++] =
-            (place_variable){ty_element_count(p->tensor), PTL_F32};
+            (place_variable){.elements = ty_element_count(p->tensor),
+                             .dtype = PTL_F32,
+                             .whole = !typed_may_be_cut(x->program, p)};
     }
 }
 
@@ -48,6 +51,13 @@ static int64_t piece_bytes(const placing *x, const place_piece *p)
     return p->count * dtype_size(x->variables[p->variable].dtype);
 }
 
+/* Would it have been cut if it might be? */
+static bool stays_whole(const placing *x, const place_piece *p)
+{
+    return x->variables[p->variable].whole && p->count > PLACE_BLOCK &&
+           piece_bytes(x, p) > x->c->slice;
+}
+
 static void print_piece(const placing *x, const place_piece *p,
                         const int *cached)
 {
@@ -56,6 +66,8 @@ static void print_piece(const placing *x, const place_piece *p,
     print_piece_name(x, p);
     str_printf(x->out, ": %lld B on %s %d", (long long)piece_bytes(x, p),
                x->owner, p->owner);
+    if (stays_whole(x, p))
+        str_add(x->out, ", not cut: its update needs all of it");
     if (cached && cached[p->variable] == PLACE_CPU)
         str_add(x->out, ", cached on the CPU");
     else if (cached)

@@ -205,6 +205,7 @@ static bool work_out(elab *e, update_run *runs, int count, const ast_expr *call)
             return false;
     }
     total = chain_end(&c);
+    vec_push(e->arena, &e->out->totals, (typed_total){total});
     if (!e->across)
         e->across = map_new(e->arena);
     map_put(e->across, site_key(e, call), value_tensor(e, total, call->at));

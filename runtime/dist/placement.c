@@ -8,10 +8,12 @@
 #include "dist/placement.h"
 #include "dist/placement_priv.h"
 
-/* Of one slice. */
-static int64_t slice_elements(ptl_dtype dtype, int64_t slice)
+/* Of one slice of `v`. */
+static int64_t slice_elements(const place_variable *v, int64_t slice)
 {
-    int64_t blocks = slice / dtype_size(dtype) / PLACE_BLOCK;
+    int64_t blocks = slice / dtype_size(v->dtype) / PLACE_BLOCK;
+    if (v->whole)
+        return v->elements;
     return (blocks > 0 ? blocks : 1) * PLACE_BLOCK;
 }
 
@@ -35,7 +37,7 @@ typedef VEC(place_piece) piece_list;
 static void cut_variable(ptl_arena *arena, const place_variable *v, int index,
                          int64_t slice, piece_list *out)
 {
-    int64_t most = slice_elements(v->dtype, slice);
+    int64_t most = slice_elements(v, slice);
     for (int64_t first = 0; first < v->elements; first += most) {
         int64_t left = v->elements - first;
         place_piece p = {.variable = index,

@@ -62,6 +62,11 @@ void session_forget(session *s, ptl_program_kind kind)
         else
             s->programs[kept++] = s->programs[i];
     s->program_count = kept;
+    if (kept > 0)
+        return;
+    memory_unmap(s->arena, s->arena_bytes);
+    s->arena = NULL;
+    s->arena_bytes = 0;
 }
 
 static int raw_named(const ptl_job_tensor *raw, int raw_count, const char *name)

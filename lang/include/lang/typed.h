@@ -273,6 +273,13 @@ typedef struct typed_custom {
     int input_count;
 } typed_custom;
 
+/* What an across_params() of the optimizer gives: a number. */
+typedef struct typed_total {
+    ty_tensor *tensor;
+} typed_total;
+
+#define TYPED_TOTAL_PREFIX "total/"
+
 typedef struct typed_program {
     ptl_arena *arena;
     VEC(ty_tensor *) tensors; /* what a definition reads comes before it, but
@@ -283,7 +290,8 @@ typedef struct typed_program {
     VEC(typed_metric) metrics;
     VEC(typed_expect) expects;
     VEC(typed_custom) customs; /* in the order of the calls */
-    ty_tensor *loss, *lr; /* NULL: none */
+    VEC(typed_total) totals;   /* in the order they are worked out */
+    ty_tensor *loss, *lr;      /* NULL: none */
     int64_t rows;         /* of the batch it was made for */
     typed_settings settings;
     typed_cluster cluster; /* of a train block's file; defaults without one */

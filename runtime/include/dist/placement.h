@@ -28,6 +28,7 @@ typedef enum place_balance {
 typedef struct place_variable {
     int64_t elements;
     ptl_dtype dtype;
+    bool whole; /* never cut: its update needs all of it */
 } place_variable;
 
 typedef struct place_options {
@@ -62,8 +63,8 @@ typedef struct place_plan {
 } place_plan;
 
 /*
- * Pieces of at most `slice` bytes (but never less than a block), owners in the
- * order of creation, then buckets in the order of completion: a piece goes into
+ * Pieces of at most `slice` bytes (but never less than a block, and of what is
+ * `whole` all), owners in the order of creation, then buckets in the order of completion: a piece goes into
  * the open bucket of its owner and type, or where that would grow over `bucket`
  * bytes, into a new one. The plan lives in `arena`.
  */

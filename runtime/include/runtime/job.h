@@ -74,7 +74,17 @@ typedef struct ptl_job_tensor {
     int rank;
     int64_t dims[PTL_MAX_RANK];
     int64_t idx_bound;
+    bool trained; /* of a parameter: the optimizer updates it, */
+    bool whole;   /* and needs all of it: it is not cut into slices */
 } ptl_job_tensor;
+
+/* Elements [first, first + count), in memory's order, of a parameter that is
+ * trained. */
+typedef struct ptl_job_piece {
+    const char *path;
+    int64_t first, count;
+    const char *name; /* what buffers call it; of all of it: its path */
+} ptl_job_piece;
 
 typedef enum ptl_aggregate {
     PTL_AGGREGATE_MEAN, /* one update by the sum over all rows, divided once */
@@ -132,6 +142,17 @@ typedef struct ptl_job {
     ptl_status (*build)(struct ptl_job *job, ptl_program_kind kind,
                         int64_t rows, const ptl_job_tensor *raw, int raw_count,
                         ptl_program **out, ptl_error *err);
+    /*
+     * UPDATE of these pieces alone: "sum/NAME", parameters NAME, slots
+     * NAME/SLOT. A piece that is a whole parameter has its shape, one that is
+     * not is a vector, as are its slots; "total/0", ... are numbers of all
+     * parameters that the optimizer asks for. Without pieces, "lr" is left.
+     * `raw` as for build().
+     */
+    ptl_status (*build_update)(struct ptl_job *job, const ptl_job_piece *pieces,
+                               int count, const ptl_job_tensor *raw,
+                               int raw_count, ptl_program **out,
+                               ptl_error *err);
     void (*free)(struct ptl_job *job);
     void *owner;
 } ptl_job;

@@ -41,9 +41,9 @@ static place_plan *make(const place_variable *v, int count, int owners,
 /* ---------- owners ---------- */
 
 /* Bytes: 400, 400, 100, 300, 300, 4 (a scalar). */
-static const place_variable six[] = {{100, PTL_F32}, {50, PTL_F64},
-                                     {100, PTL_U8},  {75, PTL_F32},
-                                     {75, PTL_I32},  {1, PTL_F32}};
+static const place_variable six[] = {
+    {100, PTL_F32, false}, {50, PTL_F64, false}, {100, PTL_U8, false},
+    {75, PTL_F32, false},  {75, PTL_I32, false}, {1, PTL_F32, false}};
 
 static void check_owners(const place_plan *p, const int *wanted, int count)
 {
@@ -68,9 +68,9 @@ static void greedy_takes_the_fewest_bytes_and_the_lowest_of_equals(void **state)
 static void greedy_depends_on_the_order_of_creation(void **state)
 {
     (void)state;
-    const place_variable turned[] = {{1, PTL_F32},  {75, PTL_I32},
-                                     {75, PTL_F32}, {100, PTL_U8},
-                                     {50, PTL_F64}, {100, PTL_F32}};
+    const place_variable turned[] = {
+        {1, PTL_F32, false},  {75, PTL_I32, false}, {75, PTL_F32, false},
+        {100, PTL_U8, false}, {50, PTL_F64, false}, {100, PTL_F32, false}};
     place_plan *p = make(turned, 6, 3, PLACE_GREEDY_BYTES);
     check_owners(p, (const int[]){0, 1, 2, 0, 0, 1}, 6);
 }
@@ -78,7 +78,8 @@ static void greedy_depends_on_the_order_of_creation(void **state)
 static void bytes_are_counted_not_elements(void **state)
 {
     (void)state;
-    const place_variable v[] = {{3, PTL_F64}, {4, PTL_F32}, {1, PTL_U8}};
+    const place_variable v[] = {
+        {3, PTL_F64, false}, {4, PTL_F32, false}, {1, PTL_U8, false}};
     check_owners(make(v, 3, 2, PLACE_GREEDY_BYTES), (const int[]){0, 1, 1}, 3);
 }
 
@@ -98,7 +99,7 @@ static void no_owner_is_fuller_than_the_mean_and_one_piece(void **state)
         place_variable v[40];
         int64_t all = 0;
         for (int i = 0; i < 40; i++) {
-            v[i] = (place_variable){1 + (i * 7919) % 5000, PTL_F32};
+            v[i] = (place_variable){1 + (i * 7919) % 5000, PTL_F32, false};
             all += 4 * v[i].elements;
         }
         place_plan *p = make(v, 40, owners, PLACE_GREEDY_BYTES);
@@ -113,7 +114,8 @@ static void no_owner_is_fuller_than_the_mean_and_one_piece(void **state)
 static void slices_are_whole_blocks(void **state)
 {
     (void)state;
-    const place_variable v[] = {{(1 << 20) + 1, PTL_F32}, {1 << 20, PTL_F64}};
+    const place_variable v[] = {{(1 << 20) + 1, PTL_F32, false},
+                                {1 << 20, PTL_F64, false}};
     place_plan *p = make(v, 2, 2, PLACE_GREEDY_BYTES);
     assert_int_equal(p->piece_count, 4);
     assert_int_equal(p->pieces[0].count, 1 << 20);
@@ -127,8 +129,8 @@ static void slices_are_whole_blocks(void **state)
 static void a_slice_is_at_least_a_block(void **state)
 {
     (void)state;
-    const place_variable v[] = {{3 * PLACE_BLOCK, PTL_F32},
-                                {2 * PLACE_BLOCK, PTL_F64}};
+    const place_variable v[] = {{3 * PLACE_BLOCK, PTL_F32, false},
+                                {2 * PLACE_BLOCK, PTL_F64, false}};
     place_options o = {.owners = 1, .slice = 384 << 10, .bucket = MIB};
     place_plan *p = place_make(arena, v, 2, &o);
     assert_int_equal(p->piece_count, 5);
@@ -136,10 +138,23 @@ static void a_slice_is_at_least_a_block(void **state)
         assert_int_equal(p->pieces[i].count, PLACE_BLOCK);
 }
 
+static void what_is_whole_is_not_cut(void **state)
+{
+    (void)state;
+    const place_variable v[] = {{3 * PLACE_BLOCK, PTL_F32, true},
+                                {3 * PLACE_BLOCK, PTL_F32, false}};
+    place_options o = {.owners = 2, .slice = 256 << 10, .bucket = MIB};
+    place_plan *p = place_make(arena, v, 2, &o);
+    assert_int_equal(p->piece_count, 4);
+    assert_int_equal(p->pieces[0].count, 3 * PLACE_BLOCK);
+    assert_int_equal(p->pieces[1].count, PLACE_BLOCK);
+    check_owners(p, (const int[]){0, 1, 1, 1}, 4);
+}
+
 static void one_large_tensor_is_spread(void **state)
 {
     (void)state;
-    const place_variable v[] = {{100 * MIB, PTL_F32}};
+    const place_variable v[] = {{100 * MIB, PTL_F32, false}};
     place_plan *p = make(v, 1, 4, PLACE_GREEDY_BYTES);
     for (int k = 0; k < 4; k++)
         assert_int_equal(p->owner_bytes[k], 100 * MIB);
@@ -168,11 +183,11 @@ static void check_bucket(const place_plan *p, int b, int owner, int64_t bytes,
  * Buckets of 1000 bytes, one owner. Completion: 4, 3, 2, 1, 0 with 400, 700,
  * 200, 100, 600 bytes: 4 | 3 2 1 (700 + 200 + 100 fit just) | 0.
  */
-static const place_variable five[] = {{150, PTL_F32},
-                                      {25, PTL_F32},
-                                      {50, PTL_F32},
-                                      {175, PTL_F32},
-                                      {100, PTL_F32}};
+static const place_variable five[] = {{150, PTL_F32, false},
+                                      {25, PTL_F32, false},
+                                      {50, PTL_F32, false},
+                                      {175, PTL_F32, false},
+                                      {100, PTL_F32, false}};
 
 static void buckets_are_filled_from_the_last_variable_on(void **state)
 {
@@ -221,7 +236,8 @@ static void each_owner_has_its_own_in_the_order_they_are_complete(void **state)
 static void a_bucket_has_one_type(void **state)
 {
     (void)state;
-    const place_variable v[] = {{10, PTL_F32}, {10, PTL_F64}, {10, PTL_F32}};
+    const place_variable v[] = {
+        {10, PTL_F32, false}, {10, PTL_F64, false}, {10, PTL_F32, false}};
     place_plan *p = make(v, 3, 1, PLACE_GREEDY_BYTES);
     assert_int_equal(p->bucket_count, 2);
     assert_int_equal(p->buckets[0].dtype, PTL_F64);
@@ -231,7 +247,8 @@ static void a_bucket_has_one_type(void **state)
 static void a_piece_larger_than_a_bucket_has_one_of_its_own(void **state)
 {
     (void)state;
-    const place_variable v[] = {{1, PTL_F32}, {500, PTL_F32}, {1, PTL_F32}};
+    const place_variable v[] = {
+        {1, PTL_F32, false}, {500, PTL_F32, false}, {1, PTL_F32, false}};
     place_options o = {.owners = 1, .slice = MIB, .bucket = 1000};
     place_plan *p = place_make(arena, v, 3, &o);
     assert_int_equal(p->bucket_count, 3);
@@ -243,7 +260,7 @@ static void every_piece_lies_in_one_bucket(void **state)
     (void)state;
     place_variable v[60];
     for (int i = 0; i < 60; i++)
-        v[i] = (place_variable){1 + i * i * 997 % 300000, PTL_F32};
+        v[i] = (place_variable){1 + i * i * 997 % 300000, PTL_F32, false};
     place_options o = {.owners = 3, .slice = MIB / 2, .bucket = 2 * MIB};
     place_plan *p = place_make(arena, v, 60, &o);
     int seen = 0;
@@ -265,8 +282,10 @@ static void every_piece_lies_in_one_bucket(void **state)
 static void small_variables_are_cached_on_the_cpu_by_elements(void **state)
 {
     (void)state;
-    const place_variable v[] = {
-        {65535, PTL_F64}, {65536, PTL_F32}, {65537, PTL_U8}, {1, PTL_F32}};
+    const place_variable v[] = {{65535, PTL_F64, false},
+                                {65536, PTL_F32, false},
+                                {65537, PTL_U8, false},
+                                {1, PTL_F32, false}};
     int device[4];
     place_caches(v, 4, 1, device);
     assert_int_equal(device[0], PLACE_CPU);
@@ -280,9 +299,10 @@ static void small_variables_are_cached_on_the_cpu_by_elements(void **state)
 static void large_ones_go_to_the_device_with_the_fewest_elements(void **state)
 {
     (void)state;
-    const place_variable v[] = {{100000, PTL_F64}, {300000, PTL_F32},
-                                {70000, PTL_F32},  {200000, PTL_F32},
-                                {300000, PTL_F32}, {70000, PTL_F32}};
+    const place_variable v[] = {
+        {100000, PTL_F64, false}, {300000, PTL_F32, false},
+        {70000, PTL_F32, false},  {200000, PTL_F32, false},
+        {300000, PTL_F32, false}, {70000, PTL_F32, false}};
     const int three[] = {0, 1, 2, 2, 0, 2}, two[] = {0, 1, 0, 0, 1, 0};
     int device[6];
     place_caches(v, 6, 3, device);
@@ -355,6 +375,7 @@ int main(void)
         cmocka_unit_test(no_owner_is_fuller_than_the_mean_and_one_piece),
         cmocka_unit_test(slices_are_whole_blocks),
         cmocka_unit_test(a_slice_is_at_least_a_block),
+        cmocka_unit_test(what_is_whole_is_not_cut),
         cmocka_unit_test(one_large_tensor_is_spread),
         cmocka_unit_test(buckets_are_filled_from_the_last_variable_on),
         cmocka_unit_test(or_in_the_order_that_is_given),

@@ -1,83 +1,18 @@
 /*
  * test_allocations.c - once training is under way, a step allocates nothing.
- *
- * Counted by standing in for malloc and its family, and for mmap and munmap, of
- * the whole process: every thread, the C library's own calls included. Not
- * built with sanitizers: they have allocators of their own.
+ * Not built with sanitizers: they have allocators of their own.
  */
+#include "counted/allocations.h"
 #include "runtime/fake_job.h"
 #include "runtime/train.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t align, size_t size);
-void __libc_free(void *old);
-
-static atomic_int calls;
-
-void *malloc(size_t size)
-{
-    atomic_fetch_add(&calls, 1);
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    atomic_fetch_add(&calls, 1);
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    atomic_fetch_add(&calls, 1);
-    return __libc_realloc(old, size);
-}
-
-void *aligned_alloc(size_t align, size_t size)
-{
-    atomic_fetch_add(&calls, 1);
-    return __libc_memalign(align, size);
-}
-
-int posix_memalign(void **out, size_t align, size_t size)
-{
-    atomic_fetch_add(&calls, 1);
-    *out = __libc_memalign(align, size);
-    return *out ? 0 : 12;
-}
-
-void free(void *old)
-{
-    if (old)
-        atomic_fetch_add(&calls, 1);
-    __libc_free(old);
-}
-
-void *mmap(void *at, size_t size, int protection, int flags, int fd,
-           off_t offset)
-{
-    atomic_fetch_add(&calls, 1);
-    return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
-}
-
-int munmap(void *at, size_t size)
-{
-    atomic_fetch_add(&calls, 1);
-    return (int)syscall(SYS_munmap, at, size);
-}
 
 /* The log goes through here, once a step: the count at each line. */
 typedef struct line_log {
@@ -90,7 +25,7 @@ static ssize_t write_line(void *cookie, const char *text, size_t size)
     line_log *log = cookie;
     if (size > 15 && memcmp(text, "{\"event\":\"step\"", 15) == 0 &&
         log->lines < 4096)
-        log->calls[log->lines++] = atomic_load(&calls);
+        log->calls[log->lines++] = allocation_calls();
     return (ssize_t)size;
 }
 

@@ -1,0 +1,617 @@
+/*
+ * test_ps_store.c - updates on parameter servers: whatever the optimizer, and
+ * however parameters are cut and spread, values and slots are bit for bit those
+ * of one update of all parameters whole.
+ */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#include "counted/allocations.h"
+#define COUNTED
+#endif
+#include "base/file.h"
+#include "job_build.h"
+#include "runtime/sums.h"
+#include "train/ps_store.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { STEPS = 3, MOST_PS = 3 };
+
+/* Parameters of 1, 16, 32, ... up to 128,000 numbers: slices are of 65,536. */
+static const char lenet[] =
+    "model net() {\n"
+    "  use c1 = nn.conv2d(out = 16, k = 5, pad = 2);\n"
+    "  use c2 = nn.conv2d(out = 32, k = 5);\n"
+    "  use f1 = nn.linear(out = 160);\n"
+    "  use f2 = nn.linear(out = 10);\n"
+    "  param scale ~ ones();\n"
+    "  fn (x: real[N, 1, 28, 28]) -> z: real[N, 10] {\n"
+    "    h = nn.max_pool2d(nn.relu(c1(x)), k = 2);\n"
+    "    h2 = nn.max_pool2d(nn.relu(c2(h)), k = 2);\n"
+    "    z[n, i] = scale * f2(nn.relu(f1(nn.flatten(h2))))[n, i];\n"
+    "  }\n"
+    "}\n";
+static const char mlp[] = "model net() {\n"
+                          "  use f1 = nn.linear(out = 256);\n"
+                          "  use f2 = nn.linear(out = 30);\n"
+                          "  use f3 = nn.linear(out = 10);\n"
+                          "  fn (x: real[N, 1, 28, 28]) -> z: real[N, 10] {\n"
+                          "    z = f3(tanh(f2(tanh(f1(nn.flatten(x))))));\n"
+                          "  }\n"
+                          "}\n";
+
+static const char program[] =
+    "ptl 1;\n"
+    "import std.loss; import std.nn; import std.optim; import std.data;\n"
+    "%s%s"
+    "data d {\n"
+    "  train = data.idx(image = \"none\", label = \"none\");\n"
+    "  x[c, h, w]: real[1, 28, 28] = raw.image[h, w] / 255.0;\n"
+    "  label: idx(10) = raw.label;\n"
+    "}\n"
+    "train {\n"
+    "  model m = net(); data d; z = m(x);\n"
+    "  loss = loss.cross_entropy(z, label);\n"
+    "  optimizer = %s\n"
+    "  batch = 4; steps = 3; seed = 4;\n"
+    "}\n";
+
+typedef struct fixture {
+    char folder[64];
+    driver d;
+    ptl_job *job;
+    train_options options;
+    session s;
+    ptl_arena *arena;
+    /* Tensors whole under their paths: of the oracle, of the cluster, and
+     * gradients under the parameters'. */
+    ptl_store whole, cluster, gradients;
+    cluster_layout *layout;
+    ps_store *ps[MOST_PS];
+} fixture;
+
+static void good(ptl_status st, const ptl_error *err, driver *d)
+{
+    if (st == PTL_OK)
+        return;
+    driver_report(d);
+    fail_msg("%s", err->text);
+}
+
+/* ---------- a job ---------- */
+
+static void open_job(fixture *f, const char *model, const char *before,
+                     const char *optimizer, const char *real)
+{
+    ptl_error err = {0};
+    ptl_str text = {0}, path = {0};
+    strcpy(f->folder, "/tmp/ptl-test-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    setenv("PTL_CACHE_DIR", f->folder, 1);
+    f->d.arena = arena_new();
+    f->d.diags = diags_new(0);
+    f->d.options.real = real;
+    f->arena = arena_new();
+    str_printf(&text, program, model, before, optimizer);
+    str_printf(&path, "%s/p.ptl", f->folder);
+    good(file_write_whole(str_text(&path), text.data, text.length, &err), &err,
+         &f->d);
+    good(job_open(&f->d, arena_strdup(f->d.arena, str_text(&path)), &f->job,
+                  &err),
+         &err, &f->d);
+    f->options = (train_options){.threads = 1};
+    good(session_open(&f->s, f->job, &f->options, &err), &err, &f->d);
+    str_fini(&text);
+    str_fini(&path);
+}
+
+static void close_servers(fixture *f)
+{
+    for (int i = 0; i < MOST_PS; i++) {
+        ps_store_close(f->ps[i]);
+        f->ps[i] = NULL;
+    }
+}
+
+static void close_job(fixture *f)
+{
+    close_servers(f);
+    store_fini(&f->whole);
+    store_fini(&f->cluster);
+    store_fini(&f->gradients);
+    session_close(&f->s);
+    if (f->job)
+        f->job->free(f->job);
+    folder_remove(f->folder, NULL);
+    diags_free(f->d.diags);
+    arena_free(f->d.arena);
+    arena_free(f->arena);
+}
+
+/* ---------- gradients ---------- */
+
+static void list_gradients(fixture *f)
+{
+    ptl_error err = {0};
+    for (int i = 0; i < f->job->tensor_count; i++) {
+        const ptl_job_tensor *t = &f->job->tensors[i];
+        ptl_buffer b = {.name = t->path,
+                        .role = t->role,
+                        .dtype = t->dtype,
+                        .rank = t->rank,
+                        .size_bytes = dtype_size(t->dtype)};
+        memcpy(b.dims, t->dims, sizeof b.dims);
+        for (int k = 0; k < t->rank; k++)
+            b.size_bytes *= t->dims[k];
+        if (t->role == PTL_ROLE_PARAM)
+            good(store_add_one(&f->gradients, &b, false, &err), &err, &f->d);
+    }
+    good(store_allocate(&f->gradients, &err), &err, &f->d);
+}
+
+/* Of a worker: any numbers, others at every step. */
+static void make_gradients(fixture *f, int step, int worker)
+{
+    uint64_t x = (uint64_t)(step * 7 + worker + 1);
+    for (int i = 0; i < f->gradients.count; i++) {
+        store_tensor *t = &f->gradients.items[i];
+        int64_t count = (int64_t)t->size / dtype_size(t->dtype);
+        for (int64_t k = 0; k < count; k++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            dtype_put(t->dtype, t->memory, k,
+                      ((double)(x >> 40) / (1 << 24) - 0.5) * 3);
+        }
+    }
+}
+
+static double weight_of(int step)
+{
+    return 3 + step;
+}
+
+/* ---------- one process ---------- */
+
+static void bind_whole(fixture *f, ptl_run *run)
+{
+    ptl_error err = {0};
+    good(store_bind(&f->whole, run, &err), &err, &f->d);
+    run_set(run, "seed", 4);
+    run_set(run, "total_steps", STEPS);
+    run_set(run, "average_from", 1);
+}
+
+static void execute(fixture *f, ptl_run *run)
+{
+    ptl_error err = {0};
+    good(run_execute(run, &err), &err, &f->d);
+}
+
+static ptl_run *open_program(fixture *f, ptl_program_kind kind,
+                             ptl_program **program_out)
+{
+    ptl_error err = {0};
+    ptl_run *run;
+    good(f->job->build(f->job, kind, 4, NULL, 0, program_out, &err), &err,
+         &f->d);
+    good(run_open(*program_out, f->s.pool, &run, &err), &err, &f->d);
+    return run;
+}
+
+static void initialise_whole(fixture *f)
+{
+    ptl_error err = {0};
+    ptl_program *p;
+    ptl_run *run = open_program(f, PTL_PROGRAM_INIT, &p);
+    good(store_add(&f->whole, p, &err), &err, &f->d);
+    good(store_add(&f->cluster, p, &err), &err, &f->d);
+    good(store_allocate(&f->whole, &err), &err, &f->d);
+    good(store_allocate(&f->cluster, &err), &err, &f->d);
+    bind_whole(f, run);
+    execute(f, run);
+    run_close(run);
+    p->release(p);
+}
+
+/* Two workers' gradients, added up. */
+static void sum_whole(fixture *f, int step, ptl_run *run, char **sums)
+{
+    for (int w = 0; w < 2; w++) {
+        make_gradients(f, step, w);
+        for (int i = 0; i < f->gradients.count; i++) {
+            const store_tensor *t = &f->gradients.items[i];
+            sums_span(t->dtype, w ? SUM_ADD : SUM_SET, sums[i], t->memory,
+                      (int64_t)t->size / dtype_size(t->dtype), 0);
+        }
+    }
+    for (int i = 0; i < f->gradients.count; i++)
+        run_bind_name(run,
+                      arena_printf(f->arena, PTL_SUM_PREFIX "%s",
+                                   f->gradients.items[i].path),
+                      sums[i]);
+}
+
+static void update_whole(fixture *f)
+{
+    ptl_program *p;
+    ptl_run *run = open_program(f, PTL_PROGRAM_UPDATE, &p);
+    double *weight = memory_map(sizeof *weight);
+    char **sums = ARENA_ARRAY(f->arena, char *, f->gradients.count + 1);
+    bind_whole(f, run);
+    for (int i = 0; i < f->gradients.count; i++)
+        sums[i] = memory_map(f->gradients.items[i].size);
+    for (int step = 0; step < STEPS; step++) {
+        sum_whole(f, step, run, sums);
+        sums_put(f->job->f64 ? PTL_F64 : PTL_F32, weight, weight_of(step));
+        run_bind_name(run, "weight", weight);
+        run_set(run, "step", step);
+        execute(f, run);
+    }
+    for (int i = 0; i < f->gradients.count; i++)
+        memory_unmap(sums[i], f->gradients.items[i].size);
+    memory_unmap(weight, sizeof *weight);
+    run_close(run);
+    p->release(p);
+}
+
+/* ---------- parameter servers ---------- */
+
+static void open_servers(fixture *f, int count, const char *checkpoint)
+{
+    ptl_error err = {0};
+    ps_clock clock = {.total_updates = STEPS, .average_from = 1};
+    place_options o = {
+        .owners = count, .slice = 256 << 10, .bucket = 300 << 10};
+    f->layout = layout_make(f->arena, f->job, &o);
+    for (int i = 0; i < count; i++) {
+        good(ps_store_open(&f->s, &clock, f->layout, i, NULL, 0, &f->ps[i],
+                           &err),
+             &err, &f->d);
+        good(ps_store_start(f->ps[i], checkpoint, &err), &err, &f->d);
+    }
+}
+
+static const shard_store *server_of(const fixture *f, int bucket)
+{
+    return ps_store_shard(f->ps[f->layout->buckets[bucket].owner]);
+}
+
+static void update_servers(fixture *f, int step)
+{
+    ptl_error err = {0};
+    for (int w = 0; w < 2; w++) {
+        make_gradients(f, step, w);
+        for (int i = 0; i < f->layout->plan->bucket_count; i++) {
+            const bucket_layout *b = &f->layout->buckets[i];
+            uint8_t *part = malloc(b->value_bytes);
+            assert_non_null(part);
+            good(layout_take_value(b, &f->gradients, part, &err), &err, &f->d);
+            const shard_store *s = server_of(f, i);
+            s->add(s->ctx, (uint32_t)i, part, b->value_bytes, w == 0);
+            free(part);
+        }
+    }
+    for (int i = 0; i < f->layout->plan->bucket_count; i++) {
+        const shard_store *s = server_of(f, i);
+        s->update(s->ctx, (uint32_t)i, weight_of(step), (uint64_t)step);
+    }
+}
+
+/* What a checkpoint is put together from. */
+static void gather(fixture *f)
+{
+    ptl_error err = {0};
+    for (int i = 0; i < f->layout->plan->bucket_count; i++) {
+        const bucket_layout *b = &f->layout->buckets[i];
+        const shard_store *s = server_of(f, i);
+        size_t size;
+        const uint8_t *slots = ps_store_slots(s->ctx, (uint32_t)i, &size);
+        assert_int_equal(size, b->slot_bytes);
+        good(layout_give_slots(b, slots, &f->cluster, &err), &err, &f->d);
+        good(layout_give_value(b, s->value(s->ctx, (uint32_t)i), &f->cluster,
+                               &err),
+             &err, &f->d);
+    }
+}
+
+/* Frozen parameters are no server's. */
+static bool is_served(const fixture *f, const store_tensor *t)
+{
+    for (int i = 0; i < f->job->tensor_count; i++)
+        if (!strcmp(f->job->tensors[i].path, t->path))
+            return t->role == PTL_ROLE_SLOT || f->job->tensors[i].trained;
+    return false;
+}
+
+static void assert_equal(const fixture *f)
+{
+    for (int i = 0; i < f->whole.count; i++) {
+        const store_tensor *t = &f->whole.items[i];
+        if (is_served(f, t) &&
+            memcmp(t->memory, f->cluster.items[i].memory, t->size) != 0)
+            fail_msg("%s is another", t->path);
+    }
+}
+
+static int cut_variables(const fixture *f)
+{
+    return f->layout->plan->piece_count - f->layout->variable_count;
+}
+
+/* ---------- every optimizer ---------- */
+
+typedef struct optimizer_case {
+    const char *before, *text;
+    bool whole; /* it cannot work on slices */
+} optimizer_case;
+
+static void run_case(const char *model, const optimizer_case *c,
+                     const char *real, int most)
+{
+    fixture f = {0};
+    open_job(&f, model, c->before ? c->before : "", c->text, real);
+    list_gradients(&f);
+    initialise_whole(&f);
+    update_whole(&f);
+    for (int servers = 1; servers <= most; servers++) {
+        open_servers(&f, servers, NULL);
+        assert_true((cut_variables(&f) == 0) == c->whole);
+        for (int step = 0; step < STEPS; step++)
+            update_servers(&f, step);
+        gather(&f);
+        assert_equal(&f);
+        close_servers(&f);
+    }
+    close_job(&f);
+}
+
+static const char fall[] =
+    "schedule falling(peak: real) {\n"
+    "  return peak * (1 - step / real(total_steps)); }\n";
+
+/* A slice is a vector, and is updated as the matrix it is part of. */
+static const char by_rank[] =
+    "optimizer by_rank(lr: schedule, wd: real) per param {\n"
+    "  slot m = 0;\n"
+    "  decay = rank(w) == 1 ? 0.0 : wd;\n"
+    "  m <- 0.5 * m + g + decay * w;\n"
+    "  w <- w - lr * m;\n"
+    "}\n";
+
+static const optimizer_case cases[] = {
+    {.text = "optim.sgd(lr = 0.1);"},
+    {.text = "optim.sgd(lr = optim.cosine(peak = 0.1), momentum = 0.9, wd = "
+             "0.01);"},
+    {.text = "optim.nesterov(lr = 0.1, wd = 0.01);"},
+    {.text = "optim.adam(lr = 0.01, wd = 0.1);"},
+    {.text = "optim.adamw(lr = optim.linear(first = 0.01), wd = 0.1);"},
+    {.text = "optim.adamax(lr = 0.01, wd = 0.1);"},
+    {.text = "optim.nadam(lr = 0.01, wd = 0.1);"},
+    {.text = "optim.rmsprop(lr = 0.01, momentum = 0.5, wd = 0.1);"},
+    {.text = "optim.adagrad(lr = 0.01, initial = 0.1, wd = 0.1);"},
+    {.text = "optim.lion(lr = 0.01, wd = 0.1);"},
+    {.text = "optim.adafactor(wd = 0.1);", .whole = true},
+    {.before = by_rank, .text = "by_rank(lr = 0.1, wd = 0.5);"},
+    {.text = "optim.adam(lr = 0.01); average = ema(0.9);"},
+    {.before = fall,
+     .text = "optim.sgd(lr = falling(peak = 0.1), momentum = 0.5);\n"
+             "  average = swa(after = 1 step);\n"
+             "  set \"**.b\" { lr = 0.25 * lr; }\n"
+             "  set \"*.f1.*\" { momentum = 0.25; wd = 0.5; }\n"
+             "  freeze \"*.f2.w\";"},
+};
+
+static void every_optimizer(const char *model, const char *real, int most)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        run_case(model, &cases[i], real, most);
+}
+
+static void parameters_of_a_lenet_in_f32(void **state)
+{
+    (void)state;
+    every_optimizer(lenet, NULL, 3);
+}
+
+static void parameters_of_an_mlp_in_f32(void **state)
+{
+    (void)state;
+    every_optimizer(mlp, NULL, 2);
+}
+
+static void parameters_of_an_mlp_in_f64(void **state)
+{
+    (void)state;
+    every_optimizer(mlp, "f64", 2);
+}
+
+/* ---------- how it begins ---------- */
+
+/* What shards keep beside the tensors is of no concern. */
+static void add_another(fixture *f)
+{
+    ptl_error err = {0};
+    ptl_buffer b = {.name = "worker0/sum",
+                    .role = PTL_ROLE_SLOT,
+                    .dtype = PTL_F32,
+                    .rank = 1,
+                    .dims = {4},
+                    .size_bytes = 16};
+    good(store_add_one(&f->whole, &b, true, &err), &err, &f->d);
+}
+
+static void put_numbers(fixture *f)
+{
+    for (int i = 0; i < f->whole.count; i++) {
+        const store_tensor *t = &f->whole.items[i];
+        for (size_t k = 0; k < t->size / 4; k++)
+            dtype_put(PTL_F32, t->memory, (int64_t)k,
+                      (double)(k % 1000) + 1000.0 * i);
+    }
+}
+
+static void it_begins_as_a_checkpoint_has_it(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    ptl_error err = {0};
+    char path[CHECKPOINT_PATH];
+    checkpoint_info info = {.model = "net",
+                            .source_hash = "0",
+                            .config_json = "{}",
+                            .step = 7,
+                            .batch = 4,
+                            .rows = 8,
+                            .shards = 2};
+    open_job(&f, mlp, "", "optim.adam(lr = 0.1);", NULL);
+    ptl_program *p;
+    ptl_run *run = open_program(&f, PTL_PROGRAM_INIT, &p);
+    good(store_add(&f.whole, p, &err), &err, &f.d);
+    good(store_add(&f.cluster, p, &err), &err, &f.d);
+    run_close(run);
+    p->release(p);
+    add_another(&f);
+    good(store_allocate(&f.whole, &err), &err, &f.d);
+    good(store_allocate(&f.cluster, &err), &err, &f.d);
+    put_numbers(&f);
+    good(checkpoint_write(f.folder, &info, &f.whole, path, &err), &err, &f.d);
+    open_servers(&f, 2, path);
+    gather(&f);
+    assert_equal(&f);
+    close_job(&f);
+}
+
+static void a_damaged_checkpoint_is_refused(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    ptl_error err = {0};
+    ps_clock clock = {.total_updates = STEPS};
+    place_options o = {.owners = 1, .slice = 1 << 20, .bucket = 1 << 20};
+    open_job(&f, mlp, "", "optim.sgd(lr = 0.1);", NULL);
+    f.layout = layout_make(f.arena, f.job, &o);
+    good(ps_store_open(&f.s, &clock, f.layout, 0, NULL, 0, &f.ps[0], &err),
+         &err, &f.d);
+    assert_int_not_equal(ps_store_start(f.ps[0], f.folder, &err), PTL_OK);
+    assert_non_null(strstr(err.text, f.folder));
+    close_job(&f);
+}
+
+/* ---------- what a job is asked for ---------- */
+
+static ptl_status ask(fixture *f, const ptl_job_piece *pieces, int count,
+                      ptl_program **program_out)
+{
+    ptl_error err = {0};
+    return f->job->build_update(f->job, pieces, count, NULL, 0, program_out,
+                                &err);
+}
+
+static void a_program_without_pieces_gives_the_rate(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    ptl_error err = {0};
+    ptl_program *p;
+    ptl_run *run;
+    open_job(&f, mlp, "", "optim.sgd(lr = optim.linear(first = 0.5));", NULL);
+    assert_int_equal(ask(&f, NULL, 0, &p), PTL_OK);
+    good(run_open(p, f.s.pool, &run, &err), &err, &f.d);
+    run_set(run, "step", 1);
+    run_set(run, "total_steps", 2);
+    execute(&f, run);
+    float rate = *(const float *)run_data(run, program_find(p, "lr"));
+    run_set(run, "step", 0);
+    execute(&f, run);
+    assert_true(*(const float *)run_data(run, program_find(p, "lr")) == 0.5f);
+    assert_true(rate < 0.5f);
+    run_close(run);
+    p->release(p);
+    close_job(&f);
+}
+
+static void what_is_no_piece_is_refused(void **state)
+{
+    (void)state;
+    static const ptl_job_piece wrong[] = {
+        {"m.f9.w", 0, 10, "m.f9.w"}, /* no parameter */
+        {"m.f3.b", 0, 10, "m.f3.b"}, /* frozen */
+        {"m.f1.b", 0, 257, "m.f1.b[0..257]"} /* too long */,
+        {"m.f1.b", 256, 1, "m.f1.b[256..257]"},
+        {"m.f1.b", -1, 2, "m.f1.b[-1..1]"},
+        {"m.f1.b", 3, 0, "m.f1.b[3..3]"},
+    };
+    fixture f = {0};
+    ptl_program *p;
+    open_job(&f, mlp, "",
+             "optim.sgd(lr = 0.1); set \"*.f1.*\" { lr = 1.0; } freeze "
+             "\"*.f3.b\";",
+             NULL);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(ask(&f, &wrong[i], 1, &p), PTL_E_INTERNAL);
+    ptl_job_piece right = {"m.f1.b", 255, 1, "m.f1.b[255..256]"};
+    assert_int_equal(ask(&f, &right, 1, &p), PTL_OK);
+    p->release(p);
+    close_job(&f);
+}
+
+static void what_needs_all_of_it_is_not_cut(void **state)
+{
+    (void)state;
+    static const ptl_job_piece part = {"m.f1.w", 0, 10, "part"};
+    fixture f = {0};
+    ptl_program *p;
+    open_job(&f, mlp, "", "optim.adafactor();", NULL);
+    assert_int_equal(ask(&f, &part, 1, &p), PTL_E_INTERNAL);
+    close_job(&f);
+}
+
+/* ---------- what it costs ---------- */
+
+#ifdef COUNTED
+static void a_steady_update_allocates_nothing(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    open_job(&f, mlp, "", "optim.adam(lr = 0.1);", NULL);
+    open_servers(&f, 1, NULL);
+    int count = f.layout->plan->bucket_count, before = 0;
+    uint8_t *part = calloc(1, 300 << 10);
+    assert_non_null(part);
+    for (int step = 0; step < 4; step++) {
+        if (step == 1)
+            before = allocation_calls();
+        for (int i = 0; i < count; i++) {
+            const shard_store *s = server_of(&f, i);
+            s->add(s->ctx, (uint32_t)i, part, f.layout->buckets[i].value_bytes,
+                   true);
+            s->update(s->ctx, (uint32_t)i, 4, (uint64_t)step);
+            assert_non_null(s->value(s->ctx, (uint32_t)i));
+        }
+    }
+    assert_int_equal(allocation_calls() - before, 0);
+    free(part);
+    close_job(&f);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_of_a_lenet_in_f32),
+        cmocka_unit_test(parameters_of_an_mlp_in_f32),
+        cmocka_unit_test(parameters_of_an_mlp_in_f64),
+        cmocka_unit_test(it_begins_as_a_checkpoint_has_it),
+        cmocka_unit_test(a_damaged_checkpoint_is_refused),
+        cmocka_unit_test(a_program_without_pieces_gives_the_rate),
+        cmocka_unit_test(what_is_no_piece_is_refused),
+        cmocka_unit_test(what_needs_all_of_it_is_not_cut),
+#ifdef COUNTED
+        cmocka_unit_test(a_steady_update_allocates_nothing),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
