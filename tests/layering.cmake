@@ -12,8 +12,10 @@ set(rules
   "runtime/cli|base runtime"
   "runtime/dist|base dist"
   "runtime/launch|base launch"
+  "runtime/net|base dist net"
   "runtime/include/runtime|base runtime"
   "runtime/include/dist|base dist"
+  "runtime/include/net|base dist net"
   "runtime/include/launch|base launch"
   "lang|base lang"
   "compiler/ir|base lang ir" # lang: the table of scalar functions alone

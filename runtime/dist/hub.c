@@ -155,7 +155,7 @@ void hub_reply(dist_hub *h, int connection, wire_type type,
             (wire_frame){fields, wire_write_fields(&f, fields, sizeof fields)};
     }
     wire_write(&hd, frames[1], frames[2], head);
-    h->out.send(h->out.ctx, connection, frames, fault ? 3 : 2);
+    h->out.send(h->out.ctx, connection, frames, fault ? 3 : 2, NULL);
 }
 
 static void say_where(dist_hub *h, hub_peer *p, wire_type type)

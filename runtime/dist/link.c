@@ -110,7 +110,8 @@ static void transmit(dist_link *l, parcel *p, uint64_t now)
     h->credit = credit_of(l);
     wire_write(h, payload, fields, head);
     wire_frame frames[3] = {{head, sizeof head}, payload, fields};
-    l->c.send(l->c.ctx, l->connection, frames, fields.size ? 3 : 2);
+    l->c.send(l->c.ctx, l->connection, frames, fields.size ? 3 : 2,
+              p->payload);
     l->told_ack = l->received;
     l->told_credit = h->credit;
     l->tell = false;

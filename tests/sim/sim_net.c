@@ -142,9 +142,11 @@ void sim_net_kill(sim_net *n, int process)
     }
 }
 
-static bool do_connect(dist_transport *t, const char *endpoint, uint32_t node)
+static bool do_connect(dist_transport *t, const char *endpoint, uint32_t from,
+                       uint32_t node)
 {
     sim_transport *s = (sim_transport *)t;
+    (void)from;
     begin_connection(s->net, s->process, atoi(endpoint), node);
     return true;
 }
@@ -233,9 +235,10 @@ static void deliver(sim_net *n, int c, int end, packet *p)
 }
 
 static bool do_send(dist_transport *t, int c, const wire_frame *frames,
-                    int count)
+                    int count, dist_blob *payload)
 {
     sim_transport *s = (sim_transport *)t;
+    (void)payload;
     sim_net *n = s->net;
     if (!n->connections[c].open)
         return false;

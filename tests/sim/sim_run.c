@@ -95,10 +95,10 @@ static dist_transport *transport(const process *p)
 }
 
 static void out_send(void *ctx, int connection, const wire_frame *frames,
-                     int count)
+                     int count, dist_blob *payload)
 {
     dist_transport *t = transport(ctx);
-    t->ops->send(t, connection, frames, count);
+    t->ops->send(t, connection, frames, count, payload);
 }
 
 static void out_close(void *ctx, int connection)
@@ -111,7 +111,7 @@ static void out_connect(void *ctx, uint32_t node, const char *endpoint)
 {
     dist_transport *t = transport(ctx);
     bool coordinator = wire_role(node) == WIRE_COORDINATOR;
-    t->ops->connect(t, coordinator ? "0" : endpoint, node);
+    t->ops->connect(t, coordinator ? "0" : endpoint, 0, node);
 }
 
 static void out_ended(void *ctx, ptl_status status, const char *text)

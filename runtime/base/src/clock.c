@@ -16,6 +16,13 @@ double clock_seconds(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 double clock_began(void)
 {
     static double began;

@@ -18,9 +18,10 @@ typedef struct dist_link dist_link;
 
 enum { LINK_NO_CONNECTION = -1 };
 
-/* To the transport; what is given lives during the call only. */
+/* To the transport; what is given lives during the call only. `payload`: what
+ * frame 1 lies in, to be held instead of copied; NULL: in nothing that lasts. */
 typedef void link_send(void *ctx, int connection, const wire_frame *frames,
-                       int count);
+                       int count, dist_blob *payload);
 
 typedef struct link_config {
     uint32_t self, peer; /* wire_node() */

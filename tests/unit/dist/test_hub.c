@@ -33,10 +33,11 @@ typedef struct side {
 
 static side server, client;
 
-static void keep(void *ctx, int connection, const wire_frame *frames, int count)
+static void keep(void *ctx, int connection, const wire_frame *frames, int count,
+                 dist_blob *payload)
 {
     side *s = ctx;
-    (void)connection;
+    (void)connection, (void)payload;
     assert_true(s->count < MOST);
     note *n = &s->sent[s->count++];
     n->count = count;

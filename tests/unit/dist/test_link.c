@@ -39,10 +39,11 @@ typedef struct end {
 
 static end worker, ps;
 
-static void keep(void *ctx, int connection, const wire_frame *frames, int count)
+static void keep(void *ctx, int connection, const wire_frame *frames, int count,
+                 dist_blob *payload)
 {
     end *e = ctx;
-    (void)connection;
+    (void)connection, (void)payload;
     assert_true(e->count < MOST);
     note *n = &e->sent[e->count++];
     uint8_t *to[] = {n->head, n->payload, n->fields};

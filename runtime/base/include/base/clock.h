@@ -5,9 +5,11 @@
 #define PTL_BASE_CLOCK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Monotonic; only differences mean something. */
 double clock_seconds(void);
+uint64_t clock_ms(void); /* the same, in milliseconds */
 /* clock_seconds() when the process began, by the processor time it had used up
  * at the first call, which belongs at the top of main(). Main thread. */
 double clock_began(void);
