@@ -11,7 +11,7 @@ set(rules
   "runtime/train|base runtime data train dist"
   "runtime/cli|base runtime"
   "runtime/dist|base dist"
-  "runtime/launch|base launch"
+  "runtime/launch|base launch net runtime"
   "runtime/net|base dist net"
   "runtime/include/runtime|base runtime"
   "runtime/include/dist|base dist"

@@ -26,6 +26,7 @@ typedef struct driver_options {
 typedef struct driver {
     ptl_arena *arena;
     ptl_diags *diags;
+    const option_table *table; /* of all commands */
     driver_options options;
     option_texts args; /* what is not an option */
     bool colour;       /* standard error is a terminal that wants colour */

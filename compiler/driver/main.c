@@ -107,6 +107,7 @@ static int run_command(int number, int argc, char **argv)
 {
     ptl_error err;
     driver d = {.arena = arena_new(),
+                .table = &table,
                 .colour = wants_colour(STDERR_FILENO),
                 .colour_out = wants_colour(STDOUT_FILENO),
                 .since = clock_began()};

@@ -1,6 +1,7 @@
 /*
  * plan.c - see plan.h. Who owns what is in plan_placement.c.
  */
+#include "cluster_role.h"
 #include "lower/coupling.h"
 #include "plan_priv.h"
 #include "runtime/order.h"
@@ -63,6 +64,18 @@ static void print_processes(const typed_program *p, ptl_str *out)
         print_cut(p->settings.batch, least * c->towers.count, out);
     }
     str_addc(out, '\n');
+}
+
+/* Where somebody started all processes: which one this is. */
+static void print_this_process(driver *d, const typed_program *p, ptl_str *out)
+{
+    launch_role role;
+    ptl_error err;
+    if (driver_role(d, &p->cluster, &role, &err) != PTL_OK)
+        str_printf(out, "this process: none, since %s\n", err.text);
+    else if (role.source != ROLE_FROM_local)
+        str_printf(out, "this process: %s; coordinator %s, listens at %s\n",
+                   role.why, role.coordinator, role.bind);
 }
 
 /* ---------- states ---------- */
@@ -146,6 +159,7 @@ void print_plan(driver *d, const typed_program *p, ptl_str *out)
 {
     print_block(&p->cluster, out);
     print_processes(p, out);
+    print_this_process(d, p, out);
     print_placement(d, p, out);
     print_states(p, out);
     print_coupling(d, p, out);

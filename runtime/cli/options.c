@@ -173,6 +173,55 @@ ptl_status options_parse(const option_table *table, int command, int argc,
     return PTL_OK;
 }
 
+static const char *option_word(ptl_arena *arena, const option_spec *spec)
+{
+    return arena_printf(arena, "%s%s", dashes(spec->name), spec->name);
+}
+
+static void add_words(const option_spec *spec, const char *field,
+                      ptl_arena *arena, option_texts *out)
+{
+    const char *name = option_word(arena, spec), *text = NULL;
+    const option_int *number = (const void *)field;
+    const option_texts *texts = (const void *)field;
+    switch (spec->kind) {
+    case OPTION_FLAG:
+        if (*(const bool *)(const void *)field)
+            vec_push(arena, out, name);
+        return;
+    case OPTION_INT:
+        if (number->given)
+            text = arena_printf(arena, "%lld", (long long)number->value);
+        break;
+    case OPTION_TEXT:
+    case OPTION_WORD:
+        text = *(const char *const *)(const void *)field;
+        break;
+    case OPTION_TEXTS:
+        for (int i = 0; i < texts->count; i++) {
+            vec_push(arena, out, name);
+            vec_push(arena, out, texts->data[i]);
+        }
+        return;
+    }
+    if (text) {
+        vec_push(arena, out, name);
+        vec_push(arena, out, text);
+    }
+}
+
+void options_words(const option_table *table, const char *command,
+                   const void *from, ptl_arena *arena, option_texts *out)
+{
+    int number = 0;
+    while (strcmp(table->commands[number], command) != 0)
+        number++;
+    for (int i = 0; i < table->count; i++)
+        if (belongs(&table->specs[i], number))
+            add_words(&table->specs[i],
+                      (const char *)from + table->specs[i].field, arena, out);
+}
+
 void options_help(const option_table *table, int command, ptl_str *out)
 {
     for (int i = 0; i < table->count; i++) {

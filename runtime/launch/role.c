@@ -2,7 +2,6 @@
  * role.c - asks each source in turn, then completes what it did not say.
  */
 #include "base/map.h"
-#include "launch/endpoint.h"
 #include "role_priv.h"
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +103,7 @@ const char *role_port(role_reading *r)
 }
 
 /* "Slurm: SLURM_PROCID = 3 of SLURM_NTASKS = 5" */
-static const char *said_by(const role_reading *r)
+const char *role_said(const role_reading *r)
 {
     const char *source = sources[r->out->source].text;
     return r->said ? arena_printf(r->arena, "%s: %s", source, r->said) : source;
@@ -159,133 +158,9 @@ static bool settle_counts(role_reading *r)
     r->out->workers = (int)workers;
     if (r->out->kind == ROLE_WORKER && r->out->index >= workers) {
         role_wrong(r, "this is worker %d of %lld, counted from 0 (%s)",
-                   r->out->index, (long long)workers, said_by(r));
+                   r->out->index, (long long)workers, role_said(r));
         return false;
     }
-    return true;
-}
-
-/* ---------- where ---------- */
-
-/* What the cluster block lists for a process; NULL: nothing. */
-static const char *listed(const role_request *q, role_kind kind, int index)
-{
-    const char *const *hosts =
-        kind == ROLE_PS ? q->server_hosts : q->worker_hosts;
-    return hosts ? hosts[index] : NULL;
-}
-
-static const char *listed_coordinator(const role_request *q)
-{
-    return listed(q, q->servers > 0 ? ROLE_PS : ROLE_WORKER, 0);
-}
-
-static bool endpoint_is_good(role_reading *r, const char *name,
-                             const char *text)
-{
-    endpoint e;
-    if (endpoint_read(r->arena, text, &e))
-        return true;
-    role_wrong(r, "%s is \"%s\", and not tcp://HOST:PORT or ipc://PATH", name,
-               text);
-    return false;
-}
-
-static bool meeting_agrees(role_reading *r, const char *host)
-{
-    if (!r->meeting_binds || !host || !strcmp(r->meeting, host))
-        return true;
-    role_wrong(r,
-               "%s puts the coordinator at \"%s\", and the cluster block at "
-               "\"%s\"",
-               said_by(r), r->meeting, host);
-    return false;
-}
-
-static bool settle_coordinator(role_reading *r)
-{
-    launch_role *role = r->out;
-    const char *given = role_get(r, "PTL_COORDINATOR");
-    const char *host = listed_coordinator(r->request);
-    role->coordinator = given;
-    if (given)
-        return endpoint_is_good(r, "PTL_COORDINATOR", given);
-    if (!meeting_agrees(r, host))
-        return false;
-    if (!host)
-        host = r->meeting;
-    if (!host && role->servers + role->workers == 1)
-        host = "127.0.0.1:*";
-    if (host) {
-        role->coordinator = arena_printf(r->arena, "tcp://%s", host);
-        return endpoint_is_good(r, said_by(r), role->coordinator);
-    }
-    role_wrong(r,
-               "where is the coordinator (%s)? list \"host:port\" of each "
-               "process in the cluster block, or set "
-               "PTL_COORDINATOR=tcp://HOST:PORT alike in all processes",
-               role->servers > 0 ? "ps 0" : "worker 0");
-    if (role->source == ROLE_FROM_flags)
-        r->err->status = PTL_E_USAGE;
-    return false;
-}
-
-/* All of the machine's addresses where `host` is a name: a name may stand for
- * an address of somebody between, or for 127.0.1.1 on the machine itself. */
-static const char *bind_address(role_reading *r, const char *host)
-{
-    if (host_is_numeric(host))
-        return host_text(r->arena, host);
-    return host_is_loopback(host) ? "127.0.0.1" : "*";
-}
-
-static void listen_at(role_reading *r, const char *host, const char *port)
-{
-    r->out->host = host_text(r->arena, host);
-    r->out->bind =
-        arena_printf(r->arena, "tcp://%s:%s", bind_address(r, host), port);
-}
-
-static void listen_at_endpoint(role_reading *r, const char *text)
-{
-    endpoint e;
-    endpoint_read(r->arena, text, &e);
-    r->out->bind = text;
-    r->out->host = "";
-    if (e.host)
-        listen_at(r, e.host, e.port);
-}
-
-/* A free port, on loopback if the coordinator is there. */
-static void listen_anywhere(role_reading *r)
-{
-    endpoint e;
-    endpoint_read(r->arena, r->out->coordinator, &e);
-    if (!e.host || host_is_loopback(e.host))
-        listen_at(r, "127.0.0.1", "*");
-    else
-        listen_at(r, r->host ? r->host : r->request->host, "*");
-}
-
-static bool settle_bind(role_reading *r)
-{
-    launch_role *role = r->out;
-    const char *given = role_get(r, "PTL_BIND");
-    const char *host = listed(r->request, role->kind, role->index);
-    if (given && !endpoint_is_good(r, "PTL_BIND", given))
-        return false;
-    if (!host)
-        host = r->own;
-    if (given)
-        listen_at_endpoint(r, given);
-    else if (role_coordinates(role))
-        listen_at_endpoint(r, role->coordinator);
-    else if (host)
-        listen_at_endpoint(r, arena_printf(r->arena, "tcp://%s", host));
-    else
-        listen_anywhere(r);
-    if (role_get(r, "PTL_HOST") && *role->host)
-        role->host = host_text(r->arena, role_get(r, "PTL_HOST"));
     return true;
 }
 
@@ -325,11 +200,11 @@ static void tell_why(role_reading *r)
     launch_role *role = r->out;
     const char *starter = role_get(r, "PTL_STARTED_BY");
     bool own = role->source == ROLE_FROM_flags || role->source == ROLE_FROM_ptl;
+    role->by = own && starter ? starter : role_said(r);
     role->why = arena_printf(r->arena, "%s of %d ps and %d worker%s, says %s",
                              role_name(r->arena, role->kind, role->index),
                              role->servers, role->workers,
-                             role->workers == 1 ? "" : "s",
-                             own && starter ? starter : said_by(r));
+                             role->workers == 1 ? "" : "s", role->by);
 }
 
 static role_answer ask_sources(role_reading *r)
@@ -351,10 +226,11 @@ ptl_status role_resolve(const role_request *request, ptl_arena *arena,
     if (ask_sources(&r) == ROLE_WRONG)
         return err->status;
     if (out->source == ROLE_FROM_local) {
+        out->by = "nothing";
         out->why = "nothing in the environment says which process this is";
         return PTL_OK;
     }
-    if (!settle_counts(&r) || !settle_coordinator(&r) || !settle_bind(&r) ||
+    if (!settle_counts(&r) || !role_meet(&r) || !role_listen(&r) ||
         !settle_rest(&r))
         return err->status;
     tell_why(&r);

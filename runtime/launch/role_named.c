@@ -3,7 +3,6 @@
  * TF_CONFIG, DMLC's.
  */
 #include "base/json.h"
-#include "launch/endpoint.h"
 #include "role_priv.h"
 #include <string.h>
 
@@ -157,7 +156,7 @@ static bool dmlc_meeting(role_reading *r)
         return false;
     if (host && port)
         r->meeting = arena_printf(r->arena, "%s:%lld",
-                                  host_text(r->arena, host), (long long)port);
+                                  role_host(r->arena, host), (long long)port);
     return true;
 }
 

@@ -44,6 +44,16 @@ bool role_number(role_reading *r, const char *name, int64_t low, int64_t high,
 role_answer role_is(role_reading *r, role_kind kind, int64_t index,
                     const char *name);
 
+/* "Slurm: SLURM_PROCID = 3 of SLURM_NTASKS = 5" */
+const char *role_said(const role_reading *r);
+
+/* out->coordinator; out->bind and host. False: err is filled. */
+bool role_meet(role_reading *r);
+bool role_listen(role_reading *r);
+
+/* As it stands before ":PORT": brackets around an IPv6 address. */
+const char *role_host(ptl_arena *arena, const char *host);
+
 /* A port for the coordinator where nothing gives one: PTL_PORT, else from the
  * job's id, between 20000 and 29999. NULL: PTL_PORT is wrong; err is filled. */
 const char *role_port(role_reading *r);

@@ -2,7 +2,6 @@
  * role_rank.c - sources that number processes from 0 and know no roles: ranks 0
  * to P-1 are ps, the rest workers.
  */
-#include "launch/endpoint.h"
 #include "launch/hostlist.h"
 #include "role_priv.h"
 #include <string.h>
@@ -65,7 +64,7 @@ static bool meet_at(role_reading *r, const char *host)
     const char *port = role_port(r);
     if (port)
         r->meeting =
-            arena_printf(r->arena, "%s:%s", host_text(r->arena, host), port);
+            arena_printf(r->arena, "%s:%s", role_host(r->arena, host), port);
     return port != NULL;
 }
 
@@ -223,7 +222,7 @@ static bool meet_master(role_reading *r, const char *host)
         return false;
     if (host && port)
         r->meeting =
-            arena_printf(r->arena, "%s:%lld", host_text(r->arena, host),
+            arena_printf(r->arena, "%s:%lld", role_host(r->arena, host),
                          (long long)(port + taken));
     return true;
 }

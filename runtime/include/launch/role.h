@@ -53,9 +53,10 @@ typedef struct launch_role {
     int restarts;     /* how often this process was started again */
     bool insecure;    /* --insecure */
 
-    role_source source; /* what said which process this is, */
-    const char *why;    /* and the sentence for the log: "worker 1 of 3 (2 ps),
-                           by Slurm: SLURM_PROCID = 3 of SLURM_NTASKS = 5" */
+    role_source source; /* what said which process this is */
+    const char *by;     /* "Slurm: SLURM_PROCID = 3 of SLURM_NTASKS = 5" */
+    const char *why;    /* for the log: "worker 1 of 2 ps and 3 workers, says
+                           Slurm: SLURM_PROCID = 3 of SLURM_NTASKS = 5" */
 } launch_role;
 
 /* ps 0, or worker 0 of a job without ps. */
@@ -86,7 +87,8 @@ typedef struct role_request {
 /*
  * Pure: the same request gives the same role. Ranks 0 to P-1 are ps, the rest
  * workers. ROLE_FROM_local means that nothing says which process this is: one
- * process alone, or work for a launcher; then all but source and why is unset.
+ * process alone, or work for a launcher; then all but source, by and why is
+ * unset.
  *
  * E_USAGE: wrong flags. E_REFUSED (exit 78, no use in trying again): the
  * environment says what cannot be; the message has the variable and its value.

@@ -55,6 +55,11 @@ ptl_status options_parse(const option_table *table, int command, int argc,
                          char *const *argv, ptl_arena *arena, void *into,
                          option_texts *args, ptl_error *err);
 
+/* The other way round: appends the words that give `command` (one of the
+ * table's) those options of `from` that were given and that it has. */
+void options_words(const option_table *table, const char *command,
+                   const void *from, ptl_arena *arena, option_texts *out);
+
 /* One aligned line for each option of the command. */
 void options_help(const option_table *table, int command, ptl_str *out);
 

@@ -227,11 +227,11 @@ static void wrong_variables_of_ptl_are_named(void **state)
         {"PTL_ROLE=worker PTL_INDEX=0 PTL_WORKERS=4",
          "78: PTL_WORKERS is \"4\", and not a number from 3 to 3"},
         {"PTL_ROLE=worker PTL_INDEX=0 PTL_COORDINATOR=h:1",
-         "78: PTL_COORDINATOR is \"h:1\", and not tcp://HOST:PORT or "
-         "ipc://PATH"},
-        {"PTL_ROLE=worker PTL_INDEX=0 PTL_COORDINATOR=tcp://h:0",
-         "78: PTL_COORDINATOR is \"tcp://h:0\", and not tcp://HOST:PORT or "
-         "ipc://PATH"},
+         "78: PTL_COORDINATOR: \"h:1\" is no endpoint: it begins with neither "
+         "tcp:// nor ipc://"},
+        {"PTL_ROLE=worker PTL_INDEX=0 PTL_COORDINATOR=tcp://h",
+         "78: PTL_COORDINATOR: \"tcp://h\" is no endpoint: tcp://HOST:PORT is "
+         "one"},
         {"PTL_ROLE=ps PTL_INDEX=0 PTL_COORDINATOR=tcp://h:1 PTL_LISTEN_FD=1",
          "78: PTL_LISTEN_FD is \"1\", and not a number from 3 to 2147483647"},
     };
@@ -442,6 +442,9 @@ static void a_single_worker_needs_no_address(void **state)
     (void)state;
     launch_role r = resolved(flags(workers_alone(1, 1), "worker", 0), "");
     assert_true(role_coordinates(&r));
+    assert_string_equal(r.bind, "tcp://127.0.0.1:*");
+    r = resolved(workers_alone(1, 1),
+                 "RANK=0 WORLD_SIZE=1 MASTER_ADDR=h MASTER_PORT=9");
     assert_string_equal(r.bind, "tcp://127.0.0.1:*");
     assert_string_equal(
         shown(workers_alone(1, 1), "SLURM_JOB_ID=7 SLURM_PROCID=0"),

@@ -65,6 +65,29 @@ static ptl_status parse(fixture *f, int command, const char *line)
                          &f->args, &f->err);
 }
 
+static void options_turn_back_into_the_words_of_a_command(void **state)
+{
+    fixture *f = *state;
+    option_texts run = {0}, check = {0};
+    ptl_str text = {0};
+    assert_int_equal(parse(f, RUN,
+                           "--set=b=2 --log json --threads 2 --set a=1 "
+                           "-Ione --quiet a.ptl"),
+                     PTL_OK);
+    options_words(&table, "run", &f->fields, f->arena, &run);
+    for (int i = 0; i < run.count; i++)
+        str_printf(&text, "%s ", run.data[i]);
+    assert_string_equal(str_text(&text),
+                        "--quiet --threads 2 --log json --set b=2 --set a=1 "
+                        "-I one ");
+    str_clear(&text);
+    options_words(&table, "check", &f->fields, f->arena, &check);
+    for (int i = 0; i < check.count; i++)
+        str_printf(&text, "%s ", check.data[i]);
+    assert_string_equal(str_text(&text), "--quiet --set b=2 --set a=1 -I one ");
+    str_fini(&text);
+}
+
 static void every_kind_of_option_is_read(void **state)
 {
     fixture *f = *state;
@@ -132,6 +155,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(options_turn_back_into_the_words_of_a_command),
         TEST(every_kind_of_option_is_read),
         TEST(two_dashes_end_the_options),
         TEST(wrong_usage_is_answered),

@@ -1,0 +1,26 @@
+/*
+ * cluster_role.c - see cluster_role.h.
+ */
+#include "cluster_role.h"
+#include <unistd.h>
+
+ptl_status driver_role(driver *d, const typed_cluster *cluster,
+                       launch_role *out, ptl_error *err)
+{
+    char host[256] = "localhost";
+    const driver_options *o = &d->options;
+    gethostname(host, sizeof host - 1);
+    role_request request = {
+        .job = o->job,
+        .task = o->task.given ? o->task.value : -1,
+        .insecure = o->insecure,
+        .servers = (int)cluster->ps.most,
+        .least_workers = (int)cluster->worker.least,
+        .most_workers = (int)cluster->worker.most,
+        .server_hosts = cluster->ps.hosts,
+        .worker_hosts = cluster->worker.hosts,
+        .get = role_getenv,
+        .host = arena_strdup(d->arena, host),
+    };
+    return role_resolve(&request, d->arena, out, err);
+}

@@ -1,0 +1,16 @@
+/*
+ * cluster_role.h - which process of FILE's cluster this one is, by --job and
+ * --task and the environment.
+ */
+#ifndef PTL_DRIVER_CLUSTER_ROLE_H
+#define PTL_DRIVER_CLUSTER_ROLE_H
+
+#include "driver.h"
+#include "lang/cluster.h"
+#include "launch/role.h"
+
+/* role_resolve() of launch/role.h, texts in d->arena. */
+ptl_status driver_role(driver *d, const typed_cluster *cluster,
+                       launch_role *out, ptl_error *err);
+
+#endif

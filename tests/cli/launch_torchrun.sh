@@ -1,0 +1,22 @@
+# Processes that torchrun started know which ones they are.
+. "$(dirname "$0")/lib.sh"
+torchrun=${PTL_VENV:-$SOURCE/.venv}/bin/torchrun
+[ -x "$torchrun" ] || exit 77
+
+sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
+  "$SOURCE/examples/digits_mlp.ptl" >"$work/two.ptl"
+
+# Each process' plan in a file of its own: their output could meet in a line.
+cat >"$work/plan.sh" <<PLAN
+#!/bin/sh
+exec "$PTLC" check --plan "$work/two.ptl" >"$work/plan.\$\$"
+PLAN
+chmod +x "$work/plan.sh"
+expect_status 0 "$torchrun" --no-python --nproc-per-node 3 \
+  "$work/plan.sh"
+grep -h '^this process' "$work"/plan.[0-9]* | sort >"$work/roles"
+[ "$(wc -l <"$work/roles")" = 3 ] || fail "not three processes"
+expect_text "$work/roles" "ps 0 of 1 ps and 2 workers, says torchrun: RANK = 0"
+expect_text "$work/roles" "worker 1 of 1 ps and 2 workers, says torchrun: RANK = 2"
+[ "$(sed 's/.*coordinator \([^,]*\),.*/\1/' "$work/roles" | sort -u | wc -l)" = 1 ] ||
+  fail "not one coordinator"
