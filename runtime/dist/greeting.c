@@ -57,6 +57,20 @@ static bool lives(const dist_hub *h, const hub_peer *p, uint64_t incarnation)
            h->now - p->pulse.heard < h->c.liveness.dead;
 }
 
+/* It says to be another than its key. */
+static bool is_false(dist_hub *h, int connection, uint32_t node,
+                     wire_fault *fault)
+{
+    uint32_t proved = hub_connection_at(h, connection)->proved;
+    char said[32], key[32];
+    if (proved == 0 || proved == node)
+        return false;
+    fault->code = WIRE_REASON_IDENTITY;
+    snprintf(fault->text, sizeof fault->text, "%s came with the key of %s",
+             wire_node_name(node, said), wire_node_name(proved, key));
+    return true;
+}
+
 static void refuse(dist_hub *h, int connection, const wire_fault *fault)
 {
     hub_log(h, "refused", fault->text);
@@ -68,7 +82,8 @@ static void hello(dist_hub *h, int connection, const wire_message *m)
     wire_fault fault = {0};
     uint32_t node = m->head.sender;
     hub_peer *p = hub_find(h, node);
-    if (agreement_differs(node, m->payload, h->c.agreement, &fault) ||
+    if (is_false(h, connection, node, &fault) ||
+        agreement_differs(node, m->payload, h->c.agreement, &fault) ||
         !h->owner.admit(h->owner.ctx, &m->head,
                         lives(h, p, m->head.incarnation), &fault)) {
         refuse(h, connection, &fault);

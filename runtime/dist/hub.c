@@ -193,6 +193,11 @@ void hub_disconnected(dist_hub *h, int connection, uint64_t now)
     *c = (hub_connection){0};
 }
 
+void hub_proved(dist_hub *h, int connection, uint32_t node)
+{
+    hub_connection_at(h, connection)->proved = node;
+}
+
 void hub_drop(dist_hub *h, int connection)
 {
     hub_disconnected(h, connection, h->now);

@@ -14,7 +14,8 @@ typedef struct hub_peer {
 
 typedef struct hub_connection {
     hub_peer *peer; /* NULL: not known yet */
-    int violations; /* in a row */
+    uint32_t proved; /* 0: nobody has proved who he is */
+    int violations;  /* in a row */
     bool logged;
 } hub_connection;
 

@@ -126,6 +126,14 @@ ptl_status net_keys_make(const char *folder, int servers, int workers,
 
 /* ---------- reading ---------- */
 
+static bool is_key(const char *text)
+{
+    uint8_t bytes[KEY_BYTES];
+    bool good = strlen(text) == KEY_TEXT - 1 && zmq_z85_decode(bytes, text);
+    explicit_bzero(bytes, sizeof bytes);
+    return good;
+}
+
 static ptl_status read_pair(const char *folder, key_name name, key_pair *out,
                             ptl_error *err)
 {
@@ -133,8 +141,9 @@ static ptl_status read_pair(const char *folder, key_name name, key_pair *out,
     ptl_bytes text = {0};
     path_in(&path, folder, name.text, ".key");
     ptl_status st = file_read(path.data, &text, err);
-    if (st == PTL_OK &&
-        sscanf((char *)text.data, "%40s %40s", out->public, out->secret) != 2)
+    if (st == PTL_OK && (sscanf((char *)text.data, "%40s %40s", out->public,
+                                out->secret) != 2 ||
+                         !is_key(out->public) || !is_key(out->secret)))
         st = ptl_fail(err, PTL_E_DATA, "\"%s\" is no pair of keys", path.data);
     if (text.data)
         explicit_bzero(text.data, text.size);

@@ -52,12 +52,31 @@ static void free_line(net_line *l, int linger)
     free(l);
 }
 
+/* One that is there already goes where its peer is now. */
+static bool redirect(net_transport *n, const char *endpoint, uint32_t from,
+                     uint32_t node)
+{
+    for (int i = 0; i < n->line_count; i++) {
+        net_line *l = n->lines[i];
+        if (l->from != from || l->node != node)
+            continue;
+        if (strcmp(l->endpoint, endpoint) != 0) {
+            snprintf(l->endpoint, sizeof l->endpoint, "%s", endpoint);
+            lines_end(n, l);
+        }
+        return true;
+    }
+    return false;
+}
+
 bool lines_connect(dist_transport *t, const char *endpoint, uint32_t from,
                    uint32_t node)
 {
     net_transport *n = (net_transport *)t;
     if (!may_connect(n, endpoint))
         return false;
+    if (redirect(n, endpoint, from, node))
+        return true;
     net_line *l = calloc(1, sizeof *l);
     size_t count = (size_t)n->line_count + 1;
     n->lines = realloc(n->lines, count * sizeof(net_line *));

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
-enum { NO_CONNECTION = -1 };
+enum { NO_CONNECTION = -1, REASON_BYTES = 96 };
 
 /* A socket of ZeroMQ, and the one that tells what becomes of its connections.
  */
@@ -38,7 +38,7 @@ typedef struct net_line {
     int connection; /* NO_CONNECTION: it is not up */
     int failures;   /* in a row */
     uint64_t again; /* without a socket: when it is made anew */
-    char reason[96];
+    char reason[REASON_BYTES];
     net_told told;
 } net_line;
 
@@ -68,7 +68,7 @@ typedef struct net_transport {
     /* Of the ROUTER's connections, by descriptor: where they come from. */
     char (*origins)[64];
     int origin_count;
-    char reason[96]; /* of the handshake that fails just now */
+    char reason[REASON_BYTES]; /* of the handshake that fails just now */
     net_told told;
     net_line **lines;
     int line_count;
@@ -95,7 +95,8 @@ typedef struct socket_fact {
 } socket_fact;
 bool socket_fact_next(net_socket *s, socket_fact *out);
 /* In words, if it is a handshake that failed. `served`: at a server. */
-bool socket_fact_reason(const socket_fact *f, bool served, char text[96]);
+bool socket_fact_reason(const socket_fact *f, bool served,
+                        char text[REASON_BYTES]);
 /* True: this was not told before. */
 bool socket_tell(net_told *told, const char *who, const char *reason);
 

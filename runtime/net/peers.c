@@ -29,11 +29,14 @@ static bool address_of(int fd, struct sockaddr_storage *out)
     return getpeername(fd, (struct sockaddr *)out, &size) == 0;
 }
 
+/* What went away at once has no address any more. */
+static const char unknown[] = "somebody";
+
 /* Without the port, which is another one each time. */
 static void origin_text(int fd, char text[64])
 {
     struct sockaddr_storage a;
-    snprintf(text, 64, "somebody");
+    snprintf(text, 64, "%s", unknown);
     if (!address_of(fd, &a))
         return;
     if (a.ss_family == AF_INET)
@@ -56,13 +59,16 @@ static void accepted(net_transport *n, int fd)
 /* A failure comes first, and at once the descriptor it was about. */
 static void disconnected(net_transport *n, int fd)
 {
-    const char *who = fd < n->origin_count ? n->origins[fd] : "somebody";
+    const char *who = fd < n->origin_count ? n->origins[fd] : unknown;
     if (!n->reason[0])
         return;
     n->counts.refused++;
-    if (socket_tell(&n->told, who, n->reason))
+    bool news = socket_tell(&n->told, who, n->reason);
+    if (news)
         net_log(n, "\"%s\": %s did not get in: %s", n->endpoint, who,
                 n->reason);
+    if (news && who != unknown) /* who is not known may be this one again */
+        socket_tell(&n->told, unknown, n->reason);
     n->reason[0] = '\0';
 }
 

@@ -179,7 +179,8 @@ static const char *protocol_error(uint32_t value, bool served)
     }
 }
 
-bool socket_fact_reason(const socket_fact *f, bool served, char text[96])
+bool socket_fact_reason(const socket_fact *f, bool served,
+                        char text[REASON_BYTES])
 {
     const char *what = NULL;
     switch (f->event) {
@@ -193,12 +194,12 @@ bool socket_fact_reason(const socket_fact *f, bool served, char text[96])
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         what = served ? "it went away, or said nothing in time"
                       : "the other end closed, or said nothing in time: it may "
-                        "expect another key";
+                        "expect other keys, or none";
         break;
     default:
         return false;
     }
-    snprintf(text, 96, "%s", what);
+    snprintf(text, REASON_BYTES, "%s", what);
     return true;
 }
 

@@ -62,6 +62,9 @@ void hub_free(dist_hub *h); /* accepts NULL */
 /* Our own connection to `node` is there. */
 void hub_connected(dist_hub *h, int connection, uint32_t node, uint64_t now);
 void hub_disconnected(dist_hub *h, int connection, uint64_t now);
+/* Whoever is at the other end has proved to be `node`: no other is taken from
+ * this connection. Of the transport, before a message. */
+void hub_proved(dist_hub *h, int connection, uint32_t node);
 void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
                  int count, uint64_t now);
 void hub_tick(dist_hub *h, uint64_t now);

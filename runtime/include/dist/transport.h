@@ -38,8 +38,8 @@ typedef struct dist_transport dist_transport;
 
 typedef struct transport_ops {
     /* `from`, of this process, begins to connect to `node`, and again whenever
-     * the connection is gone; UP says what connection it is. False: no such
-     * endpoint. */
+     * the connection is gone; UP says what connection it is. Said again, it goes
+     * to the new endpoint. False: no such endpoint. */
     bool (*connect)(dist_transport *t, const char *endpoint, uint32_t from,
                     uint32_t node);
     /* This connection ends; one of ours is made anew. */

@@ -361,6 +361,22 @@ static void who_answers_and_stands_still_is_stalled(void **state)
     assert_int_equal(stalled_after(WIRE_PHASE_LOADING, 6 * STALL), 1);
 }
 
+static void a_key_is_good_for_its_own_node_alone(void **state)
+{
+    (void)state;
+    hub_connected(client.hub, 0, ps, 10);
+    hub_proved(server.hub, 0, wire_node(WIRE_WORKER, 2));
+    receive(&server, 0, &client.sent[0], 11);
+    assert_int_equal(server.ups, 0);
+    assert_string_equal(server.told,
+                        "refused: worker 3 came with the key of worker 2");
+    receive(&client, 0, &server.sent[0], 12);
+    assert_string_equal(client.told, "worker 3 came with the key of worker 2");
+    hub_proved(server.hub, 0, worker);
+    receive(&server, 0, &client.sent[0], 13);
+    assert_int_equal(server.ups, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -378,6 +394,8 @@ int main(void)
         TEST(who_is_silent_is_asked_and_answers),
         TEST(who_does_not_answer_is_unreachable_once),
         TEST(who_answers_and_stands_still_is_stalled),
+        cmocka_unit_test_setup_teardown(a_key_is_good_for_its_own_node_alone,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -340,6 +340,25 @@ static void an_end_connects_to_itself(void **state)
     assert_int_equal(server.heard, server.up);
 }
 
+static void a_peer_that_moved_is_found_at_its_new_endpoint(void **state)
+{
+    (void)state;
+    end moved = {.heard = -1};
+    end *const all[3] = {&server, &client, &moved};
+    open_both();
+    end_listen(&moved);
+    end_connect(&client, net_endpoint_of(moved.t));
+    ends_reach(all, 3, &client.ups, 2);
+    assert_int_equal(client.downs, 1);
+    assert_true(end_send(&client, client.up, "x", 1));
+    ends_reach(all, 3, &moved.messages, 1);
+    end_connect(&client, net_endpoint_of(moved.t)); /* nothing new */
+    assert_true(end_send(&client, client.up, "x", 1));
+    ends_reach(all, 3, &moved.messages, 2);
+    assert_int_equal(client.downs, 1);
+    end_close(&moved);
+}
+
 static void no_plain_connection_leaves_the_machine(void **state)
 {
     (void)state;
@@ -421,6 +440,7 @@ int main(void)
         TEST(a_socket_that_listens_already_is_used),
         TEST(ipc_works_and_removes_its_path),
         TEST(an_end_connects_to_itself),
+        TEST(a_peer_that_moved_is_found_at_its_new_endpoint),
         TEST(no_plain_connection_leaves_the_machine),
         TEST(another_thread_wakes_it),
         TEST(the_deadline_is_kept),
