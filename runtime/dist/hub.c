@@ -103,6 +103,12 @@ const dist_pulse *hub_pulse(const dist_hub *h, uint32_t node)
     return p ? &p->pulse : NULL;
 }
 
+bool hub_owes(const dist_hub *h, uint32_t node)
+{
+    const hub_peer *p = hub_find(h, node);
+    return !p || link_owes(p->link);
+}
+
 size_t hub_waiting(const dist_hub *h)
 {
     size_t all = 0;

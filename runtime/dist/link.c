@@ -80,6 +80,11 @@ bool link_is_up(const dist_link *l)
     return l->state == UP;
 }
 
+bool link_owes(const dist_link *l)
+{
+    return l->state != UP || l->told_ack != l->received;
+}
+
 uint64_t link_last_said(const dist_link *l)
 {
     return l->last_said;

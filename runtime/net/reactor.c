@@ -267,10 +267,20 @@ static void run_posted(net_reactor *r)
 
 /* ---------- the loop ---------- */
 
-static bool all_acknowledged(const net_reactor *r)
+/* The coordinator stays until it knows that all others know of the end; others
+ * may be gone already. */
+static bool is_settled(const seat *s, int role)
+{
+    const uint32_t coordinator = wire_node(WIRE_COORDINATOR, 0);
+    return !s->hub ||
+           (hub_waiting(s->hub) == 0 &&
+            (role == WIRE_COORDINATOR || !hub_owes(s->hub, coordinator)));
+}
+
+static bool all_settled(const net_reactor *r)
 {
     for (int role = 1; role < ROLES; role++)
-        if (r->seats[role].hub && hub_waiting(r->seats[role].hub) > 0)
+        if (!is_settled(&r->seats[role], role))
             return false;
     return true;
 }
@@ -281,7 +291,7 @@ static bool may_end(net_reactor *r)
     bool stopping = r->stopping;
     uint64_t stop_by = r->stop_by;
     pthread_mutex_unlock(&r->lock);
-    return stopping && (clock_ms() >= stop_by || all_acknowledged(r));
+    return stopping && (clock_ms() >= stop_by || all_settled(r));
 }
 
 void reactor_run(net_reactor *r)

@@ -85,6 +85,8 @@ bool hub_is_up(const dist_hub *h, uint32_t node);
 /* 0: no process of that name was ever up. */
 uint64_t hub_incarnation(const dist_hub *h, uint32_t node);
 const dist_pulse *hub_pulse(const dist_hub *h, uint32_t node); /* may be NULL */
+/* See link_owes(); true of a node that never was up. */
+bool hub_owes(const dist_hub *h, uint32_t node);
 size_t hub_waiting(const dist_hub *h); /* messages not yet acknowledged */
 
 #endif

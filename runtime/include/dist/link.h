@@ -81,6 +81,8 @@ void link_flush(dist_link *l, uint64_t now);
 /* Time passed: sends again, says HELLO again, tells what is owed. */
 void link_tick(dist_link *l, uint64_t now);
 
+/* Something came whose ack did not go out, or cannot: the link is down. */
+bool link_owes(const dist_link *l);
 uint64_t link_last_said(const dist_link *l);
 size_t
 link_waiting(const dist_link *l); /* messages queued or not acknowledged */

@@ -47,8 +47,9 @@ void reactor_remove(net_reactor *r, int role);
 /* Until reactor_stop(). */
 void reactor_run(net_reactor *r);
 /*
- * Any thread: reactor_run() ends when everything said is acknowledged, or after
- * `linger` milliseconds. What was posted before has been run by then.
+ * Any thread: reactor_run() ends when everything said is acknowledged, and
+ * the coordinator was told what came of it, or after `linger` milliseconds.
+ * What was posted before has been run by then.
  */
 void reactor_stop(net_reactor *r, uint64_t linger);
 /* Any thread: `run` is called soon, in the reactor's thread, in the order of
