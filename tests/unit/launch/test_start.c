@@ -41,8 +41,12 @@ static void say_keys(const char *folder)
     struct dirent **names;
     int count = scandir(folder, &names, NULL, alphasort);
     printf("keys");
-    for (int i = 2; i < count; i++)
-        printf(" %s", names[i]->d_name);
+    for (int i = 0; i < count; i++) {
+        if (names[i]->d_name[0] != '.')
+            printf(" %s", names[i]->d_name);
+        free(names[i]);
+    }
+    free(names);
     printf("\n");
 }
 
