@@ -319,11 +319,13 @@ typedef struct before {
 static void take_signals(family *f, before *b)
 {
     static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, hangup;
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         sigaddset(&set, ours[i]);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN)
+        sigdelset(&set, SIGHUP); /* nohup */
     sigprocmask(SIG_BLOCK, &set, &b->mask);
     sigaction(SIGPIPE, &ignore, &b->pipe);
     f->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -47,7 +47,7 @@ typedef struct children_options {
  * Starts all and comes back when all have ended. From the calling thread, which
  * is the only one; SIGINT, SIGTERM, SIGHUP and SIGCHLD are its own until it
  * comes back. The first of SIGINT, SIGTERM, SIGHUP is passed on, the second
- * kills.
+ * kills; a SIGHUP that was ignored (nohup) stays so.
  *
  * *exit_status: of the first that failed, by time (of those found together, the
  * first whose status is not 75: losing a peer follows from another's failure);

@@ -318,6 +318,23 @@ static void a_signal_is_passed_on_once(void **state)
     end(f);
 }
 
+static void a_hangup_ends_all_unless_it_is_ignored(void **state)
+{
+    (void)state;
+    family *f = new_family();
+    add(f, "kill -HUP $PPID; " FOREVER);
+    run(f);
+    assert_int_equal(f->status, 143);
+    end(f);
+    f = new_family();
+    signal(SIGHUP, SIG_IGN);
+    add(f, "kill -HUP $PPID");
+    run(f);
+    signal(SIGHUP, SIG_DFL);
+    assert_int_equal(f->status, 0);
+    end(f);
+}
+
 static void a_second_signal_kills(void **state)
 {
     (void)state;
@@ -474,6 +491,7 @@ int main(void)
         cmocka_unit_test(an_end_by_a_signal_is_a_failure),
         cmocka_unit_test(who_does_not_end_in_time_is_killed),
         cmocka_unit_test(a_signal_is_passed_on_once),
+        cmocka_unit_test(a_hangup_ends_all_unless_it_is_ignored),
         cmocka_unit_test(a_second_signal_kills),
         cmocka_unit_test(after_a_signal_too_there_is_a_deadline),
         cmocka_unit_test(orders_come_by_the_control_descriptor),
