@@ -271,18 +271,24 @@ static int launch_ssh(launching *l)
 
 static int launch_manifest(launching *l)
 {
-    bool k8s = !strcmp(l->d->options.manifest, "k8s");
-    const char *model = l->program->settings.model;
+    driver_options *o = &l->d->options;
+    bool sbatch = !strcmp(o->manifest, "sbatch");
+    const char *model = l->program->settings.model, *folder = o->out;
+    const char *name = model ? model : "model";
     ptl_error err;
     ptl_str out = {0};
     bool curve;
+    if (sbatch)
+        o->out = NULL; /* the script says where */
     fill_job(l);
     /* Wherever it will run, it is another machine's. */
     if (wants_keys(l, first_host(l) ? first_host(l) : "elsewhere:1", &curve,
                    &err) != PTL_OK)
         return driver_fail(&err);
-    (k8s ? manifest_k8s : manifest_sbatch)(&l->job, model ? model : "model",
-                                           curve, &out);
+    if (sbatch)
+        manifest_sbatch(&l->job, name, folder, curve, &out);
+    else
+        manifest_k8s(&l->job, name, curve, &out);
     fputs(str_text(&out), stdout);
     str_fini(&out);
     return EXIT_DONE;

@@ -183,23 +183,43 @@ static void add_keys(const start_job *job, ptl_str *out)
     str_add(out, "fi || exit\n\n");
 }
 
-static const char end_text[] = "status=$?\n"
-                               "if [ $status -eq 75 ]; then # a peer was lost\n"
-                               "  scontrol requeue \"$SLURM_JOB_ID\"\n"
-                               "else\n"
-                               "  rm -rf \"$PTL_KEYS\"\n"
-                               "fi\n"
-                               "exit $status\n";
+static const char run_text[] =
+    "# Started again, the run goes on from its last checkpoint.\n"
+    "if ls \"$run\"/step-*/manifest.json >/dev/null 2>&1; then\n"
+    "  set -- --resume \"$run\"\n"
+    "else\n"
+    "  set -- --out \"$run\"\n"
+    "fi\n\n";
 
-static const char end_text_without_keys[] =
-    "status=$?\n"
-    "if [ $status -eq 75 ]; then # a peer was lost\n"
-    "  scontrol requeue \"$SLURM_JOB_ID\"\n"
-    "fi\n"
-    "exit $status\n";
+/* A killed task gives srun 137, whatever those give that lost it. */
+static void add_end(ptl_str *out, bool curve)
+{
+    str_add(out, "status=$?\n"
+                 "case $status in\n"
+                 "75 | 137) scontrol requeue \"$SLURM_JOB_ID\" ;; # a process "
+                 "was lost\n");
+    if (curve)
+        str_add(out, "*) rm -rf \"$PTL_KEYS\" ;;\n");
+    str_add(out, "esac\nexit $status\n");
+}
 
-void manifest_sbatch(const start_job *job, const char *name, bool curve,
-                     ptl_str *out)
+/* `folder` NULL: one of the job's own. */
+static void add_run(ptl_str *out, const char *name, const char *folder)
+{
+    str_add(out, "run=");
+    if (folder) {
+        shell_quote(out, folder);
+    } else {
+        str_add(out, "runs/");
+        add_name(out, name);
+        str_add(out, "-$SLURM_JOB_ID");
+    }
+    str_addc(out, '\n');
+    str_add(out, run_text);
+}
+
+void manifest_sbatch(const start_job *job, const char *name, const char *folder,
+                     bool curve, ptl_str *out)
 {
     str_add(out, "#!/bin/sh\n"
                  "# Made by `ptlc launch --manifest sbatch`.\n"
@@ -214,8 +234,10 @@ void manifest_sbatch(const start_job *job, const char *name, bool curve,
                  "#SBATCH --signal=TERM@300\n\n");
     if (curve)
         add_keys(job, out);
+    add_run(out, name, folder);
     str_add(out, "srun --kill-on-bad-exit=1 ");
     add_launch(job, out);
+    str_add(out, " \"$@\"");
     add_file(job, out);
-    str_add(out, curve ? end_text : end_text_without_keys);
+    add_end(out, curve);
 }

@@ -68,10 +68,12 @@ expect_text "$work/job.sh" "#SBATCH --job-name=mlp"
 expect_text "$work/job.sh" "#SBATCH --ntasks=3"
 expect_text "$work/job.sh" "#SBATCH --cpus-per-task=4"
 expect_text "$work/job.sh" "srun --kill-on-bad-exit=1 ptlc launch \
---set 'digits.root=a b' --threads 4 --seed 7 -- $listed"
+--set 'digits.root=a b' --threads 4 --seed 7 \"\$@\" -- $listed"
+expect_text "$work/job.sh" 'run=runs/mlp-$SLURM_JOB_ID'
 expect_text "$work/job.sh" "--make-keys \"\$PTL_KEYS\" -- $listed"
 expect_status 0 "$PTLC" launch --manifest sbatch "$listed" --insecure \
-  --set cluster.security=none
+  --set cluster.security=none --out "it's"
+expect_text "$work/out" "run='it'\\''s'"
 ! grep -q PTL_KEYS "$work/out" || fail "keys though nothing is secure"
 expect_status 2 "$PTLC" launch --manifest sbatch "$listed" \
   --set cluster.security=none

@@ -12,10 +12,11 @@
 #include "base/str.h"
 #include "launch/start.h"
 
-/* `name` becomes one that both systems take; `curve`: the job has keys. */
+/* `name` becomes one that both systems take; `curve`: the job has keys.
+ * `folder`: the run's, of which the words say nothing; NULL: runs/NAME-JOB. */
 void manifest_k8s(const start_job *job, const char *name, bool curve,
                   ptl_str *out);
-void manifest_sbatch(const start_job *job, const char *name, bool curve,
-                     ptl_str *out);
+void manifest_sbatch(const start_job *job, const char *name,
+                     const char *folder, bool curve, ptl_str *out);
 
 #endif
