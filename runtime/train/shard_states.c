@@ -56,7 +56,7 @@ static ptl_status add_replicas(shard_states *st, session *s, shard_state *state,
     state->replicas = calloc((size_t)st->shards, sizeof *state->replicas);
     if (!state->replicas)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for the shards' states");
-    for (int64_t k = 0; k < st->shards; k++) {
+    for (int64_t k = st->first; k < st->end; k++) {
         bool saved =
             k == 0 && first_reads_saved(s->job, state->sync, st->shards);
         state->replicas[k] =
@@ -93,10 +93,9 @@ static ptl_status add_state(shard_states *st, session *s, const ptl_buffer *b,
 }
 
 ptl_status states_open(shard_states *st, session *s, const ptl_program *program,
-                       int64_t shards, ptl_error *err)
+                       ptl_error *err)
 {
-    *st = (shard_states){.shards = shards,
-                         .dtype = s->job->f64 ? PTL_F64 : PTL_F32};
+    st->dtype = s->job->f64 ? PTL_F64 : PTL_F32;
     st->items = calloc((size_t)program->buffer_count + 1, sizeof *st->items);
     if (!st->items)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for the shards' states");
@@ -168,7 +167,7 @@ static void copy_value(const shard_states *st, int state, void *to,
 void states_spread(const shard_states *st, const ptl_store *store)
 {
     for (int i = 0; i < st->count; i++)
-        for (int64_t k = 0; k < st->shards; k++)
+        for (int64_t k = st->first; k < st->end; k++)
             copy_value(st, i, copy_of(st, store, i, k),
                        store->items[st->items[i].saved].memory);
 }
@@ -251,6 +250,20 @@ void states_sync(const shard_states *st, const ptl_store *store,
 
 /* ---------- state_sync ---------- */
 
+/* Adds the copies of shards [first, end), times their rows, to an empty sum. */
+static void add_copies(const shard_states *st, const ptl_store *store,
+                       int state, const int64_t *rows, int64_t first,
+                       int64_t end, state_sum *to)
+{
+    to->rows = 0;
+    for (int64_t k = first; k < end; k++) {
+        if (rows[k] == 0)
+            continue;
+        add_value(st, state, to, copy_of(st, store, state, k), rows[k]);
+        to->rows += rows[k];
+    }
+}
+
 /* Mean over the shards, worker by worker, into `sums[1]`. */
 static void mean_of_copies(const shard_states *st, const ptl_store *store,
                            int state, const int64_t *rows, int64_t towers,
@@ -259,14 +272,7 @@ static void mean_of_copies(const shard_states *st, const ptl_store *store,
     const shard_state *s = &st->items[state];
     sums[1].rows = 0;
     for (int64_t first = 0; first < st->shards; first += towers) {
-        sums[0].rows = 0;
-        for (int64_t k = first; k < first + towers; k++) {
-            if (rows[k] == 0)
-                continue;
-            add_value(st, state, &sums[0], copy_of(st, store, state, k),
-                      rows[k]);
-            sums[0].rows += rows[k];
-        }
+        add_copies(st, store, state, rows, first, first + towers, &sums[0]);
         if (sums[0].rows == 0)
             continue;
         sums_span(st->dtype, sums[1].rows ? SUM_ADD : SUM_SET,
@@ -275,23 +281,137 @@ static void mean_of_copies(const shard_states *st, const ptl_store *store,
     }
 }
 
+void states_chief(const shard_states *st, const ptl_store *store)
+{
+    for (int i = 0; i < st->count; i++)
+        if (st->items[i].sync == PTL_SYNC_NONE)
+            copy_value(st, i, store->items[st->items[i].saved].memory,
+                       copy_of(st, store, i, 0));
+}
+
 void states_exchange(const shard_states *st, const ptl_store *store,
                      ptl_state_sync how, const int64_t *rows, int64_t towers,
                      state_sum sums[2])
 {
+    if (st->shards == 1 || how == PTL_STATE_NEVER)
+        return;
+    if (how == PTL_STATE_CHIEF) {
+        states_chief(st, store);
+        return;
+    }
     for (int i = 0; i < st->count; i++) {
         const shard_state *s = &st->items[i];
         void *saved = store->items[s->saved].memory;
-        if (s->sync != PTL_SYNC_NONE || st->shards == 1 ||
-            how == PTL_STATE_NEVER)
+        if (s->sync != PTL_SYNC_NONE)
             continue;
-        if (how == PTL_STATE_CHIEF) {
-            copy_value(st, i, saved, copy_of(st, store, i, 0));
-            continue;
-        }
         mean_of_copies(st, store, i, rows, towers, sums);
         settle(st, i, &sums[1], saved);
         for (int64_t k = 0; k < st->shards; k++)
             copy_value(st, i, copy_of(st, store, i, k), saved);
+    }
+}
+
+/* ---------- in a cluster ---------- */
+
+bool state_is_in(state_group group, const ptl_job_tensor *t)
+{
+    bool synced = t->sync == PTL_SYNC_MEAN || t->sync == PTL_SYNC_SUM;
+    bool loose = t->sync == PTL_SYNC_NONE;
+    return t->role == PTL_ROLE_STATE &&
+           (group == STATE_GROUP_SYNCED ? synced : loose);
+}
+
+static int64_t elements_of(const ptl_job_tensor *t)
+{
+    int64_t count = 1;
+    for (int i = 0; i < t->rank; i++)
+        count *= t->dims[i];
+    return count;
+}
+
+int64_t states_group_count(const ptl_job *job, state_group group)
+{
+    int64_t count = 0;
+    for (int i = 0; i < job->tensor_count; i++)
+        if (state_is_in(group, &job->tensors[i]))
+            count += elements_of(&job->tensors[i]);
+    return count;
+}
+
+/* The state's number; -1: no step changes it. */
+static int item_of(const shard_states *st, const ptl_store *store,
+                   const char *path)
+{
+    for (int i = 0; i < st->count; i++)
+        if (strcmp(store->items[st->items[i].saved].path, path) == 0)
+            return i;
+    return -1;
+}
+
+/* Walks a group's vector: the state at `at` bytes of it. */
+typedef struct group_walk {
+    const shard_states *st;
+    const session *s;
+    state_group group;
+    int next; /* tensor of the job */
+    size_t at, after;
+    int state; /* -1: no step changes it */
+} group_walk;
+
+static bool walk(group_walk *w)
+{
+    const ptl_job *job = w->s->job;
+    w->at = w->after;
+    for (; w->next < job->tensor_count; w->next++) {
+        const ptl_job_tensor *t = &job->tensors[w->next];
+        if (!state_is_in(w->group, t))
+            continue;
+        w->after += (size_t)elements_of(t) * (size_t)dtype_size(w->st->dtype);
+        w->state = item_of(w->st, &w->s->store, t->path);
+        w->next++;
+        return true;
+    }
+    return false;
+}
+
+void states_pack(const shard_states *st, const session *s, const state_sum *sum,
+                 void *to)
+{
+    group_walk w = {.st = st, .s = s, .group = STATE_GROUP_SYNCED};
+    while (walk(&w))
+        if (w.state >= 0)
+            memcpy((char *)to + w.at, sum->block + st->items[w.state].at,
+                   size_of(st, w.state));
+}
+
+int64_t states_pack_copies(const shard_states *st, const session *s,
+                           const int64_t *rows, state_sum *scratch, void *to)
+{
+    group_walk w = {.st = st, .s = s, .group = STATE_GROUP_LOOSE};
+    while (walk(&w)) {
+        if (w.state < 0)
+            continue;
+        add_copies(st, &s->store, w.state, rows, st->first, st->end, scratch);
+        memcpy((char *)to + w.at, scratch->block + st->items[w.state].at,
+               size_of(st, w.state));
+    }
+    int64_t all = 0;
+    for (int64_t k = st->first; k < st->end; k++)
+        all += rows[k];
+    return all;
+}
+
+void states_unpack(const shard_states *st, const session *s, state_group group,
+                   const void *from)
+{
+    group_walk w = {.st = st, .s = s, .group = group};
+    while (walk(&w)) {
+        if (w.state < 0)
+            continue;
+        const shard_state *item = &st->items[w.state];
+        void *saved = s->store.items[item->saved].memory;
+        memcpy(saved, (const char *)from + w.at, size_of(st, w.state));
+        for (int64_t k = st->first; item->replicas && k < st->end; k++)
+            copy_value(st, w.state, copy_of(st, &s->store, w.state, k), saved);
     }
 }

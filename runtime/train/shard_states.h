@@ -24,6 +24,7 @@ typedef struct shard_states {
     shard_state *items;
     int count;
     int64_t shards;
+    int64_t first, end; /* shards that run in this process */
     size_t bytes; /* of a block that holds one value of each */
     ptl_dtype dtype;
     void *zeros; /* `bytes` of them */
@@ -36,9 +37,10 @@ typedef struct shard_state_io {
     size_t next; /* of its new value, in the arena */
 } shard_state_io;
 
-/* States that `program` updates; adds replicas to the store. */
+/* States that `program` updates; adds replicas to the store. `st` has shards,
+ * first and end. */
 ptl_status states_open(shard_states *st, session *s, const ptl_program *program,
-                       int64_t shards, ptl_error *err);
+                       ptl_error *err);
 void states_fini(shard_states *st);
 /* A table of st->count rows, the caller's to free; NULL: no memory. */
 shard_state_io *states_io(const shard_states *st, const ptl_store *store,
@@ -71,10 +73,36 @@ void states_keep(const shard_states *st, const ptl_store *store, int64_t shard,
 /* Saved values of synchronised states, from the sum over all shards. */
 void states_sync(const shard_states *st, const ptl_store *store,
                  const state_sum *sum);
-/* What `state_sync` does when it is due; `rows` of each shard, `towers` shards
- * a worker, a block for each of two sums. */
+/* What `state_sync` does when it is due and all shards are here; `rows` of each
+ * shard, `towers` shards a worker, a block for each of two sums. */
 void states_exchange(const shard_states *st, const ptl_store *store,
                      ptl_state_sync how, const int64_t *rows, int64_t towers,
                      state_sum sums[2]);
+
+/* ---------- in a cluster ---------- */
+
+/*
+ * Vectors that workers add up: all states of the job that have the word mean or
+ * sum, or all that have none, one after another in the job's order.
+ */
+typedef enum state_group {
+    STATE_GROUP_SYNCED, /* in each step */
+    STATE_GROUP_LOOSE   /* when state_sync = mean is due */
+} state_group;
+
+bool state_is_in(state_group group, const ptl_job_tensor *t);
+/* Elements of the group's vector. */
+int64_t states_group_count(const ptl_job *job, state_group group);
+/* What this process's shards add to it. LOOSE: their copies times their `rows`,
+ * by way of `scratch`, a block; the result's rows are returned. */
+void states_pack(const shard_states *st, const session *s, const state_sum *sum,
+                 void *to);
+int64_t states_pack_copies(const shard_states *st, const session *s,
+                           const int64_t *rows, state_sum *scratch, void *to);
+/* The values all shards have from now on. */
+void states_unpack(const shard_states *st, const session *s, state_group group,
+                   const void *from);
+/* `state_sync = chief`: the saved copy is shard 0's. */
+void states_chief(const shard_states *st, const ptl_store *store);
 
 #endif

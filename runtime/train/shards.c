@@ -65,7 +65,7 @@ int64_t shards_first_rows(const session *s, int64_t rows)
 /* ---------- what the programs give and take ---------- */
 
 /* Every gradient gets its place in a block. */
-static ptl_status place_gradients(shards *h, ptl_error *err)
+static ptl_status place_for_update(shards *h, ptl_error *err)
 {
     const ptl_program *p = h->update->program;
     h->inputs = calloc((size_t)p->buffer_count + 1, sizeof *h->inputs);
@@ -73,14 +73,54 @@ static ptl_status place_gradients(shards *h, ptl_error *err)
         return no_memory(err);
     h->weight_input = program_find(p, "weight");
     for (int i = 0; i < p->buffer_count; i++) {
-        if (p->buffers[i].role != PTL_ROLE_DATA || i == h->weight_input)
+        const ptl_buffer *b = &p->buffers[i];
+        if (b->role != PTL_ROLE_DATA || i == h->weight_input)
             continue;
-        h->inputs[h->input_count++] = (update_input){i, h->block_bytes};
-        h->block_bytes += memory_padded((size_t)p->buffers[i].size_bytes);
+        h->inputs[h->input_count++] =
+            (update_input){i,
+                           {.path = b->name + strlen(PTL_SUM_PREFIX),
+                            .count = b->size_bytes / dtype_size(b->dtype),
+                            .at = h->block_bytes}};
+        h->block_bytes += memory_padded((size_t)b->size_bytes);
     }
+    return PTL_OK;
+}
+
+static ptl_status place_for_peers(shards *h, ptl_error *err)
+{
+    int count = h->peers->place_count;
+    h->inputs = calloc((size_t)count + 1, sizeof *h->inputs);
+    if (!h->inputs)
+        return no_memory(err);
+    for (int i = 0; i < count; i++)
+        h->inputs[i] = (update_input){-1, h->peers->places[i]};
+    h->input_count = count;
+    h->block_bytes = memory_padded(h->peers->block_bytes);
+    return PTL_OK;
+}
+
+static ptl_status place_gradients(shards *h, ptl_error *err)
+{
+    ptl_status st =
+        h->peers ? place_for_peers(h, err) : place_for_update(h, err);
     h->whole.dtype = h->dtype;
-    return sums_list_add(&h->whole, 0, 0,
-                         (int64_t)h->block_bytes / dtype_size(h->dtype), err);
+    return st == PTL_OK
+               ? sums_list_add(&h->whole, 0, 0,
+                               (int64_t)h->block_bytes / dtype_size(h->dtype),
+                               err)
+               : st;
+}
+
+/* Output "sum/PATH"; -1: there is none. */
+static int find_gradient(const ptl_program *p, const char *path)
+{
+    size_t prefix = strlen(PTL_SUM_PREFIX);
+    for (int i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].role == PTL_ROLE_OUTPUT &&
+            strncmp(p->buffers[i].name, PTL_SUM_PREFIX, prefix) == 0 &&
+            strcmp(p->buffers[i].name + prefix, path) == 0)
+            return i;
+    return -1;
 }
 
 /* A gradient that the update does not read is not sent. */
@@ -88,17 +128,16 @@ static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
 {
     p->gradients.dtype = h->dtype;
     for (int i = 0; i < h->input_count; i++) {
-        const ptl_buffer *to =
-            &h->update->program->buffers[h->inputs[i].buffer];
-        int from = program_find(p->built->program, to->name);
-        if (from < 0 ||
-            p->built->program->buffers[from].role != PTL_ROLE_OUTPUT)
-            return ptl_fail(err, PTL_E_INTERNAL, "a shard gives no \"%s\"",
-                            to->name);
+        const shards_place *to = &h->inputs[i].place;
+        int from = find_gradient(p->built->program, to->path);
+        if (from < 0)
+            return ptl_fail(err, PTL_E_INTERNAL,
+                            "a shard gives no gradient of \"%s\"", to->path);
         const ptl_buffer *b = &p->built->program->buffers[from];
-        ptl_status st = sums_list_add(
-            &p->gradients, h->inputs[i].at, (size_t)b->arena_offset,
-            b->size_bytes / dtype_size(b->dtype), err);
+        size_t first = (size_t)to->first * (size_t)dtype_size(b->dtype);
+        ptl_status st =
+            sums_list_add(&p->gradients, to->at,
+                          (size_t)b->arena_offset + first, to->count, err);
         if (st != PTL_OK)
             return st;
     }
@@ -128,7 +167,7 @@ static ptl_status add_program(shards *h, int64_t rows, ptl_error *err)
 static ptl_status add_programs(shards *h, int64_t rows, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    for (int64_t k = 0; k < h->shards && st == PTL_OK; k++) {
+    for (int64_t k = h->states.first; k < h->states.end && st == PTL_OK; k++) {
         int64_t own = order_cut(rows, h->shards, k).rows;
         for (int64_t i = 0; i < h->parts && st == PTL_OK; i++) {
             int64_t part = order_cut(own, h->parts, i).rows;
@@ -162,6 +201,8 @@ static ptl_status add_items(shards *h, ptl_error *err)
     h->worker_items = h->updates_item = -1;
     if (h->rule.sync_every > 1)
         h->worker_items = store->count;
+    if (h->peers) /* such sums wait in the total, never for long */
+        h->worker_items = -1;
     for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++) {
         char path[64];
         snprintf(path, sizeof path, "worker%lld/sum", (long long)w);
@@ -173,7 +214,7 @@ static ptl_status add_items(shards *h, ptl_error *err)
         if (st != PTL_OK)
             return st;
     }
-    if (h->rule.aggregate == PTL_APPLY_EACH) {
+    if (h->rule.aggregate == PTL_APPLY_EACH && !h->peers) {
         h->updates_item = store->count;
         st = add_item(h, "updates", PTL_I64, 1, err);
     }
@@ -183,24 +224,28 @@ static ptl_status add_items(shards *h, ptl_error *err)
 static ptl_status open_programs(shards *h, ptl_error *err)
 {
     session *s = h->s;
-    ptl_status st = session_build_for(s, PTL_PROGRAM_UPDATE, h->batch, s->train,
-                                      &h->update, err);
+    ptl_status st = PTL_OK;
+    h->weight_input = -1;
+    if (!h->peers)
+        st = session_build_for(s, PTL_PROGRAM_UPDATE, h->batch, s->train,
+                               &h->update, err);
     if (st == PTL_OK)
         st = place_gradients(h, err);
     if (st == PTL_OK)
         st = add_program(h, shards_first_rows(s, h->batch), err);
     if (st == PTL_OK)
-        st = states_open(&h->states, s, h->programs[0].built->program,
-                         h->shards, err);
+        st = states_open(&h->states, s, h->programs[0].built->program, err);
     return st == PTL_OK ? add_items(h, err) : st;
 }
 
-ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
+ptl_status shards_open(session *s, int64_t batch, const shards_peers *peers,
+                       shards **out, ptl_error *err)
 {
     shards *h = *out = calloc(1, sizeof *h);
     if (!h)
         return no_memory(err);
     h->s = s;
+    h->peers = peers;
     h->batch = batch;
     h->shards = shards_count(s);
     h->parts = at_least_one(s->job->accumulate);
@@ -213,8 +258,13 @@ ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
     h->workers = h->shards / h->rule.towers;
     if (h->workers == 1) /* one mean is the mean of all */
         h->rule.aggregate = PTL_AGGREGATE_MEAN;
-    h->side_by_side =
-        h->rule.sync_every > 1 || h->rule.aggregate == PTL_APPLY_EACH;
+    h->side_by_side = !peers && (h->rule.sync_every > 1 ||
+                                 h->rule.aggregate == PTL_APPLY_EACH);
+    h->states = (shard_states){.shards = h->shards, .end = h->shards};
+    if (peers) {
+        h->states.first = peers->worker * h->rule.towers;
+        h->states.end = h->states.first + h->rule.towers;
+    }
     return open_programs(h, err);
 }
 
@@ -230,6 +280,9 @@ void shards_close(shards *h)
     states_fini(&h->states);
     memory_unmap(h->memory, h->memory_bytes);
     free(h->worker);
+    free(h->losses);
+    free(h->packed[0]);
+    free(h->packed[1]);
     free(h->inputs);
     free(h->rows);
     free(h->fields);
@@ -288,9 +341,22 @@ static size_t block_count(const shards *h)
            (shards_parts_apart(h) ? 1 : 0);
 }
 
+/* What goes to the peers beside gradients. */
+static ptl_status take_packed(shards *h)
+{
+    h->losses = calloc((size_t)h->rule.towers, sizeof *h->losses);
+    for (int g = 0; g < 2; g++) {
+        int64_t count = states_group_count(h->s->job, (state_group)g);
+        h->packed[g] = calloc((size_t)count + 1, (size_t)dtype_size(h->dtype));
+    }
+    return h->losses && h->packed[0] && h->packed[1] ? PTL_OK : PTL_E_MEMORY;
+}
+
 static ptl_status take_memory(shards *h, ptl_error *err)
 {
     size_t values = (size_t)(worker_sums(h) + 2);
+    if (h->peers && take_packed(h) != PTL_OK)
+        return no_memory(err);
     data_raw(h->s->train, &h->field_count);
     h->worker = calloc((size_t)worker_sums(h), sizeof *h->worker);
     h->rows = calloc((size_t)h->shards, sizeof *h->rows);
@@ -320,34 +386,45 @@ static void adopt_items(shards *h)
 
 /* ---------- how many updates ---------- */
 
-int64_t shards_exchanges(const shards *h, int64_t steps)
+int64_t exchanges_of(const ptl_job_cluster *rule, int64_t steps, int64_t total)
 {
-    int64_t every = h->rule.sync_every;
-    bool rest = steps == h->total_steps && steps % every != 0;
+    int64_t every = rule->sync_every;
+    bool rest = steps == total && steps % every != 0;
     return steps / every + rest;
 }
 
-static int64_t workers_with_rows(const shards *h, int64_t rows)
+int64_t shards_exchanges(const shards *h, int64_t steps)
 {
-    int64_t count = 0;
-    for (int64_t w = 0; w < h->workers; w++)
-        count += order_cut(rows, h->shards, w * h->rule.towers).rows > 0;
+    return exchanges_of(&h->rule, steps, h->total_steps);
+}
+
+static int64_t workers_with_rows(const update_count *u, int64_t rows)
+{
+    int64_t count = 0, towers = u->rule.towers;
+    for (int64_t w = 0; w < u->workers; w++)
+        count += order_cut(rows, u->workers * towers, w * towers).rows > 0;
     return count;
 }
 
-/* What schedules see as the last: where each worker's gradient is an update of
- * its own, so many more. */
-static int64_t all_updates(const shards *h, int64_t tail,
-                           int64_t steps_per_epoch)
+/* Where each worker's gradient is an update of its own, so many more. */
+int64_t updates_in_all(const update_count *u)
 {
-    int64_t all = shards_exchanges(h, h->total_steps);
-    int64_t full = workers_with_rows(h, h->batch);
-    if (h->updates_item < 0)
+    int64_t all = exchanges_of(&u->rule, u->total_steps, u->total_steps);
+    int64_t full = workers_with_rows(u, u->batch);
+    if (u->rule.aggregate != PTL_APPLY_EACH || u->workers == 1)
         return all;
-    if (h->rule.sync_every > 1 || !tail || steps_per_epoch < 2)
+    if (u->rule.sync_every > 1 || !u->tail || u->steps_per_epoch < 2)
         return all * full;
-    int64_t tails = all / steps_per_epoch;
-    return (all - tails) * full + tails * workers_with_rows(h, tail);
+    int64_t tails = all / u->steps_per_epoch;
+    return (all - tails) * full + tails * workers_with_rows(u, u->tail);
+}
+
+int64_t updates_before_average(const update_count *u, int64_t from)
+{
+    if (u->rule.aggregate != PTL_APPLY_EACH || u->workers == 1)
+        return exchanges_of(&u->rule, from, u->total_steps);
+    return (int64_t)((double)from * (double)updates_in_all(u) /
+                     (double)u->total_steps);
 }
 
 ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
@@ -373,6 +450,12 @@ ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
                          ? rule->state_steps
                          : rule->state_epochs * steps_per_epoch;
     h->total_steps = total_steps;
-    h->total_updates = all_updates(h, tail, steps_per_epoch);
+    h->counting = (update_count){.rule = h->rule,
+                                 .workers = h->workers,
+                                 .batch = h->batch,
+                                 .tail = tail,
+                                 .steps_per_epoch = steps_per_epoch,
+                                 .total_steps = total_steps};
+    h->total_updates = updates_in_all(&h->counting);
     return PTL_OK;
 }

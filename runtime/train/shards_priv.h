@@ -27,19 +27,20 @@ typedef struct shard_program {
 
 /* An input of UPDATE: a gradient's place in a block. */
 typedef struct update_input {
-    int buffer;
-    size_t at;
+    int buffer; /* -1: there is no such program here */
+    shards_place place;
 } update_input;
 
 enum { MOST_PROGRAMS = 6 }; /* three sizes of part, full and last batch */
 
 struct shards {
     session *s;
+    const shards_peers *peers; /* NULL: all workers are here */
     ptl_job_cluster rule;
     int64_t shards, workers, parts, batch;
     shard_program programs[MOST_PROGRAMS];
     int program_count;
-    session_program *update;
+    session_program *update; /* NULL: elsewhere */
     update_input *inputs;
     int input_count, weight_input; /* weight_input -1: not read */
     ptl_dtype dtype;
@@ -52,12 +53,15 @@ struct shards {
     int worker_items;  /* in the store: sum and weight of each; -1: none */
     int updates_item;  /* in the store: updates so far; -1: not counted */
     int64_t *rows;     /* of each shard in this step */
+    loss_sum *losses;  /* with peers: of each tower */
+    char *packed[2];   /* with peers: by state_group; NULL: empty */
     void **fields;     /* of a part */
     int field_count;
     char *memory; /* the update's weight, then blocks, then slices */
     size_t memory_bytes;
     char *slices; /* where fields of a part are copied to */
     int64_t state_every, total_steps, total_updates;
+    update_count counting;
 };
 
 static inline void *shards_item(const shards *h, int item)
@@ -70,7 +74,7 @@ static inline void *shards_item(const shards *h, int item)
 static inline bool shards_add_directly(const shards *h)
 {
     return !h->side_by_side &&
-           (h->workers == 1 ||
+           (h->workers == 1 || h->peers ||
             (h->rule.towers == 1 && h->rule.aggregate == PTL_AGGREGATE_MEAN));
 }
 

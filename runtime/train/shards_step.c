@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A loss times its weight, and the weight. */
-typedef struct loss_sum {
-    double loss, weight;
-} loss_sum;
-
 typedef struct step_run {
     shards *h;
     const data_batch *batch;
@@ -134,6 +129,8 @@ static ptl_status run_shard(step_run *r, int64_t shard, shard_sum *worker)
                     apart ? &h->part.states : &worker->states, NULL, NULL);
     r->loss.loss += loss.loss;
     r->loss.weight += loss.weight;
+    if (h->losses)
+        h->losses[shard - h->states.first] = loss;
     return st;
 }
 
@@ -199,16 +196,6 @@ static int64_t *counted_updates(const shards *h)
     return h->updates_item < 0 ? NULL : shards_item(h, h->updates_item);
 }
 
-/* In updates, as `step` of the update is. */
-static int64_t average_from(const shards *h)
-{
-    int64_t from = h->s->average_from;
-    return h->updates_item < 0
-               ? shards_exchanges(h, from)
-               : (int64_t)((double)from * (double)h->total_updates /
-                           (double)h->total_steps);
-}
-
 static ptl_status update(step_run *r, const shard_sum *sum)
 {
     shards *h = r->h;
@@ -217,14 +204,16 @@ static ptl_status update(step_run *r, const shard_sum *sum)
     if (sum->weight == 0)
         return PTL_OK;
     for (int i = 0; i < h->input_count; i++)
-        run_bind(p->run, h->inputs[i].buffer, sum->gradients + h->inputs[i].at);
+        run_bind(p->run, h->inputs[i].buffer,
+                 sum->gradients + h->inputs[i].place.at);
     sums_put(h->dtype, h->memory, sum->weight);
     if (h->weight_input >= 0)
         run_bind(p->run, h->weight_input, h->memory);
     session_set_scalars(h->s, p,
                         counted ? *counted : shards_exchanges(h, r->done),
                         r->batch->epoch, h->total_updates);
-    run_set(p->run, "average_from", average_from(h));
+    run_set(p->run, "average_from",
+            updates_before_average(&h->counting, h->s->average_from));
     ptl_status st = run_execute(p->run, r->err);
     if (st != PTL_OK)
         return st;
@@ -256,14 +245,83 @@ static void keep_weights(shards *h)
         *waiting_weight(h, w) = h->worker[w].weight;
 }
 
+static bool states_due(const step_run *r)
+{
+    const shards *h = r->h;
+    return h->state_every > 0 && (r->done + 1) % h->state_every == 0;
+}
+
+static bool exchange_due(const step_run *r)
+{
+    return shards_exchanges(r->h, r->done + 1) >
+           shards_exchanges(r->h, r->done);
+}
+
 static void sync_states(step_run *r)
 {
     shards *h = r->h;
     state_sum sums[2] = {h->part.states, h->total.states};
     states_sync(&h->states, &h->s->store, &h->total.states);
-    if (h->state_every > 0 && (r->done + 1) % h->state_every == 0)
+    if (states_due(r))
         states_exchange(&h->states, &h->s->store, h->rule.state_sync, h->rows,
                         h->rule.towers, sums);
+}
+
+/* ---------- one worker of a cluster ---------- */
+
+static ptl_status run_own(step_run *r)
+{
+    shards *h = r->h;
+    h->total.states.rows = 0;
+    return run_worker(r, h->peers->worker, &h->total);
+}
+
+/* What this worker has for the others. */
+static shards_own own_of(step_run *r)
+{
+    shards *h = r->h;
+    shard_sum *sum = &h->total;
+    shards_own own = {.done = r->done,
+                      .epoch = r->batch->epoch,
+                      .losses = h->losses,
+                      .exchanged = exchange_due(r),
+                      .gradients = sum->gradients,
+                      .weight = sum->weight,
+                      .states = h->packed[STATE_GROUP_SYNCED],
+                      .state_rows = sum->states.rows};
+    states_pack(&h->states, h->s, &sum->states, h->packed[STATE_GROUP_SYNCED]);
+    if (states_due(r) && h->rule.state_sync == PTL_STATE_MEAN) {
+        own.copies = h->packed[STATE_GROUP_LOOSE];
+        own.copy_rows =
+            states_pack_copies(&h->states, h->s, h->rows, &h->part.states,
+                               h->packed[STATE_GROUP_LOOSE]);
+    }
+    return own;
+}
+
+static ptl_status step_with_peers(step_run *r, shards_result *out)
+{
+    shards *h = r->h;
+    shards_shared shared = {.lr = (double)NAN};
+    ptl_status st = run_own(r);
+    if (st != PTL_OK)
+        return st;
+    shards_own own = own_of(r);
+    st = h->peers->exchange(h->peers->ctx, &own, &shared, r->err);
+    if (st != PTL_OK)
+        return st;
+    if (own.exchanged)
+        h->total.weight = 0;
+    if (shared.states)
+        states_unpack(&h->states, h->s, STATE_GROUP_SYNCED, shared.states);
+    if (shared.copies)
+        states_unpack(&h->states, h->s, STATE_GROUP_LOOSE, shared.copies);
+    if (states_due(r) && h->rule.state_sync == PTL_STATE_CHIEF &&
+        h->peers->worker == 0)
+        states_chief(&h->states, &h->s->store);
+    *out = (shards_result){.loss = shared.loss.loss / shared.loss.weight,
+                           .lr = shared.lr};
+    return PTL_OK;
 }
 
 ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
@@ -271,11 +329,13 @@ ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
 {
     step_run r = {
         .h = h, .batch = batch, .done = done, .lr = (double)NAN, .err = err};
+    if (h->peers)
+        return step_with_peers(&r, out);
     ptl_status st = run_workers(&r);
     if (st != PTL_OK)
         return st;
     sync_states(&r);
-    if (shards_exchanges(h, done + 1) > shards_exchanges(h, done))
+    if (exchange_due(&r))
         st = exchange(&r);
     keep_weights(h);
     *out = (shards_result){.loss = r.loss.loss / r.loss.weight, .lr = r.lr};

@@ -90,7 +90,8 @@ static ptl_status open_store(training *t, ptl_error *err)
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_add(&s->store, s->programs[i]->program, err);
     if (st == PTL_OK && shards_wanted(s))
-        st = shards_open(s, int_min(s->job->batch, t->rows), &t->shards, err);
+        st = shards_open(s, int_min(s->job->batch, t->rows), t->peers,
+                         &t->shards, err);
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)

@@ -20,6 +20,7 @@ typedef struct training {
     ptl_prefetch *batches;
     session_program *full, *tail; /* by rows; tail NULL: never needed */
     shards *shards; /* in their place; NULL: the step is one program */
+    const shards_peers *peers; /* of a worker of a cluster */
 
     int64_t rows, steps_per_epoch;
     int64_t total_steps; /* of the file: what schedules see */
