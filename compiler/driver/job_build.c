@@ -291,8 +291,41 @@ static const char *program_hash(job_owner *o, const typed_settings *s)
     return arena_printf(o->arena, "%016llx", (unsigned long long)h);
 }
 
-static ptl_job_cluster job_cluster(const typed_cluster *c)
+/* Going on without a peer comes later: every loss ends the job. */
+static const char *const *cluster_warnings(job_owner *o, const typed_cluster *c)
 {
+    const char **list = ARENA_ARRAY(o->arena, const char *, 3);
+    int count = 0;
+    if (c->said[CLUSTER_KEY_worker_loss] &&
+        c->worker_loss.first != CLUSTER_WORKER_ABORT)
+        list[count++] =
+            arena_printf(o->arena,
+                         "`on worker_loss = %s` is not carried out yet: a lost "
+                         "worker ends the job",
+                         c->text[CLUSTER_KEY_worker_loss]);
+    if (c->said[CLUSTER_KEY_ps_loss] && c->ps_loss.first != CLUSTER_PS_ABORT)
+        list[count++] =
+            arena_printf(o->arena,
+                         "`on ps_loss = %s` is not carried out yet: a lost "
+                         "parameter server ends the job",
+                         c->text[CLUSTER_KEY_ps_loss]);
+    list[count] = NULL;
+    return list;
+}
+
+static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
+{
+    static const ptl_placement placements[] = {
+        [CLUSTER_REPLICATED] = PTL_REPLICATED,
+        [CLUSTER_PARAMETER_SERVER] = PTL_PARAMETER_SERVER,
+        [CLUSTER_ALLREDUCE] = PTL_ALLREDUCE};
+    static const ptl_pace paces[] = {[CLUSTER_BARRIER] = PTL_PACE_BARRIER,
+                                     [CLUSTER_ASYNC] = PTL_PACE_ASYNC,
+                                     [CLUSTER_STALE] = PTL_PACE_STALE};
+    static const ptl_security securities[] = {
+        [CLUSTER_SECURITY_AUTO] = PTL_SECURITY_AUTO,
+        [CLUSTER_SECURITY_CURVE] = PTL_SECURITY_CURVE,
+        [CLUSTER_SECURITY_NONE] = PTL_SECURITY_NONE};
     static const ptl_aggregate aggregates[] = {
         [CLUSTER_MEAN] = PTL_AGGREGATE_MEAN,
         [CLUSTER_SUM] = PTL_AGGREGATE_SUM,
@@ -307,7 +340,27 @@ static ptl_job_cluster job_cluster(const typed_cluster *c)
                              .sync_every = c->sync_every,
                              .state_sync = states[c->state_sync],
                              .state_steps = c->state_steps,
-                             .state_epochs = c->state_epochs};
+                             .state_epochs = c->state_epochs,
+                             .servers = c->ps.most,
+                             .workers = c->worker.most,
+                             .placement = placements[c->placement],
+                             .pace = paces[c->sync],
+                             .stale = c->stale,
+                             .round_robin = c->balance == CLUSTER_ROUND_ROBIN,
+                             .slice = c->slice,
+                             .bucket = c->bucket,
+                             .ordered = c->ordered,
+                             .strict = c->strict,
+                             .locking = c->locking,
+                             .slots_on_workers =
+                                 c->slots == CLUSTER_SLOTS_WORKER,
+                             .bf16 = c->compress == CLUSTER_COMPRESS_BF16,
+                             .security = securities[c->security],
+                             .heartbeat = c->heartbeat,
+                             .dead = c->dead,
+                             .stall = c->stall,
+                             .worker_wait = c->worker_wait,
+                             .warnings = cluster_warnings(o, c)};
 }
 
 static void fill_job(job_owner *o, const typed_program *p)
@@ -322,7 +375,7 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->steps = s->steps;
     job->epochs = s->epochs;
     job->accumulate = s->accumulate;
-    job->cluster = job_cluster(&p->cluster);
+    job->cluster = job_cluster(o, &p->cluster);
     job->eval_every = s->eval_every.steps;
     job->eval_epochs = s->eval_every.epochs;
     job->checkpoint_every = s->checkpoint_every.steps;

@@ -392,10 +392,28 @@ static void name_missing(const dist_coordinator *c, char *text, size_t size)
     snprintf(text, size, "the cluster did not form in time");
 }
 
+/* A message is missing that nobody will say: all wait, and nothing moves. */
+static bool everybody_waits(const dist_coordinator *c, uint64_t now)
+{
+    for (int i = c->job.servers; i < c->count; i++) {
+        const dist_pulse *p = hub_pulse(c->hub, node_of(c, i));
+        if (!p || p->at.phase != WIRE_PHASE_WAITING ||
+            now - p->moved < c->job.liveness.stall)
+            return false;
+    }
+    return true;
+}
+
 void coordinator_tick(dist_coordinator *c, uint64_t now)
 {
-    char text[100];
+    char text[120];
     hub_tick(c->hub, now);
+    if (c->phase == RUNNING && everybody_waits(c, now)) {
+        uint32_t first = node_of(c, c->job.servers);
+        liveness_text(hub_pulse(c->hub, first), first, now, text);
+        end(c, PTL_E_PEER_LOST, text, now);
+        hub_flush(c->hub, now);
+    }
     bool late = now >= c->deadline;
     if (c->phase == ENDING && !c->over && (late || hub_waiting(c->hub) == 0)) {
         c->over = true;

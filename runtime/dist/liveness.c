@@ -30,7 +30,7 @@ static bool is_stalled(const dist_pulse *p, const liveness_rules *rules,
                        uint64_t now)
 {
     uint64_t limit = rules->stall * (uint64_t)wire_phase_patience(p->at.phase);
-    return p->at.phase != WIRE_NO_PHASE && now - p->moved >= limit;
+    return limit && now - p->moved >= limit;
 }
 
 liveness_verdict liveness_check(dist_pulse *p, const liveness_rules *rules,

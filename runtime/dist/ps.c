@@ -161,7 +161,7 @@ static void answer_waiting(dist_ps *ps, uint32_t bucket)
 static void gradient_came(dist_ps *ps, uint32_t bucket)
 {
     uint64_t version = shard_version(ps->shards[bucket]);
-    dist_progress at = {.phase = WIRE_PHASE_TRAINING,
+    dist_progress at = {.phase = WIRE_PHASE_WAITING,
                         .step = machine_steps(&ps->job, bucket, version),
                         .bucket = bucket};
     hub_progress(ps->hub, &at);

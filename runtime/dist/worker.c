@@ -22,10 +22,12 @@ static void say_coordinator(dist_worker *w, wire_type type, uint64_t step)
     machine_say(w->hub, coordinator, type, w->epoch, 0, step, 0);
 }
 
-static void show_progress(dist_worker *w)
+void worker_show_progress(dist_worker *w)
 {
-    dist_progress at = {.phase = w->state == WORKER_TRAINING
-                                     ? WIRE_PHASE_TRAINING
+    bool waits = w->state == WORKER_DONE || (w->in_step && w->computed);
+    dist_progress at = {.phase = waits ? WIRE_PHASE_WAITING
+                                 : w->state == WORKER_TRAINING
+                                     ? w->busy
                                      : WIRE_PHASE_LOADING,
                         .step = w->step};
     hub_progress(w->hub, &at);
@@ -33,29 +35,27 @@ static void show_progress(dist_worker *w)
 
 /* ---------- steps ---------- */
 
-/* Once every gradient is with its ps. */
+/* Once the owner is done and every gradient is with its ps. */
 static void say_bye(dist_worker *w)
 {
-    if (w->in_step || w->step < w->last || worker_owes(w))
+    if (!w->in_step || !w->computed || w->step < w->last || worker_owes(w))
         return;
+    w->in_step = false;
     w->state = WORKER_DONE;
     say_coordinator(w, WIRE_BYE, w->step);
 }
 
 static void begin_step(dist_worker *w)
 {
-    if (w->step >= w->last) {
-        say_bye(w);
-        return;
-    }
-    if (w->draining && !w->agreed)
+    if (w->draining && !w->agreed && w->step < w->last)
         return;
     w->in_step = true;
     w->computed = false;
+    w->busy = WIRE_PHASE_TRAINING;
     for (int b = 0; b < w->job.limits->bucket_count; b++)
         w->buckets[b].given = false;
-    show_progress(w);
-    w->owner.step(w->owner.ctx, w->step);
+    worker_show_progress(w);
+    w->owner.step(w->owner.ctx, w->step, w->step >= w->last);
 }
 
 static void next_step(dist_worker *w)
@@ -111,6 +111,7 @@ static void members(dist_worker *w, const wire_message *m)
         return;
     }
     w->step = m->head.step;
+    w->in_step = false;
     w->state = WORKER_LOADING;
     worker_load(w, -1);
     worker_advance(w);
@@ -136,8 +137,8 @@ static void drain(dist_worker *w, const wire_message *m)
         return;
     }
     w->draining = true;
-    machine_say(w->hub, coordinator, WIRE_DRAIN, w->epoch, 0,
-                w->step + w->in_step, WIRE_GO);
+    uint64_t steps = w->step + (w->in_step && w->step < w->last);
+    machine_say(w->hub, coordinator, WIRE_DRAIN, w->epoch, 0, steps, WIRE_GO);
 }
 
 /* ---------- messages ---------- */
@@ -292,6 +293,12 @@ void worker_metrics(dist_worker *w, const void *bytes, size_t size,
     hub_flush(w->hub, now);
 }
 
+void worker_is_busy(dist_worker *w, wire_phase phase)
+{
+    w->busy = phase;
+    worker_show_progress(w);
+}
+
 void worker_drain(dist_worker *w, uint64_t now)
 {
     say_coordinator(w, WIRE_DRAIN, w->step);
@@ -338,7 +345,7 @@ dist_worker *worker_new(const machine_job *job, int index, uint64_t incarnation,
                          .verdict = verdict};
     w->hub = machine_hub(job, wire_node(WIRE_WORKER, index), incarnation,
                          &machine, out, now);
-    show_progress(w);
+    worker_show_progress(w);
     out->connect(out->ctx, coordinator, "");
     return w;
 }

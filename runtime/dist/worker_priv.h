@@ -51,6 +51,7 @@ struct dist_worker {
     uint64_t step, last; /* steps end before `last` */
     bool in_step;
     bool computed;         /* nothing more comes in this step */
+    wire_phase busy;       /* with what the owner is, in a step */
     bool draining, agreed; /* asked how far; told where to end */
     bool over;
     worker_bucket *buckets;
@@ -84,6 +85,7 @@ bool worker_step_is_over(const dist_worker *w);
 
 /* ---------- worker.c ---------- */
 
+void worker_show_progress(dist_worker *w);
 /* What may have become possible by what came. */
 void worker_advance(dist_worker *w);
 

@@ -106,6 +106,7 @@ void worker_done(dist_worker *w, uint64_t now)
 {
     PTL_ASSERT(w->in_step);
     w->computed = true;
+    worker_show_progress(w);
     worker_advance(w);
     hub_flush(w->hub, now);
 }
@@ -258,5 +259,5 @@ bool worker_step_is_over(const dist_worker *w)
         if (!b->given || b->asked || slot(w, bucket, b->round)->there)
             return false;
     }
-    return w->in_step && w->computed;
+    return w->in_step && w->computed && w->step < w->last;
 }

@@ -166,9 +166,13 @@ static void compute(process *p)
                       &gradient_tokens[p->life][p->step], b);
 }
 
-static void begin_step(void *ctx, uint64_t absolute)
+static void begin_step(void *ctx, uint64_t absolute, bool end)
 {
     process *p = ctx;
+    if (end) {
+        worker_done(p->machine, now(p));
+        return;
+    }
     uint64_t step = absolute - first_step(p);
     sim *s = p->sim;
     sim_read *r = &s->model.reads[p->worker][p->life][step];

@@ -17,8 +17,9 @@ typedef struct worker_owner {
                   const uint8_t *bytes, size_t size);
     /* The values are those for this step: compute, give a gradient of every
      * bucket that is exchanged in it, once, now or later, and say
-     * worker_done(). */
-    void (*step)(void *ctx, uint64_t step);
+     * worker_done(). `end`: these are the last values; there is nothing to
+     * compute, and after worker_done() the job may end. */
+    void (*step)(void *ctx, uint64_t step, bool end);
     void (*passed)(void *ctx, uint32_t barrier, uint64_t generation);
     /* What worker_slots() asked for. `updates`: the bucket's, before. `bytes`
      * NULL: gone, since this process took the place of another and the others
@@ -45,6 +46,9 @@ void worker_tick(dist_worker *w, uint64_t now);
  */
 void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
                      double weight, uint64_t now);
+/* What the owner does in this step, instead of training: how long it may take
+ * is said in phases.def. */
+void worker_is_busy(dist_worker *w, wire_phase phase);
 /* Nothing more comes in this step. */
 void worker_done(dist_worker *w, uint64_t now);
 /*

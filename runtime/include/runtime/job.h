@@ -98,7 +98,27 @@ typedef enum ptl_state_sync {
     PTL_STATE_NEVER, /* what is saved is shard 0's current one */
 } ptl_state_sync;
 
-/* What --shards takes from the cluster block. */
+typedef enum ptl_placement {
+    PTL_REPLICATED,
+    PTL_PARAMETER_SERVER,
+    PTL_ALLREDUCE, /* workers are the parameter servers of each other */
+} ptl_placement;
+
+/* What a worker waits for before its next step. */
+typedef enum ptl_pace {
+    PTL_PACE_BARRIER, /* that every worker's gradient is in the values */
+    PTL_PACE_ASYNC,   /* nothing */
+    PTL_PACE_STALE,   /* the gradients of all but the last `stale` steps */
+} ptl_pace;
+
+typedef enum ptl_security {
+    PTL_SECURITY_AUTO, /* curve off loopback */
+    PTL_SECURITY_CURVE,
+    PTL_SECURITY_NONE,
+} ptl_security;
+
+/* The cluster block, whose combinations the language checked. --shards takes
+ * the first part, as far as `state_epochs`. */
 typedef struct ptl_job_cluster {
     int64_t towers; /* consecutive shards that are one worker */
     ptl_aggregate aggregate;
@@ -106,6 +126,20 @@ typedef struct ptl_job_cluster {
     int64_t sync_every; /* steps from one exchange to the next */
     ptl_state_sync state_sync;
     int64_t state_steps, state_epochs; /* how often; one of them, other 0 */
+
+    int64_t servers, workers;
+    ptl_placement placement;
+    ptl_pace pace;
+    int64_t stale;         /* steps */
+    bool round_robin;      /* else the owner with the fewest bytes */
+    int64_t slice, bucket; /* bytes */
+    bool ordered, strict, locking;
+    bool slots_on_workers, bf16;
+    ptl_security security;
+    int64_t heartbeat, dead, stall, worker_wait; /* milliseconds */
+    /* What is not carried out yet and was asked for: one warning each; NULL
+     * ends them. */
+    const char *const *warnings;
 } ptl_job_cluster;
 
 typedef struct ptl_job {
