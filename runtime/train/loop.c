@@ -23,12 +23,19 @@ static int64_t epoch_of_done(const training *t)
     return (t->done - 1) / t->steps_per_epoch;
 }
 
+static void tell(training *t, peers_work work)
+{
+    if (t->s.peers)
+        t->s.peers->busy(t->s.peers->ctx, work);
+}
+
 static ptl_status evaluate(training *t, ptl_error *err)
 {
     session *s = &t->s;
     if (!s->eval)
         return PTL_OK;
     double start = clock_seconds();
+    tell(t, PEERS_EVALUATE);
     ptl_status st = evaluation_run(&t->evaluation, s, s->eval, t->done,
                                    epoch_of_done(t), t->total_steps, err);
     t->eval_s += clock_seconds() - start;
@@ -44,6 +51,8 @@ static ptl_status log_step_of(training *t, const data_batch *batch,
     log_step e = {
         .step = t->done, .epoch = batch->epoch, .loss = r->loss, .lr = r->lr};
     double now = clock_seconds();
+    if (!peers_is_chief(t->s.peers))
+        return PTL_OK;
     t->logged_records += batch->rows;
     e.examples_per_s = (double)t->logged_records / (now - t->logged_at);
     ptl_status st = log_event_step(&t->log, &e, err);
@@ -96,12 +105,16 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
 static ptl_status end_by_signal(training *t, int signal_number, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    if (t->checkpoint_step != t->done && t->timed)
+    bool chief = peers_is_chief(t->s.peers);
+    if (chief && t->checkpoint_step != t->done && t->timed)
         st = training_save(t, err);
     if (st != PTL_OK)
         return st;
     bool interrupted = signal_number == SIGINT;
     ptl_status ended = interrupted ? PTL_E_INTERRUPTED : PTL_E_TERMINATED;
+    if (!chief)
+        return ptl_fail(err, ended, "ended by %s after step %lld",
+                        interrupted ? "SIGINT" : "SIGTERM", (long long)t->done);
     if (t->checkpoint_step < 0)
         return ptl_fail(err, ended, "ended by %s before the first step",
                         interrupted ? "SIGINT" : "SIGTERM");
@@ -114,10 +127,15 @@ static ptl_status end_by_signal(training *t, int signal_number, ptl_error *err)
 static ptl_status after_step(training *t, ptl_error *err)
 {
     ptl_status st = PTL_OK;
+    if (t->s.peers)
+        t->last = t->s.peers->last(t->s.peers->ctx);
+    if (!peers_is_chief(t->s.peers))
+        return PTL_OK;
     if (due(t, t->eval_every))
         st = evaluate(t, err);
     if (st == PTL_OK && due(t, t->checkpoint_every))
         st = training_save(t, err);
+    tell(t, PEERS_TRAIN);
     return st;
 }
 
@@ -135,7 +153,10 @@ static ptl_status log_end_of(training *t, ptl_error *err)
 static ptl_status finish(training *t, ptl_status ended, ptl_error *err)
 {
     ptl_error later = {0};
-    ptl_status st = log_end_of(t, &later);
+    train_peers *peers = t->s.peers;
+    ptl_status st = peers ? peers->end(peers->ctx, &later) : PTL_OK;
+    if (st == PTL_OK && peers_is_chief(peers))
+        st = log_end_of(t, &later);
     training_report_times(t);
     if (ended == PTL_OK && st != PTL_OK) {
         *err = later;
@@ -151,15 +172,18 @@ ptl_status training_loop(training *t, ptl_error *err)
     for (;;) {
         const data_batch *batch;
         int signal_number = stop_signal();
-        if (signal_number)
+        if (signal_number && (!t->s.peers || t->done >= t->last))
             return finish(t, end_by_signal(t, signal_number, err), err);
+        if (t->done >= t->last)
+            return finish(t, PTL_OK, err);
+        if (signal_number)
+            t->s.peers->drain(t->s.peers->ctx);
         double start = clock_seconds();
         st = prefetch_next(t->batches, &batch, err);
         t->wait_s += clock_seconds() - start;
         if (st != PTL_OK)
             return st;
-        if (!batch)
-            return finish(t, PTL_OK, err);
+        PTL_ASSERT(batch);
         st = step(t, batch, err);
         if (st == PTL_OK)
             st = after_step(t, err);
@@ -168,17 +192,23 @@ ptl_status training_loop(training *t, ptl_error *err)
     }
 }
 
-ptl_status train_run(ptl_job *job, const train_options *options, ptl_error *err)
+ptl_status training_run(ptl_job *job, const train_options *options,
+                        train_peers *peers, ptl_error *err)
 {
     ptl_error own;
     training t;
     stop_guard guard;
     err = err ? err : &own;
     stop_watch(&guard);
-    ptl_status st = training_open(&t, job, options, err);
+    ptl_status st = training_open(&t, job, options, peers, err);
     if (st == PTL_OK)
         st = training_loop(&t, err);
     training_close(&t);
     stop_unwatch(&guard);
     return st;
+}
+
+ptl_status train_run(ptl_job *job, const train_options *options, ptl_error *err)
+{
+    return training_run(job, options, NULL, err);
 }

@@ -39,8 +39,20 @@ static checkpoint_info info_of(const training *t)
                              .f64 = job->f64};
 }
 
+/* In a cluster slots are elsewhere. */
+static ptl_status fetch_slots(training *t, bool *gone, ptl_error *err)
+{
+    train_peers *p = t->s.peers;
+    *gone = false;
+    if (!p)
+        return PTL_OK;
+    p->busy(p->ctx, PEERS_SAVE);
+    return p->slots(p->ctx, gone, err);
+}
+
 ptl_status training_save(training *t, ptl_error *err)
 {
+    bool gone;
     char path[CHECKPOINT_PATH];
     checkpoint_info info = info_of(t);
     double start = clock_seconds();
@@ -49,7 +61,16 @@ ptl_status training_save(training *t, ptl_error *err)
         return ptl_fail(err, PTL_E_NONFINITE,
                         "\"%s\" became non-finite by step %lld", wrong->path,
                         (long long)t->done);
-    ptl_status st = log_sync(&t->log, err);
+    ptl_status st = fetch_slots(t, &gone, err);
+    if (st == PTL_OK && gone) {
+        log_note(&t->log,
+                 "warning: no checkpoint at step %lld: this process replaced "
+                 "another, and the parameter servers are a step ahead",
+                 (long long)t->done);
+        return PTL_OK;
+    }
+    if (st == PTL_OK)
+        st = log_sync(&t->log, err);
     if (st == PTL_OK)
         st = checkpoint_write(t->folder, &info, &t->s.store, path, err);
     t->checkpoint_s += clock_seconds() - start;

@@ -20,9 +20,13 @@ typedef struct session_program {
     int loss, lr;  /* outputs, -1: none */
 } session_program;
 
+/* train/peers.h */
+struct train_peers;
+
 typedef struct session {
     ptl_job *job;
     const train_options *options;
+    struct train_peers *peers; /* of a worker of a cluster; NULL: none */
     FILE *output, *notes;
     ptl_pool *pool;
     ptl_dataset *train, *eval; /* eval NULL: none */

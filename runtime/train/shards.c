@@ -29,7 +29,7 @@ ptl_status shards_check(const session *s, ptl_error *err)
                         "--shards %lld: each worker of the cluster has %lld "
                         "towers, so it must be a multiple of %lld",
                         (long long)count, (long long)towers, (long long)towers);
-    if (count > 1 && !s->job->cluster.in_step)
+    if (count > 1 && !s->job->cluster.in_step && !s->peers)
         return ptl_fail(err, PTL_E_USAGE,
                         "--shards %lld: what workers do without a barrier is "
                         "only replayed from a recorded schedule (--replay), "
@@ -42,7 +42,7 @@ ptl_status shards_check(const session *s, ptl_error *err)
 bool shards_wanted(const session *s)
 {
     const ptl_job *job = s->job;
-    return s->options->shards > 1 || job->accumulate > 1 ||
+    return s->peers || s->options->shards > 1 || job->accumulate > 1 ||
            (s->options->shards == 1 && job->cluster.sync_every > 1);
 }
 
@@ -128,7 +128,7 @@ static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
 {
     p->gradients.dtype = h->dtype;
     for (int i = 0; i < h->input_count; i++) {
-        const shards_place *to = &h->inputs[i].place;
+        const peers_place *to = &h->inputs[i].place;
         int from = find_gradient(p->built->program, to->path);
         if (from < 0)
             return ptl_fail(err, PTL_E_INTERNAL,
@@ -238,9 +238,9 @@ static ptl_status open_programs(shards *h, ptl_error *err)
     return st == PTL_OK ? add_items(h, err) : st;
 }
 
-ptl_status shards_open(session *s, int64_t batch, const shards_peers *peers,
-                       shards **out, ptl_error *err)
+ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
 {
+    const train_peers *peers = s->peers;
     shards *h = *out = calloc(1, sizeof *h);
     if (!h)
         return no_memory(err);

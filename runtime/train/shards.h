@@ -13,58 +13,9 @@
 #define PTL_TRAIN_SHARDS_H
 
 #include "runtime/prefetch.h"
-#include "train/session.h"
+#include "train/peers.h"
 
 typedef struct shards shards;
-
-/* Where a trained parameter's elements [first, first + count) lie in a block of
- * gradients. */
-typedef struct shards_place {
-    const char *path;
-    int64_t first, count;
-    size_t at;
-} shards_place;
-
-/* A loss times its weight, and the weight. */
-typedef struct loss_sum {
-    double loss, weight;
-} loss_sum;
-
-/* What the shards of one worker gave in a step. */
-typedef struct shards_own {
-    int64_t done; /* steps before this one */
-    int64_t epoch;
-    const loss_sum *losses; /* of each tower */
-    /* The sum since the last exchange, if there is one after this step; weight
-     * 0: no rows were there. */
-    bool exchanged;
-    const char *gradients;
-    double weight;
-    const void *states; /* STATE_GROUP_SYNCED, added up */
-    int64_t state_rows;
-    const void *copies; /* STATE_GROUP_LOOSE; NULL: not due */
-    int64_t copy_rows;
-} shards_own;
-
-/* What came of it: parameters are in the store. */
-typedef struct shards_shared {
-    loss_sum loss; /* of all workers, where it is known: at the chief */
-    double lr;     /* NaN: there was no update */
-    const void *states, *copies; /* new values; NULL: none */
-} shards_shared;
-
-/* Of a worker of a cluster, which runs its own shards alone. Borrowed. */
-typedef struct shards_peers {
-    void *ctx;
-    int64_t worker;
-    /* Its block of gradients. */
-    const shards_place *places;
-    int place_count;
-    size_t block_bytes;
-    /* Gives all that is due and waits until everybody did. */
-    ptl_status (*exchange)(void *ctx, const shards_own *own, shards_shared *out,
-                           ptl_error *err);
-} shards_peers;
 
 /* May the job be cut so? E_USAGE with the reason. */
 ptl_status shards_check(const session *s, ptl_error *err);
@@ -77,11 +28,10 @@ int64_t shards_first_rows(const session *s, int64_t rows);
 
 /*
  * Builds UPDATE and the SHARD program of the largest part, and adds to the
- * session's store what shards keep: states of their own, sums between
- * exchanges. Before the store has memory. `peers` NULL: all shards run here.
+ * session's store what shards keep: states of their own, sums between *
+ * exchanges. Before the store has memory.
  */
-ptl_status shards_open(session *s, int64_t batch, const shards_peers *peers,
-                       shards **out, ptl_error *err);
+ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err);
 void shards_close(shards *h); /* accepts NULL */
 
 /* Once the store is filled, from the start or from a checkpoint: every

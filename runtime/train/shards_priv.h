@@ -28,14 +28,14 @@ typedef struct shard_program {
 /* An input of UPDATE: a gradient's place in a block. */
 typedef struct update_input {
     int buffer; /* -1: there is no such program here */
-    shards_place place;
+    peers_place place;
 } update_input;
 
 enum { MOST_PROGRAMS = 6 }; /* three sizes of part, full and last batch */
 
 struct shards {
     session *s;
-    const shards_peers *peers; /* NULL: all workers are here */
+    const train_peers *peers; /* NULL: all workers are here */
     ptl_job_cluster rule;
     int64_t shards, workers, parts, batch;
     shard_program programs[MOST_PROGRAMS];

@@ -277,18 +277,18 @@ static ptl_status run_own(step_run *r)
 }
 
 /* What this worker has for the others. */
-static shards_own own_of(step_run *r)
+static peers_own own_of(step_run *r)
 {
     shards *h = r->h;
     shard_sum *sum = &h->total;
-    shards_own own = {.done = r->done,
-                      .epoch = r->batch->epoch,
-                      .losses = h->losses,
-                      .exchanged = exchange_due(r),
-                      .gradients = sum->gradients,
-                      .weight = sum->weight,
-                      .states = h->packed[STATE_GROUP_SYNCED],
-                      .state_rows = sum->states.rows};
+    peers_own own = {.done = r->done,
+                     .epoch = r->batch->epoch,
+                     .losses = h->losses,
+                     .exchanged = exchange_due(r),
+                     .gradients = sum->gradients,
+                     .weight = sum->weight,
+                     .states = h->packed[STATE_GROUP_SYNCED],
+                     .state_rows = sum->states.rows};
     states_pack(&h->states, h->s, &sum->states, h->packed[STATE_GROUP_SYNCED]);
     if (states_due(r) && h->rule.state_sync == PTL_STATE_MEAN) {
         own.copies = h->packed[STATE_GROUP_LOOSE];
@@ -302,11 +302,11 @@ static shards_own own_of(step_run *r)
 static ptl_status step_with_peers(step_run *r, shards_result *out)
 {
     shards *h = r->h;
-    shards_shared shared = {.lr = (double)NAN};
+    peers_shared shared = {.lr = (double)NAN};
     ptl_status st = run_own(r);
     if (st != PTL_OK)
         return st;
-    shards_own own = own_of(r);
+    peers_own own = own_of(r);
     st = h->peers->exchange(h->peers->ctx, &own, &shared, r->err);
     if (st != PTL_OK)
         return st;

@@ -90,8 +90,7 @@ static ptl_status open_store(training *t, ptl_error *err)
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_add(&s->store, s->programs[i]->program, err);
     if (st == PTL_OK && shards_wanted(s))
-        st = shards_open(s, int_min(s->job->batch, t->rows), t->peers,
-                         &t->shards, err);
+        st = shards_open(s, int_min(s->job->batch, t->rows), &t->shards, err);
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
@@ -140,15 +139,17 @@ static ptl_status check_same_run(training *t, const checkpoint_info *was,
     return PTL_OK;
 }
 
-static ptl_status resume(training *t, ptl_error *err)
+/* Where the run goes on. */
+static ptl_status find_first(training *t, ptl_error *err)
 {
     checkpoint_info info;
+    if (!t->s.options->resume)
+        return PTL_OK;
     ptl_status st = checkpoint_read_info(t->checkpoint, &info, err);
     if (st == PTL_OK)
         st = check_same_run(t, &info, err);
     if (st == PTL_OK)
-        st = checkpoint_load(t->checkpoint, &t->s.store, true, err);
-    t->done = t->checkpoint_step = info.step;
+        t->done = t->checkpoint_step = info.step;
     return st;
 }
 
@@ -268,6 +269,8 @@ static int64_t planned_bytes(const training *t)
 
 static ptl_status log_start_of(training *t, ptl_error *err)
 {
+    if (!peers_is_chief(t->s.peers))
+        return PTL_OK;
     const ptl_job *job = t->s.job;
     log_start e = {.model = job->model,
                    .config_json = job->config_json,
@@ -292,19 +295,54 @@ static ptl_status open_tensors(training *t, ptl_error *err)
         st = open_store(t, err);
     if (st != PTL_OK)
         return st;
-    st = from ? resume(t, err) : initialise(t, init, err);
+    st = from ? checkpoint_load(t->checkpoint, &t->s.store, true, err)
+              : initialise(t, init, err);
     session_forget(&t->s, PTL_PROGRAM_INIT);
     return st;
 }
 
+/* What lies where in the cluster, before the store is made after it. */
+static ptl_status plan_peers(training *t, ptl_error *err)
+{
+    train_peers *p = t->s.peers;
+    peers_run run = {.first = t->done,
+                     .last = t->last,
+                     .total_steps = t->total_steps,
+                     .steps_per_epoch = t->steps_per_epoch,
+                     .rows = t->rows,
+                     .batch = int_min(t->s.job->batch, t->rows)};
+    return p ? p->plan(p, &t->s, &run, err) : PTL_OK;
+}
+
+/* Evaluation, checkpoints and the run folder are the chief's. */
+static ptl_status open_chief(training *t, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    if (!peers_is_chief(t->s.peers))
+        return PTL_OK;
+    if (t->s.eval)
+        st = evaluation_open(&t->evaluation, &t->s, t->s.eval, err);
+    if (st == PTL_OK)
+        st = name_folder(t, err);
+    return st == PTL_OK ? open_folder(t, err) : st;
+}
+
+static ptl_status begin_peers(training *t, ptl_error *err)
+{
+    train_peers *p = t->s.peers;
+    return p ? p->begin(p->ctx, err) : PTL_OK;
+}
+
 ptl_status training_open(training *t, ptl_job *job,
-                         const train_options *options, ptl_error *err)
+                         const train_options *options, train_peers *peers,
+                         ptl_error *err)
 {
     *t = (training){.began = clock_seconds(), .checkpoint_step = -1};
     memory_peak_begin();
     t->memory_before = (int64_t)memory_in_use();
     log_open(&t->log, options, job->f64);
     ptl_status st = session_open(&t->s, job, options, err);
+    t->s.peers = peers;
     if (st == PTL_OK)
         st = shards_check(&t->s, err);
     /* Before the long work: is there anything to resume from? */
@@ -315,17 +353,17 @@ ptl_status training_open(training *t, ptl_job *job,
     if (st == PTL_OK)
         st = plan_steps(t, err);
     if (st == PTL_OK)
+        st = find_first(t, err);
+    if (st == PTL_OK)
+        st = plan_peers(t, err);
+    if (st == PTL_OK)
         st = open_tensors(t, err);
     if (st == PTL_OK)
         st = pick_programs(t, err);
-    if (st == PTL_OK && t->s.eval)
-        st = evaluation_open(&t->evaluation, &t->s, t->s.eval, err);
     if (st == PTL_OK)
         st = take_memory(t, err);
     if (st == PTL_OK)
-        st = name_folder(t, err);
-    if (st == PTL_OK)
-        st = open_folder(t, err);
+        st = open_chief(t, err);
     if (st == PTL_OK && t->shards &&
         shards_save_late(t->shards, t->checkpoint_every))
         log_note(&t->log,
@@ -335,7 +373,9 @@ ptl_status training_open(training *t, ptl_job *job,
     report_skipped(t, t->s.eval, "evaluation");
     if (st == PTL_OK)
         st = open_batches(t, err);
-    return st == PTL_OK ? log_start_of(t, err) : st;
+    if (st == PTL_OK)
+        st = log_start_of(t, err);
+    return st == PTL_OK ? begin_peers(t, err) : st;
 }
 
 void training_close(training *t)

@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/log.h"
+#include "train/peers.h"
 #include "train/shards.h"
 
 enum { STEP_TIMES = 1 << 16 }; /* of the latest steps, for the median */
@@ -20,7 +21,6 @@ typedef struct training {
     ptl_prefetch *batches;
     session_program *full, *tail; /* by rows; tail NULL: never needed */
     shards *shards; /* in their place; NULL: the step is one program */
-    const shards_peers *peers; /* of a worker of a cluster */
 
     int64_t rows, steps_per_epoch;
     int64_t total_steps; /* of the file: what schedules see */
@@ -45,7 +45,11 @@ typedef struct training {
 
 /* Data, programs, tensors, the start or the checkpoint, the run folder. */
 ptl_status training_open(training *t, ptl_job *job,
-                         const train_options *options, ptl_error *err);
+                         const train_options *options, train_peers *peers,
+                         ptl_error *err);
+/* Carries out a job as one worker of a cluster; `peers` NULL: alone. */
+ptl_status training_run(ptl_job *job, const train_options *options,
+                        train_peers *peers, ptl_error *err);
 void training_close(training *t);
 /* From the first step to the last. */
 ptl_status training_loop(training *t, ptl_error *err);

@@ -1,0 +1,101 @@
+/*
+ * peers.h - what a training run asks of the other processes of its cluster.
+ *
+ * The run is that of one worker: it computes its own shards and gives away what
+ * they add up to. Who adds, updates and answers is behind these functions
+ * (runtime/cluster). All are called from the loop's thread; those that wait
+ * have deadlines, and fail with the peer's name.
+ */
+#ifndef PTL_TRAIN_PEERS_H
+#define PTL_TRAIN_PEERS_H
+
+#include "train/session.h"
+
+/* Where a trained parameter's elements [first, first + count) lie in a block of
+ * gradients. */
+typedef struct peers_place {
+    const char *path;
+    int64_t first, count;
+    size_t at;
+} peers_place;
+
+/* A loss times its weight, and the weight. */
+typedef struct loss_sum {
+    double loss, weight;
+} loss_sum;
+
+/* What the shards of one worker gave in a step. */
+typedef struct peers_own {
+    int64_t done; /* steps before this one */
+    int64_t epoch;
+    const loss_sum *losses; /* of each tower */
+    /* The sum since the last exchange, if there is one after this step; weight
+     * 0: no rows were there. */
+    bool exchanged;
+    const char *gradients;
+    double weight;
+    const void *states; /* STATE_GROUP_SYNCED, added up */
+    int64_t state_rows;
+    const void *copies; /* STATE_GROUP_LOOSE; NULL: not due */
+    int64_t copy_rows;
+} peers_own;
+
+/* What came of it: parameters are in the store. */
+typedef struct peers_shared {
+    loss_sum loss; /* of all workers, at the chief; else of this one */
+    double lr;     /* NaN: there was no update, or this is not the chief */
+    const void *states, *copies; /* new values; NULL: none */
+} peers_shared;
+
+/* A run, as far as it must be alike everywhere. */
+typedef struct peers_run {
+    int64_t first, last; /* steps [first, last) are to be made */
+    int64_t total_steps, steps_per_epoch, rows;
+    int64_t batch; /* rows of a full one */
+} peers_run;
+
+typedef enum peers_work {
+    PEERS_TRAIN,
+    PEERS_EVALUATE,
+    PEERS_SAVE
+} peers_work;
+
+typedef struct train_peers {
+    void *ctx;
+    int64_t worker, towers; /* 0: the chief */
+
+    /* Once the job's tensors are known: decides what lies where. Fills in
+     * `places`. */
+    ptl_status (*plan)(struct train_peers *p, session *s, const peers_run *run,
+                       ptl_error *err);
+    /* Its block of gradients. */
+    const peers_place *places;
+    int place_count;
+    size_t block_bytes;
+
+    /* Once all programs are there: joins, and puts the values to begin with
+     * into the store. */
+    ptl_status (*begin)(void *ctx, ptl_error *err);
+    /* Gives all that is due and waits until everybody did. */
+    ptl_status (*exchange)(void *ctx, const peers_own *own, peers_shared *out,
+                           ptl_error *err);
+    /* Where the run ends by now: earlier, if somebody asked for the end. */
+    int64_t (*last)(void *ctx);
+    /* Asks all to end after the same step. */
+    void (*drain)(void *ctx);
+    /* What this process does until its next exchange. */
+    void (*busy)(void *ctx, peers_work work);
+    /* Between two steps: brings the slots of all parameters into the store.
+     * *gone: they cannot be had, now. */
+    ptl_status (*slots)(void *ctx, bool *gone, ptl_error *err);
+    /* After the last step, and all that follows it: leaves, and waits until
+     * all have left. */
+    ptl_status (*end)(void *ctx, ptl_error *err);
+} train_peers;
+
+static inline bool peers_is_chief(const train_peers *p)
+{
+    return !p || p->worker == 0;
+}
+
+#endif
