@@ -11,6 +11,7 @@ set(rules
   "runtime/train|base runtime data train dist"
   "runtime/cli|base runtime"
   "runtime/dist|base dist"
+  "runtime/cluster|base runtime dist net launch train cluster"
   "runtime/launch|base launch net runtime"
   "runtime/net|base dist net"
   "runtime/include/runtime|base runtime"

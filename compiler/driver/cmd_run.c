@@ -2,6 +2,8 @@
  * cmd_run.c - `ptlc run`, `eval` and `predict`: options in, the runtime's
  * engines called, failures told.
  */
+#include "cluster/cluster.h"
+#include "cluster_role.h"
 #include "job_build.h"
 #include "runtime/train.h"
 #include <stdio.h>
@@ -17,8 +19,6 @@ static const char *unbuilt(const driver_options *o)
 {
     if (o->device && strcmp(o->device, "cpu") != 0)
         return "--device other than cpu";
-    if (o->job || o->task.given)
-        return "--job";
     if (o->trace)
         return "--trace";
     if (o->cublas)
@@ -107,8 +107,15 @@ static int carry_out(driver *d, const char *command, engine run)
 static ptl_status run_engine(driver *d, ptl_job *job, const train_options *o,
                              ptl_error *err)
 {
-    (void)d;
-    return train_run(job, o, err);
+    launch_role role;
+    if (!d->options.job && !d->options.task.given)
+        return train_run(job, o, err);
+    ptl_status st = driver_role(d, job_typed_cluster(job), &role, err);
+    if (st != PTL_OK)
+        return st;
+    if (d->options.verbose)
+        fprintf(stderr, "%s\n", role.why);
+    return cluster_run(job, o, &role, err);
 }
 
 static ptl_status eval_engine(driver *d, ptl_job *job, const train_options *o,

@@ -17,6 +17,7 @@ typedef struct job_owner {
     lang_modules *modules;
     elab_options options;
     compile_options compile;
+    const typed_cluster *cluster;
 } job_owner;
 
 /* ---------- tensors ---------- */
@@ -387,6 +388,12 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->eval = job_source(o, &s->eval);
     list_tensors(o, p);
     list_metrics(o, p);
+    o->cluster = &p->cluster;
+}
+
+const typed_cluster *job_typed_cluster(const ptl_job *job)
+{
+    return ((const job_owner *)job->owner)->cluster;
 }
 
 static typed_program *open_program(job_owner *o, const char *path,

@@ -5,6 +5,7 @@
 #define PTL_DRIVER_JOB_BUILD_H
 
 #include "driver.h"
+#include "lang/cluster.h"
 #include "runtime/job.h"
 
 /*
@@ -19,5 +20,7 @@
  * the option type=int.
  */
 ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err);
+/* The cluster block of a job that job_open() gave; lives as long. */
+const typed_cluster *job_typed_cluster(const ptl_job *job);
 
 #endif

@@ -421,6 +421,12 @@ dist_hub *ps_hub(dist_ps *ps)
     return ps->hub;
 }
 
+void ps_drain(dist_ps *ps, uint64_t now)
+{
+    machine_say(ps->hub, coordinator, WIRE_DRAIN, ps->epoch, 0, 0, 0);
+    hub_flush(ps->hub, now);
+}
+
 void ps_tick(dist_ps *ps, uint64_t now)
 {
     hub_tick(ps->hub, now);

@@ -172,7 +172,10 @@ dist_blob *shard_value(dist_shard *s, uint64_t version, bool exact)
 
 static void update(dist_shard *s, double weight)
 {
-    s->store.update(s->store.ctx, s->bucket, weight, s->updates++);
+    bool each = s->rules.aggregate == DIST_APPLY_EACH;
+    s->store.update(s->store.ctx, s->bucket, weight,
+                    each ? s->updates : s->version);
+    s->updates++;
 }
 
 static void add(dist_shard *s, const gradient *g, bool first)

@@ -109,7 +109,7 @@ static uint64_t pause_after(int failures)
     return ms < PAUSE_MOST_MS ? ms : PAUSE_MOST_MS;
 }
 
-void lines_end(net_transport *n, net_line *l)
+void line_end(net_transport *n, net_line *l)
 {
     socket_close(&l->s, 0);
     l->failures++;
@@ -146,9 +146,9 @@ void lines_hear(net_transport *n, net_line *l)
             begin(n, l);
         else if (socket_fact_reason(&f, false, l->reason)) {
             report(n, l);
-            lines_end(n, l);
+            line_end(n, l);
         } else if (f.event == ZMQ_EVENT_DISCONNECTED)
-            lines_end(n, l);
+            line_end(n, l);
     }
 }
 

@@ -201,7 +201,7 @@ static void do_close(dist_transport *t, int connection)
         return;
     net_connection *c = &n->connections[connection];
     if (c->kind == NET_LINE)
-        lines_end(n, c->line);
+        line_end(n, c->line);
     else if (c->kind == NET_PEER)
         peers_close(n, connection);
 }

@@ -104,7 +104,7 @@ bool socket_tell(net_told *told, const char *who, const char *reason);
 bool lines_connect(dist_transport *t, const char *endpoint, uint32_t from,
                    uint32_t node);
 void lines_hear(net_transport *n, net_line *l); /* its monitor has something */
-void lines_end(net_transport *n, net_line *l);  /* its connection; another */
+void line_end(net_transport *n, net_line *l);   /* its connection; another */
 /* Makes those whose time has come; returns when the next one's is. */
 uint64_t lines_renew(net_transport *n, uint64_t now);
 void lines_free(net_transport *n, int linger);

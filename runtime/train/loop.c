@@ -102,11 +102,16 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
     return log_step_of(t, batch, &r, err);
 }
 
+static bool may_save(const training *t)
+{
+    return !t->shards || shards_may_save(t->shards, t->done);
+}
+
 static ptl_status end_by_signal(training *t, int signal_number, ptl_error *err)
 {
     ptl_status st = PTL_OK;
     bool chief = peers_is_chief(t->s.peers);
-    if (chief && t->checkpoint_step != t->done && t->timed)
+    if (chief && t->checkpoint_step != t->done && t->timed && may_save(t))
         st = training_save(t, err);
     if (st != PTL_OK)
         return st;
@@ -133,7 +138,8 @@ static ptl_status after_step(training *t, ptl_error *err)
         return PTL_OK;
     if (due(t, t->eval_every))
         st = evaluate(t, err);
-    if (st == PTL_OK && due(t, t->checkpoint_every))
+    t->save_due |= due(t, t->checkpoint_every);
+    if (st == PTL_OK && t->save_due && may_save(t))
         st = training_save(t, err);
     tell(t, PEERS_TRAIN);
     return st;

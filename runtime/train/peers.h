@@ -42,8 +42,9 @@ typedef struct peers_own {
 
 /* What came of it: parameters are in the store. */
 typedef struct peers_shared {
-    loss_sum loss; /* of all workers, at the chief; else of this one */
-    double lr;     /* NaN: there was no update, or this is not the chief */
+    loss_sum loss;   /* of all workers, at the chief; else of this one */
+    double lr;       /* NaN: there was no update, or this is not the chief */
+    int64_t updates; /* so far; 0 but under apply_each */
     const void *states, *copies; /* new values; NULL: none */
 } peers_shared;
 
@@ -54,11 +55,11 @@ typedef struct peers_run {
     int64_t batch; /* rows of a full one */
 } peers_run;
 
-typedef enum peers_work {
-    PEERS_TRAIN,
-    PEERS_EVALUATE,
-    PEERS_SAVE
-} peers_work;
+/* All of it but `first`, from the job, what the user said and the data. */
+void peers_run_plan(const ptl_job *job, const train_options *options,
+                    int64_t rows, peers_run *out);
+
+typedef enum peers_work { PEERS_TRAIN, PEERS_EVALUATE, PEERS_SAVE } peers_work;
 
 typedef struct train_peers {
     void *ctx;

@@ -301,8 +301,11 @@ ptl_status ps_store_open(session *s, const ps_clock *clock,
     p->raw = raw;
     p->raw_count = raw_count;
     p->rate = (double)NAN;
-    p->shard =
-        (shard_store){.ctx = p, .add = add, .update = update, .value = value};
+    p->shard = (shard_store){.ctx = p,
+                             .add = add,
+                             .update = update,
+                             .value = value,
+                             .slots = ps_store_slots};
     ptl_status st = open_buckets(p, layout, index, err);
     if (st == PTL_OK)
         *out = p;

@@ -76,6 +76,7 @@ ptl_status training_save(training *t, ptl_error *err)
     t->checkpoint_s += clock_seconds() - start;
     if (st != PTL_OK)
         return st;
+    t->save_due = false;
     snprintf(t->checkpoint, sizeof t->checkpoint, "%s", path);
     t->checkpoint_step = t->done;
     if (t->replaces_old)

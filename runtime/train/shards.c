@@ -42,8 +42,7 @@ ptl_status shards_check(const session *s, ptl_error *err)
 bool shards_wanted(const session *s)
 {
     const ptl_job *job = s->job;
-    return s->peers || s->options->shards > 1 || job->accumulate > 1 ||
-           (s->options->shards == 1 && job->cluster.sync_every > 1);
+    return s->peers || s->options->shards > 0 || job->accumulate > 1;
 }
 
 static int64_t at_least_one(int64_t n)
@@ -201,8 +200,8 @@ static ptl_status add_items(shards *h, ptl_error *err)
     h->worker_items = h->updates_item = -1;
     if (h->rule.sync_every > 1)
         h->worker_items = store->count;
-    if (h->peers) /* such sums wait in the total, never for long */
-        h->worker_items = -1;
+    if (h->peers && h->peers->worker != 0)
+        h->worker_items = -1; /* only who saves has room for all of them */
     for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++) {
         char path[64];
         snprintf(path, sizeof path, "worker%lld/sum", (long long)w);
@@ -214,7 +213,7 @@ static ptl_status add_items(shards *h, ptl_error *err)
         if (st != PTL_OK)
             return st;
     }
-    if (h->rule.aggregate == PTL_APPLY_EACH && !h->peers) {
+    if (h->rule.aggregate == PTL_APPLY_EACH) {
         h->updates_item = store->count;
         st = add_item(h, "updates", PTL_I64, 1, err);
     }
@@ -296,6 +295,12 @@ bool shards_save_late(const shards *h, int64_t checkpoint_every)
         loose |= h->states.items[i].sync == PTL_SYNC_NONE;
     return loose && h->rule.state_sync != PTL_STATE_NEVER &&
            checkpoint_every % h->state_every != 0;
+}
+
+bool shards_may_save(const shards *h, int64_t done)
+{
+    return !h->peers || done % h->rule.sync_every == 0 ||
+           done == h->total_steps;
 }
 
 size_t shards_bytes(const shards *h)
@@ -380,7 +385,8 @@ static ptl_status take_memory(shards *h, ptl_error *err)
 /* Sums between exchanges are those of the store. */
 static void adopt_items(shards *h)
 {
-    for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++)
+    for (int64_t w = 0; !h->peers && w < h->workers && h->worker_items >= 0;
+         w++)
         h->worker[w].gradients = shards_item(h, h->worker_items + 2 * (int)w);
 }
 

@@ -19,8 +19,8 @@ typedef struct shards shards;
 
 /* May the job be cut so? E_USAGE with the reason. */
 ptl_status shards_check(const session *s, ptl_error *err);
-/* Does this run need it? One shard in one part does not: its step is one
- * program, gradients and update fused. */
+/* Is the step cut? Where nobody asks for shards or parts, it is one program,
+ * gradients and update fused, which rounds otherwise. */
 bool shards_wanted(const session *s);
 int64_t shards_count(const session *s);
 /* Rows of the largest part of a batch of `rows`: what to build first. */
@@ -51,6 +51,10 @@ ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
 /* Will there be checkpoints between two times of state_sync? They hold what
  * states without a word were at the first. */
 bool shards_save_late(const shards *h, int64_t checkpoint_every);
+
+/* Is nothing waiting for an exchange after `done` steps, so that a checkpoint
+ * of one worker of a cluster has all there is? */
+bool shards_may_save(const shards *h, int64_t done);
 
 size_t shards_bytes(const shards *h); /* of memory outside the store */
 

@@ -299,6 +299,18 @@ static peers_own own_of(step_run *r)
     return own;
 }
 
+static void take_states(step_run *r, const peers_shared *shared)
+{
+    shards *h = r->h;
+    bool chief = h->peers->worker == 0;
+    if (shared->states)
+        states_unpack(&h->states, h->s, STATE_GROUP_SYNCED, shared->states);
+    if (shared->copies)
+        states_unpack(&h->states, h->s, STATE_GROUP_LOOSE, shared->copies);
+    if (chief && states_due(r) && h->rule.state_sync == PTL_STATE_CHIEF)
+        states_chief(&h->states, &h->s->store);
+}
+
 static ptl_status step_with_peers(step_run *r, shards_result *out)
 {
     shards *h = r->h;
@@ -312,13 +324,12 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
         return st;
     if (own.exchanged)
         h->total.weight = 0;
-    if (shared.states)
-        states_unpack(&h->states, h->s, STATE_GROUP_SYNCED, shared.states);
-    if (shared.copies)
-        states_unpack(&h->states, h->s, STATE_GROUP_LOOSE, shared.copies);
-    if (states_due(r) && h->rule.state_sync == PTL_STATE_CHIEF &&
-        h->peers->worker == 0)
-        states_chief(&h->states, &h->s->store);
+    if (counted_updates(h))
+        *counted_updates(h) = shared.updates;
+    if (h->workers == 1)
+        sync_states(r);
+    else
+        take_states(r, &shared);
     *out = (shards_result){.loss = shared.loss.loss / shared.loss.weight,
                            .lr = shared.lr};
     return PTL_OK;

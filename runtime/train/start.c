@@ -54,17 +54,29 @@ static void report_skipped(training *t, const ptl_dataset *data,
                  data_skipped(data) == 1 ? " was" : "s were");
 }
 
+void peers_run_plan(const ptl_job *job, const train_options *options,
+                    int64_t rows, peers_run *out)
+{
+    int64_t epoch = order_steps(rows, job->batch);
+    int64_t total = job->steps > 0 ? job->steps : job->epochs * epoch;
+    *out = (peers_run){.last = options->steps > 0    ? options->steps
+                               : options->epochs > 0 ? options->epochs * epoch
+                                                     : total,
+                       .total_steps = total,
+                       .steps_per_epoch = epoch,
+                       .rows = rows,
+                       .batch = int_min(job->batch, rows)};
+}
+
 static ptl_status plan_steps(training *t, ptl_error *err)
 {
     const ptl_job *job = t->s.job;
-    const train_options *o = t->s.options;
+    peers_run run;
     t->rows = data_rows(t->s.train);
-    t->steps_per_epoch = order_steps(t->rows, job->batch);
-    t->total_steps =
-        job->steps > 0 ? job->steps : job->epochs * t->steps_per_epoch;
-    t->last = o->steps > 0    ? o->steps
-              : o->epochs > 0 ? o->epochs * t->steps_per_epoch
-                              : t->total_steps;
+    peers_run_plan(job, t->s.options, t->rows, &run);
+    t->steps_per_epoch = run.steps_per_epoch;
+    t->total_steps = run.total_steps;
+    t->last = run.last;
     t->eval_every = job->eval_every > 0 ? job->eval_every
                                         : job->eval_epochs * t->steps_per_epoch;
     t->checkpoint_every = job->checkpoint_every > 0
@@ -295,7 +307,8 @@ static ptl_status open_tensors(training *t, ptl_error *err)
         st = open_store(t, err);
     if (st != PTL_OK)
         return st;
-    st = from ? checkpoint_load(t->checkpoint, &t->s.store, true, err)
+    st = from ? checkpoint_load(t->checkpoint, &t->s.store,
+                                peers_is_chief(t->s.peers), err)
               : initialise(t, init, err);
     session_forget(&t->s, PTL_PROGRAM_INIT);
     return st;
@@ -305,12 +318,9 @@ static ptl_status open_tensors(training *t, ptl_error *err)
 static ptl_status plan_peers(training *t, ptl_error *err)
 {
     train_peers *p = t->s.peers;
-    peers_run run = {.first = t->done,
-                     .last = t->last,
-                     .total_steps = t->total_steps,
-                     .steps_per_epoch = t->steps_per_epoch,
-                     .rows = t->rows,
-                     .batch = int_min(t->s.job->batch, t->rows)};
+    peers_run run;
+    peers_run_plan(t->s.job, t->s.options, t->rows, &run);
+    run.first = t->done;
     return p ? p->plan(p, &t->s, &run, err) : PTL_OK;
 }
 

@@ -30,6 +30,7 @@ typedef struct training {
     char folder[CHECKPOINT_PATH - 100];
     char checkpoint[CHECKPOINT_PATH]; /* the last good one; "": none */
     int64_t checkpoint_step;          /* -1: none */
+    bool save_due;                    /* but not possible yet */
     bool replaces_old; /* the folder holds another run's checkpoints */
 
     void *backup;  /* of the store before the step; NULL: not kept */

@@ -22,7 +22,7 @@ same() {
 
 run whole
 run one --shards 1
-same whole one
+losses_agree whole one
 
 # Dropout draws by the row of the whole batch: without coupling the shards come
 # to the same, but for rounding. A batch of 5 leaves two shards of 7 without

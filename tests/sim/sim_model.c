@@ -187,13 +187,16 @@ static void check_log(const replay *r, uint64_t steps)
                                 seen[w][t]);
 }
 
-static void make_update(replay *r, double weight)
+static void make_update(replay *r, double weight, uint64_t step)
 {
+    bool each = r->m->rules.aggregate == DIST_APPLY_EACH;
+    uint64_t number =
+        each ? (uint64_t)r->updates : r->m->rules.first_step + step;
     int b = r->bucket;
     size_t count = r->m->elements[b];
     uint64_t *next = r->history[r->updates + 1];
     memcpy(next, r->history[r->updates], sizeof r->history[0]);
-    update_by(next, r->sum, count, weight, (uint64_t)r->updates);
+    update_by(next, r->sum, count, weight, number);
     r->updates++;
 }
 
@@ -217,7 +220,8 @@ static void replay_log(replay *r)
         bool last = each || i + 1 == count || log[i].step != log[i + 1].step;
         add_entry(r, &log[i], first);
         if (last)
-            make_update(r, m->rules.aggregate == DIST_SUM ? 1 : r->weight);
+            make_update(r, m->rules.aggregate == DIST_SUM ? 1 : r->weight,
+                        log[i].step);
         for (uint64_t v = log[i].step + 1; v <= m->steps; v++)
             r->at_version[v] = r->updates;
     }

@@ -17,6 +17,8 @@ dist_ps *ps_new(const machine_job *job, int index, uint64_t incarnation,
                 const machine_out *out, uint64_t now);
 void ps_free(dist_ps *ps); /* accepts NULL */
 dist_hub *ps_hub(dist_ps *ps);
+/* Asks the coordinator to end the job in order. */
+void ps_drain(dist_ps *ps, uint64_t now);
 void ps_tick(dist_ps *ps, uint64_t now);
 /* Of a bucket that is here; NULL: it is not. */
 const dist_shard *ps_shard(const dist_ps *ps, uint32_t bucket);

@@ -42,10 +42,11 @@ typedef struct shard_store {
     void (*add)(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
                 bool first);
     /*
-     * The value takes one update by the sum divided by `weight`; `updates`: how
-     * many it had before.
+     * The value takes one update by the sum divided by `weight`. `number`
+     * counts them from 0: exchanges, with those that had nothing to add;
+     * where each gradient is an update, these.
      */
-    void (*update)(void *ctx, uint32_t bucket, double weight, uint64_t updates);
+    void (*update)(void *ctx, uint32_t bucket, double weight, uint64_t number);
     const uint8_t *(*value)(void *ctx, uint32_t bucket);
     /* What else belongs to the bucket's parameters (slots), for a checkpoint;
      * `size`: as the limits say. */

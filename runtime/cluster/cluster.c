@@ -1,0 +1,262 @@
+/*
+ * cluster.c - see cluster/cluster.h: a worker, or a parameter server.
+ */
+#include "cluster/cluster.h"
+#include "cluster/exchange.h"
+#include "cluster/server.h"
+#include "train/stop.h"
+#include "train/training.h"
+#include <string.h>
+
+/* One process, whatever it is. */
+typedef struct member {
+    ptl_job *job;
+    const train_options *options;
+    const launch_role *role;
+    FILE *notes;
+    cluster_plan plan;
+    cluster_server server;
+    bool serves;
+    cluster_node *node;
+    train_peers peers;
+    cluster_exchange *exchange; /* of a worker */
+    ptl_status status;          /* of a parameter server, at its end */
+    char why[300];
+} member;
+
+static void say(void *ctx, const char *line)
+{
+    member *m = ctx;
+    fprintf(m->notes, "%s\n", line);
+    fflush(m->notes);
+}
+
+static void ended(void *ctx, ptl_status status, const char *text)
+{
+    member *m = ctx;
+    m->status = status;
+    snprintf(m->why, sizeof m->why, "%s", text);
+    if (m->exchange)
+        exchange_ended(m->exchange, status, text);
+}
+
+static int server_index(const member *m)
+{
+    return m->serves ? m->role->index : -1;
+}
+
+static int worker_index(const member *m)
+{
+    return m->role->kind == ROLE_WORKER ? m->role->index : -1;
+}
+
+static ptl_status open_node(member *m, const worker_owner *owner,
+                            ptl_error *err)
+{
+    node_options o = {.job = &m->plan.job,
+                      .role = m->role,
+                      .cluster = &m->job->cluster,
+                      .server = server_index(m),
+                      .store =
+                          m->serves ? numbers_store(m->server.numbers) : NULL,
+                      .worker = worker_index(m),
+                      .owner = owner,
+                      .ended = ended,
+                      .log = say,
+                      .ctx = m};
+    return node_open(&o, &m->node, err);
+}
+
+static void say_warnings(const member *m)
+{
+    const char *const *w = m->job->cluster.warnings;
+    for (; w && *w; w++)
+        fprintf(m->notes, "warning: %s\n", *w);
+}
+
+/* Where the run begins, and from what: `path` is "" at the start. */
+static ptl_status find_start(const member *m, char path[CHECKPOINT_PATH],
+                             int64_t *first, ptl_error *err)
+{
+    checkpoint_info info;
+    *first = 0;
+    path[0] = '\0';
+    if (!m->options->resume)
+        return PTL_OK;
+    ptl_status st = checkpoint_find(m->options->resume, path, err);
+    if (st == PTL_OK)
+        st = checkpoint_read_info(path, &info, err);
+    if (st == PTL_OK)
+        *first = info.step;
+    return st;
+}
+
+static ptl_status make_plan(member *m, const peers_run *run,
+                            const char *checkpoint, ptl_error *err)
+{
+    int64_t updates;
+    ptl_status st = checkpoint_updates(m->job, checkpoint, &updates, err);
+    return st == PTL_OK
+               ? cluster_plan_make(m->job, m->role, run, updates, &m->plan, err)
+               : st;
+}
+
+static ptl_status serve(member *m, const ptl_dataset *data,
+                        const char *checkpoint, ptl_error *err)
+{
+    int count;
+    const ptl_job_tensor *raw = data_raw(data, &count);
+    m->serves = true;
+    return server_open(&m->server, m->job, m->options, &m->plan, m->role->index,
+                       raw, count, checkpoint, err);
+}
+
+static void member_fini(member *m)
+{
+    node_close(m->node);
+    exchange_close(m->exchange);
+    if (m->serves)
+        server_close(&m->server);
+    cluster_plan_fini(&m->plan);
+}
+
+/* ---------- a worker ---------- */
+
+static ptl_status plan_worker(train_peers *p, session *s, const peers_run *run,
+                              ptl_error *err)
+{
+    member *m = p->ctx;
+    char checkpoint[CHECKPOINT_PATH];
+    int64_t first;
+    ptl_status st = find_start(m, checkpoint, &first, err);
+    const char *from = checkpoint[0] ? checkpoint : NULL;
+    if (st == PTL_OK)
+        st = make_plan(m, run, from, err);
+    if (st != PTL_OK)
+        return st;
+    p->places = exchange_places(&m->plan, m->plan.arena, &p->place_count,
+                                &p->block_bytes);
+    st = exchange_open(&m->plan, s, m->role->index, &m->exchange, err);
+    bool serves =
+        cluster_owners(&m->job->cluster, m->role) == m->role->workers &&
+        (m->role->servers == 0 || m->job->cluster.placement == PTL_ALLREDUCE);
+    return st == PTL_OK && serves ? serve(m, s->train, from, err) : st;
+}
+
+static ptl_status begin(void *ctx, ptl_error *err)
+{
+    member *m = ctx;
+    worker_owner owner = exchange_owner(m->exchange);
+    ptl_status st = open_node(m, &owner, err);
+    if (st == PTL_OK)
+        st = node_start(m->node, err);
+    return st == PTL_OK ? exchange_begin(m->exchange, m->node, err) : st;
+}
+
+static ptl_status exchange(void *ctx, const peers_own *own, peers_shared *out,
+                           ptl_error *err)
+{
+    return exchange_step(((member *)ctx)->exchange, own, out, err);
+}
+
+static int64_t last(void *ctx)
+{
+    return exchange_last(((member *)ctx)->exchange);
+}
+
+static void drain(void *ctx)
+{
+    exchange_drain(((member *)ctx)->exchange);
+}
+
+static void busy(void *ctx, peers_work work)
+{
+    exchange_busy(((member *)ctx)->exchange, work);
+}
+
+static ptl_status slots(void *ctx, bool *gone, ptl_error *err)
+{
+    return exchange_slots(((member *)ctx)->exchange, gone, err);
+}
+
+static ptl_status end(void *ctx, ptl_error *err)
+{
+    return exchange_end(((member *)ctx)->exchange, err);
+}
+
+static ptl_status run_worker(member *m, ptl_error *err)
+{
+    train_options options = *m->options;
+    int64_t towers = m->job->cluster.towers;
+    options.shards = m->role->workers * towers;
+    m->peers = (train_peers){.ctx = m,
+                             .worker = m->role->index,
+                             .towers = towers,
+                             .plan = plan_worker,
+                             .begin = begin,
+                             .exchange = exchange,
+                             .last = last,
+                             .drain = drain,
+                             .busy = busy,
+                             .slots = slots,
+                             .end = end};
+    return training_run(m->job, &options, &m->peers, err);
+}
+
+/* ---------- a parameter server ---------- */
+
+/* How long the job is follows from the data. */
+static ptl_status plan_server(member *m, session *s, ptl_error *err)
+{
+    char checkpoint[CHECKPOINT_PATH];
+    peers_run run;
+    int64_t first;
+    ptl_status st = find_start(m, checkpoint, &first, err);
+    const char *from = checkpoint[0] ? checkpoint : NULL;
+    if (st == PTL_OK)
+        st = session_data(s, &m->job->train, &s->train, err);
+    if (st != PTL_OK)
+        return st;
+    peers_run_plan(m->job, m->options, data_rows(s->train), &run);
+    run.first = first;
+    st = make_plan(m, &run, from, err);
+    return st == PTL_OK ? serve(m, s->train, from, err) : st;
+}
+
+static ptl_status run_server(member *m, ptl_error *err)
+{
+    session s;
+    stop_guard guard;
+    ptl_status st = session_open(&s, m->job, m->options, err);
+    if (st == PTL_OK)
+        st = plan_server(m, &s, err);
+    session_close(&s);
+    if (st == PTL_OK)
+        st = open_node(m, NULL, err);
+    if (st != PTL_OK)
+        return st;
+    stop_watch(&guard);
+    node_run(m->node);
+    int signal_number = stop_signal();
+    stop_unwatch(&guard);
+    if (m->status == PTL_OK && signal_number)
+        return ptl_fail(
+            err, signal_number == SIGINT ? PTL_E_INTERRUPTED : PTL_E_TERMINATED,
+            "ended by %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+    return m->status == PTL_OK ? PTL_OK
+                               : ptl_fail(err, m->status, "%s", m->why);
+}
+
+ptl_status cluster_run(ptl_job *job, const train_options *options,
+                       const launch_role *role, ptl_error *err)
+{
+    member m = {.job = job,
+                .options = options,
+                .role = role,
+                .notes = options->notes ? options->notes : stderr};
+    say_warnings(&m);
+    ptl_status st =
+        role->kind == ROLE_WORKER ? run_worker(&m, err) : run_server(&m, err);
+    member_fini(&m);
+    return st;
+}

@@ -1,0 +1,49 @@
+/*
+ * node.h - the machines of one process, over one transport, in a thread: a
+ * worker, a parameter server, the coordinator, or several of them.
+ */
+#ifndef PTL_CLUSTER_NODE_H
+#define PTL_CLUSTER_NODE_H
+
+#include "dist/coordinator.h"
+#include "dist/ps.h"
+#include "dist/worker.h"
+#include "launch/role.h"
+#include "runtime/job.h"
+
+typedef struct cluster_node cluster_node;
+
+typedef struct node_options {
+    const machine_job *job;
+    const launch_role *role;
+    const ptl_job_cluster *cluster;
+    /* What this process is, besides the coordinator, which the role tells. */
+    int server; /* index; -1: none */
+    const shard_store *store;
+    int worker; /* index; -1: none */
+    const worker_owner *owner;
+    /* The worker, or without one the parameter server, is at its end. */
+    void (*ended)(void *ctx, ptl_status status, const char *text);
+    /* One line for the log, in the node's thread. */
+    void (*log)(void *ctx, const char *line);
+    void *ctx;
+} node_options;
+
+/* Listens and begins to connect. E_IO, E_USAGE: the endpoint. */
+ptl_status node_open(const node_options *options, cluster_node **out,
+                     ptl_error *err);
+/* Runs until every machine is at its end, in the calling thread. Where there is
+ * no worker, SIGINT and SIGTERM (train/stop.h) end the job in order. */
+void node_run(cluster_node *n);
+/* The same in a thread of its own. */
+ptl_status node_start(cluster_node *n, ptl_error *err);
+/* Stops, wherever the machines are; joins the thread. Accepts NULL. */
+void node_close(cluster_node *n);
+
+/* Calls `run` in the node's thread, soon; false: it has ended. Any thread. */
+bool node_post(cluster_node *n, void (*run)(void *ctx), void *ctx);
+/* For what was posted, and for callbacks. */
+dist_worker *node_worker(cluster_node *n);
+uint64_t node_now(const cluster_node *n); /* milliseconds */
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * cluster.h - carries out one process of a cluster: `ptlc run FILE --job ...`.
+ */
+#ifndef PTL_CLUSTER_CLUSTER_H
+#define PTL_CLUSTER_CLUSTER_H
+
+#include "launch/role.h"
+#include "runtime/train.h"
+
+/*
+ * A worker trains, as train_run() does, and worker 0 logs, evaluates and saves;
+ * a parameter server serves until the job is over. Fails as train_run() does;
+ * with E_PEER_LOST if a peer was lost, E_REFUSED if the cluster does not want
+ * this process. After SIGINT or SIGTERM at any of them all end after the same
+ * step.
+ */
+ptl_status cluster_run(ptl_job *job, const train_options *options,
+                       const launch_role *role, ptl_error *err);
+
+#endif

@@ -1,0 +1,75 @@
+# A cluster of n shards is `--shards n`, bit for bit: 200 steps of a LeNet with
+# batch norm and dropout, over every placement, number of parameter servers,
+# workers and towers. Two runs are equal too.
+. "$(dirname "$0")/lib.sh"
+lenet=$(dirname "$0")/cluster/lenet.ptl
+data="digits.root=$SOURCE/examples/data"
+
+# alone NAME OPTION...: in one process.
+alone() {
+  local name=$1
+  shift
+  expect_status 0 "$PTLC" run "$lenet" --set "$data" --log json --threads 1 \
+    --out "$work/$name" "$@"
+  comparable "$work/out" >"$work/$name.lines"
+}
+
+# cluster NAME PS WORKERS OPTION...: in so many, here.
+cluster() {
+  local name=$1 ps=$2 workers=$3
+  shift 3
+  expect_status 0 timeout 120 "$PTLC" launch "$lenet" --set "$data" \
+    --log json --threads 1 --local "ps=$ps,worker=$workers" \
+    --set "cluster.ps=$ps" --set "cluster.worker=$workers" \
+    --out "$work/$name" "$@"
+  sed 's/"role":"worker0",//' "$work/out" >"$work/$name.json"
+  comparable "$work/$name.json" >"$work/$name.lines"
+}
+
+# same NAME NAME: equal lines and equal tensors, in bits.
+same() {
+  cmp "$work/$1.lines" "$work/$2.lines" || fail "$1 and $2 differ"
+  [ "$(wc -l <"$work/$1.lines")" -ge 100 ] || fail "$1 has too few lines"
+  cmp "$work/$1/step-200/model.safetensors" \
+    "$work/$2/step-200/model.safetensors" || fail "tensors of $1 and $2 differ"
+}
+
+for workers in 2 3; do
+  for towers in 1 2; do
+    of=$workers.$towers
+    alone "alone$of" --shards $((workers * towers)) \
+      --set "cluster.towers=$towers"
+    for ps in 1 2 3; do
+      for placement in replicated parameter_server; do
+        cluster "$placement$of.$ps" "$ps" "$workers" \
+          --set "cluster.towers=$towers" --set "cluster.placement=$placement" \
+          --set "cluster.bucket=$((4 * ps)) KiB"
+        same "alone$of" "$placement$of.$ps"
+      done
+    done
+    cluster "allreduce$of" 0 "$workers" --set "cluster.towers=$towers" \
+      --set cluster.placement=allreduce --set cluster.slots=worker
+    same "alone$of" "allreduce$of"
+  done
+done
+cluster again 3 3
+same replicated3.1.3 again
+
+# What is added up otherwise is so in one process too.
+for option in cluster.aggregate=sum cluster.aggregate=apply_each \
+  train.accumulate=2 cluster.balance=round_robin; do
+  alone "alone.$option" --shards 3 --set "$option"
+  cluster "$option" 2 3 --set "$option"
+  same "alone.$option" "$option"
+done
+alone alone_f64 --shards 2 --real f64
+cluster f64 2 2 --real f64
+same alone_f64 f64
+alone alone_one --shards 1 --set cluster.worker=1
+cluster one 1 1
+same alone_one one
+
+# Sums that wait for an exchange lie in the checkpoint of one process alone.
+alone alone_every --shards 2 --set cluster.sync_every=3
+cluster every 2 2 --set cluster.sync_every=3
+cmp "$work/alone_every.lines" "$work/every.lines" || fail "sync_every differs"
