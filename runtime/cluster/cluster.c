@@ -8,6 +8,8 @@
 #include "train/training.h"
 #include <string.h>
 
+enum { LOOK_MS = 100 }; /* for signals */
+
 /* One process, whatever it is. */
 typedef struct member {
     ptl_job *job;
@@ -236,9 +238,14 @@ static ptl_status run_server(member *m, ptl_error *err)
     if (st != PTL_OK)
         return st;
     stop_watch(&guard);
-    node_run(m->node);
+    st = node_start(m->node, err);
+    while (st == PTL_OK && !node_await(m->node, LOOK_MS))
+        if (stop_signal())
+            node_drain(m->node);
     int signal_number = stop_signal();
     stop_unwatch(&guard);
+    if (st != PTL_OK)
+        return st;
     if (m->status == PTL_OK && signal_number)
         return ptl_fail(
             err, signal_number == SIGINT ? PTL_E_INTERRUPTED : PTL_E_TERMINATED,

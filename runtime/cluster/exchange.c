@@ -6,6 +6,7 @@
  * was given no other may change.
  */
 #include "cluster/exchange.h"
+#include "base/clock.h"
 #include "runtime/sums.h"
 #include "train/stop.h"
 #include <math.h>
@@ -201,7 +202,7 @@ static void give(void *ctx)
     order *o = ctx;
     cluster_exchange *x = o->x;
     dist_worker *w = node_worker(x->node);
-    uint64_t now = node_now(x->node);
+    uint64_t now = clock_ms();
     for (int b = 0; w && b < bucket_count(x); b++)
         if (o->due[b])
             worker_gradient(w, (uint32_t)b, o->gradients[b], o->weights[b],
@@ -221,7 +222,7 @@ static void give_metrics(void *ctx)
     const metric_table *t = &x->metrics[0];
     if (w)
         worker_metrics(w, t->losses, (size_t)x->towers * sizeof *t->losses,
-                       node_now(x->node));
+                       clock_ms());
 }
 
 static void leave(void *ctx)
@@ -229,15 +230,7 @@ static void leave(void *ctx)
     cluster_exchange *x = ctx;
     dist_worker *w = node_worker(x->node);
     if (w)
-        worker_done(w, node_now(x->node));
-}
-
-static void drain(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_drain(w, node_now(x->node));
+        worker_done(w, clock_ms());
 }
 
 static void busy_training(void *ctx)
@@ -275,7 +268,7 @@ static void ask_slots(void *ctx)
     slots_order *o = ctx;
     dist_worker *w = node_worker(o->x->node);
     if (w)
-        worker_slots(w, o->bucket, node_now(o->x->node));
+        worker_slots(w, o->bucket, clock_ms());
 }
 
 /* ---------- the loop: waiting ---------- */
@@ -584,8 +577,7 @@ int64_t exchange_last(cluster_exchange *x)
 
 void exchange_drain(cluster_exchange *x)
 {
-    if (!x->drained)
-        node_post(x->node, drain, x);
+    node_drain(x->node);
     x->drained = true;
 }
 

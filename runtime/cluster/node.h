@@ -32,18 +32,18 @@ typedef struct node_options {
 /* Listens and begins to connect. E_IO, E_USAGE: the endpoint. */
 ptl_status node_open(const node_options *options, cluster_node **out,
                      ptl_error *err);
-/* Runs until every machine is at its end, in the calling thread. Where there is
- * no worker, SIGINT and SIGTERM (train/stop.h) end the job in order. */
-void node_run(cluster_node *n);
-/* The same in a thread of its own. */
+/* Runs in a thread of its own until every machine is at its end. */
 ptl_status node_start(cluster_node *n, ptl_error *err);
+/* Waits at most so long; true: it has ended. */
+bool node_await(cluster_node *n, int ms);
+/* Asks for the end of the job, in order: all stop after the same step. */
+void node_drain(cluster_node *n);
 /* Stops, wherever the machines are; joins the thread. Accepts NULL. */
 void node_close(cluster_node *n);
 
-/* Calls `run` in the node's thread, soon; false: it has ended. Any thread. */
-bool node_post(cluster_node *n, void (*run)(void *ctx), void *ctx);
+/* Calls `run` in the node's thread, soon, unless it has ended. Any thread. */
+void node_post(cluster_node *n, void (*run)(void *ctx), void *ctx);
 /* For what was posted, and for callbacks. */
 dist_worker *node_worker(cluster_node *n);
-uint64_t node_now(const cluster_node *n); /* milliseconds */
 
 #endif

@@ -62,7 +62,7 @@ static bool redirect(net_transport *n, const char *endpoint, uint32_t from,
             continue;
         if (strcmp(l->endpoint, endpoint) != 0) {
             snprintf(l->endpoint, sizeof l->endpoint, "%s", endpoint);
-            lines_end(n, l);
+            line_end(n, l);
         }
         return true;
     }

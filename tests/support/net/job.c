@@ -133,9 +133,13 @@ static void break_all(void *ctx)
         p->transport->ops->close(p->transport, c);
 }
 
-static void begin_step(void *ctx, uint64_t step)
+static void begin_step(void *ctx, uint64_t step, bool end)
 {
     computing *w = ctx;
+    if (end) {
+        worker_done(w->machine, clock_ms());
+        return;
+    }
     process *first = &w->job->processes[0];
     if (w->job->options.breaks && w->index == 0)
         reactor_post(first->reactor, break_all, first);
