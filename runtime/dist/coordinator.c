@@ -63,13 +63,6 @@ static bool is_worker(const dist_coordinator *c, int seat)
 
 /* ---------- the end ---------- */
 
-static void say_to_all(dist_coordinator *c, wire_type type, uint32_t id,
-                       uint64_t step, uint32_t flags)
-{
-    for (int i = 0; i < c->count; i++)
-        machine_say(c->hub, node_of(c, i), type, c->epoch, id, step, flags);
-}
-
 static void end(dist_coordinator *c, ptl_status status, const char *why,
                 uint64_t now)
 {
@@ -79,7 +72,9 @@ static void end(dist_coordinator *c, ptl_status status, const char *why,
     c->status = status;
     c->deadline = now + c->job.liveness.dead;
     snprintf(c->why, sizeof c->why, "%s", why);
-    say_to_all(c, WIRE_BYE, (uint32_t)status, 0, 0);
+    for (int i = 0; i < c->count; i++)
+        machine_say_text(c->hub, node_of(c, i), WIRE_BYE, c->epoch,
+                         (uint32_t)status, c->why);
 }
 
 /* ---------- a new epoch ---------- */
@@ -410,7 +405,8 @@ void coordinator_tick(dist_coordinator *c, uint64_t now)
     hub_tick(c->hub, now);
     if (c->phase == RUNNING && everybody_waits(c, now)) {
         uint32_t first = node_of(c, c->job.servers);
-        liveness_text(hub_pulse(c->hub, first), first, now, text);
+        liveness_text(hub_pulse(c->hub, first), first, LIVENESS_STALLED, now,
+                      text);
         end(c, PTL_E_PEER_LOST, text, now);
         hub_flush(c->hub, now);
     }

@@ -113,7 +113,8 @@ size_t hub_waiting(const dist_hub *h)
 {
     size_t all = 0;
     for (int i = 0; i < h->peer_count; i++)
-        all += link_waiting(h->peers[i]->link);
+        if (!h->peers[i]->pulse.told_unreachable)
+            all += link_waiting(h->peers[i]->link);
     return all;
 }
 
@@ -135,7 +136,7 @@ void hub_say(dist_hub *h, uint32_t node, const wire_header *head,
 {
     hub_peer *p = hub_find(h, node);
     if (p && link_peer_incarnation(p->link) != 0)
-        link_say(p->link, head, fields, payload, at, size, h->now);
+        link_say(p->link, head, fields, payload, at, size);
 }
 
 void hub_say_plain(dist_hub *h, uint32_t node, const wire_header *head)
@@ -169,7 +170,7 @@ static void say_where(dist_hub *h, hub_peer *p, wire_type type)
     wire_header head = {
         .type = (uint16_t)type, .id = h->at.bucket, .step = h->at.step};
     wire_fields f = {.present = 1u << WIRE_FIELD_PHASE, .phase = h->at.phase};
-    link_say(p->link, &head, &f, NULL, 0, 0, h->now);
+    link_say(p->link, &head, &f, NULL, 0, 0);
 }
 
 void hub_flush(dist_hub *h, uint64_t now)
@@ -251,7 +252,7 @@ static void sequenced(dist_hub *h, hub_peer *p, int connection,
 static void say_verdict(dist_hub *h, const hub_peer *p, liveness_verdict v)
 {
     char text[120];
-    liveness_text(&p->pulse, link_peer(p->link), h->now, text);
+    liveness_text(&p->pulse, link_peer(p->link), v, h->now, text);
     h->owner.verdict(h->owner.ctx, link_peer(p->link), v, text);
 }
 
@@ -318,9 +319,10 @@ void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
 static void tick_peer(dist_hub *h, hub_peer *p)
 {
     link_tick(p->link, h->now);
-    if (link_is_up(p->link) &&
-        h->now - link_last_said(p->link) >= h->c.liveness.heartbeat)
+    if (link_is_up(p->link) && h->now - p->pinged >= h->c.liveness.heartbeat) {
+        p->pinged = h->now;
         say_where(h, p, WIRE_PING);
+    }
     if (link_peer_incarnation(p->link) == 0)
         return; /* never heard of: whoever waits for it has a deadline */
     liveness_verdict v = liveness_check(&p->pulse, &h->c.liveness, h->now);

@@ -10,6 +10,7 @@ typedef struct hub_peer {
     dist_link *link;
     dist_pulse pulse;
     bool ours; /* we connect */
+    uint64_t pinged;
 } hub_peer;
 
 typedef struct hub_connection {

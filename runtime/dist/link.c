@@ -29,7 +29,6 @@ struct dist_link {
     uint64_t used, limit; /* bytes of payload: sent, and allowed */
     uint64_t moved;       /* when the peer last acknowledged something new, or
                              when all was sent again */
-    uint64_t last_said;
     /* In. */
     uint64_t received; /* sequence up to which everything came */
     uint64_t taken;    /* bytes of payload */
@@ -85,11 +84,6 @@ bool link_owes(const dist_link *l)
     return l->state != UP || l->told_ack != l->received;
 }
 
-uint64_t link_last_said(const dist_link *l)
-{
-    return l->last_said;
-}
-
 size_t link_waiting(const dist_link *l)
 {
     return l->control.count + l->data.count + l->sent.count;
@@ -102,7 +96,7 @@ static uint64_t credit_of(const dist_link *l)
     return l->taken + l->c.window;
 }
 
-static void transmit(dist_link *l, parcel *p, uint64_t now)
+static void transmit(dist_link *l, parcel *p)
 {
     uint8_t head[WIRE_HEADER_BYTES];
     wire_header *h = &p->head;
@@ -120,28 +114,27 @@ static void transmit(dist_link *l, parcel *p, uint64_t now)
     l->told_ack = l->received;
     l->told_credit = h->credit;
     l->tell = false;
-    l->last_said = now;
 }
 
 static void say_now(dist_link *l, const wire_header *h, const wire_fields *f,
-                    dist_blob *payload, size_t size, uint64_t now)
+                    dist_blob *payload, size_t size)
 {
     parcel *p = parcel_new(&l->spare);
     p->head = *h;
     p->payload = blob_keep(payload);
     p->size = size;
     parcel_set_fields(p, f);
-    transmit(l, p, now);
+    transmit(l, p);
     parcel_done(&l->spare, p);
 }
 
 void link_say(dist_link *l, const wire_header *h, const wire_fields *fields,
-              dist_blob *payload, size_t at, size_t size, uint64_t now)
+              dist_blob *payload, size_t at, size_t size)
 {
     wire_class class = wire_class_of(h->type);
     if (class == WIRE_LINK) {
         if (l->state != DOWN)
-            say_now(l, h, fields, payload, size, now);
+            say_now(l, h, fields, payload, size);
         return;
     }
     parcel *p = parcel_new(&l->spare);
@@ -161,7 +154,7 @@ static void send_first(dist_link *l, parcel_queue *q, uint64_t now)
         l->used += p->size;
     if (!l->sent.first)
         l->moved = now;
-    transmit(l, p, now);
+    transmit(l, p);
     p->head.flags |= WIRE_RETRANSMIT;
     parcel_append(&l->sent, p);
 }
@@ -173,10 +166,10 @@ static bool may_send_data(const dist_link *l)
                  dist_is_planted(DIST_PLANT_NO_CREDIT));
 }
 
-static void tell(dist_link *l, uint64_t now)
+static void tell(dist_link *l)
 {
     wire_header h = {.type = WIRE_CREDIT};
-    say_now(l, &h, NULL, NULL, 0, now);
+    say_now(l, &h, NULL, NULL, 0);
 }
 
 void link_flush(dist_link *l, uint64_t now)
@@ -189,14 +182,14 @@ void link_flush(dist_link *l, uint64_t now)
         send_first(l, &l->data, now);
     if (credit_of(l) - l->told_credit >= l->c.window / 4 ||
         l->received - l->told_ack >= OWED_ACKS)
-        tell(l, now);
+        tell(l);
 }
 
 static void send_again(dist_link *l, uint64_t now)
 {
     l->moved = now;
     for (parcel *p = l->sent.first; p; p = p->next)
-        transmit(l, p, now);
+        transmit(l, p);
 }
 
 /* ---------- connections ---------- */
@@ -211,7 +204,7 @@ void link_greet(dist_link *l, uint64_t now)
     dist_blob *text = blob_copy(l->c.agreement.data, l->c.agreement.size);
     l->state = GREETING;
     l->moved = now;
-    say_now(l, &h, &f, text, l->c.agreement.size, now);
+    say_now(l, &h, &f, text, l->c.agreement.size);
     blob_drop(text);
 }
 
@@ -275,7 +268,7 @@ bool link_accept(dist_link *l, int connection, const wire_message *m,
         wire_header h = {.type = WIRE_WELCOME};
         wire_fields f = {.present = 1u << WIRE_FIELD_PEER,
                          .peer = l->peer_incarnation};
-        say_now(l, &h, &f, NULL, 0, now);
+        say_now(l, &h, &f, NULL, 0);
     }
     send_again(l, now);
     return fresh;
@@ -317,6 +310,6 @@ void link_tick(dist_link *l, uint64_t now)
     if (late && l->sent.first)
         send_again(l, now);
     if (l->tell || l->received != l->told_ack || credit_of(l) != l->told_credit)
-        tell(l, now);
+        tell(l);
     link_flush(l, now);
 }

@@ -48,12 +48,22 @@ liveness_verdict liveness_check(dist_pulse *p, const liveness_rules *rules,
     return LIVENESS_STALLED;
 }
 
-void liveness_text(const dist_pulse *p, uint32_t node, uint64_t now, char *text)
+void liveness_text(const dist_pulse *p, uint32_t node, liveness_verdict what,
+                   uint64_t now, char *text)
 {
     char name[32];
     const char *phase = wire_phase_name(p->at.phase);
-    snprintf(text, 120, "%s: step %llu, bucket %u, %s, since %llu s",
-             wire_node_name(node, name), (unsigned long long)p->at.step,
-             (unsigned)p->at.bucket, phase ? phase : "no phase yet",
-             (unsigned long long)(now - p->moved) / 1000);
+    wire_node_name(node, name);
+    if (what == LIVENESS_UNREACHABLE)
+        snprintf(text, 120, "%s is lost: nothing heard for %llu s", name,
+                 (unsigned long long)(now - p->heard) / 1000);
+    else if (what == LIVENESS_BACK)
+        snprintf(text, 120, "%s is heard again", name);
+    else
+        snprintf(text, 120,
+                 "%s is stalled: step %llu, bucket %u, %s, since "
+                 "%llu s",
+                 name, (unsigned long long)p->at.step, (unsigned)p->at.bucket,
+                 phase ? phase : "no phase yet",
+                 (unsigned long long)(now - p->moved) / 1000);
 }

@@ -46,6 +46,27 @@ void machine_say(dist_hub *hub, uint32_t to, wire_type type, uint32_t epoch,
     hub_say_plain(hub, to, &h);
 }
 
+void machine_say_text(dist_hub *hub, uint32_t to, wire_type type,
+                      uint32_t epoch, uint32_t id, const char *text)
+{
+    wire_header h = {.type = (uint16_t)type, .epoch = epoch, .id = id};
+    wire_fields f = {.present = 1u << WIRE_FIELD_TEXT,
+                     .text = {(const uint8_t *)text, strlen(text)}};
+    hub_say(hub, to, &h, &f, NULL, 0, 0);
+}
+
+const char *machine_text(const wire_message *m, const char *otherwise,
+                         char text[MACHINE_TEXT_BYTES])
+{
+    const wire_frame *f = &m->fields.text;
+    if (!(m->fields.present >> WIRE_FIELD_TEXT & 1) ||
+        f->size >= MACHINE_TEXT_BYTES)
+        return otherwise;
+    memcpy(text, f->data, f->size);
+    text[f->size] = '\0';
+    return text;
+}
+
 void machine_say_bytes(dist_hub *hub, uint32_t to, wire_header *h,
                        const wire_fields *fields, dist_blob *bytes,
                        size_t chunk)

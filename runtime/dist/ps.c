@@ -322,8 +322,10 @@ static void message(void *ctx, uint32_t node, const wire_message *m)
     } else if (m->head.type == WIRE_MEMBERS) {
         members(ps, m);
     } else if (m->head.type == WIRE_BYE) {
+        char text[MACHINE_TEXT_BYTES];
         ps->over = true;
-        ps->out.ended(ps->out.ctx, (ptl_status)m->head.id, "the job has ended");
+        ps->out.ended(ps->out.ctx, (ptl_status)m->head.id,
+                      machine_text(m, "the job has ended", text));
     }
 }
 

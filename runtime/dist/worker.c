@@ -145,12 +145,10 @@ static void drain(dist_worker *w, const wire_message *m)
 
 static void nack(dist_worker *w, const wire_message *m)
 {
-    char text[1001];
+    char text[MACHINE_TEXT_BYTES];
     if (m->fields.code == WIRE_REASON_STALE || worker_slots_gone(w, m))
         return; /* if stale, MEMBERS will come, or has; all is said again */
-    memcpy(text, m->fields.text.data, m->fields.text.size);
-    text[m->fields.text.size] = '\0';
-    end(w, PTL_E_INTERNAL, text);
+    end(w, PTL_E_INTERNAL, machine_text(m, "a request was refused", text));
 }
 
 static void released(dist_worker *w, const wire_message *m)
@@ -163,6 +161,7 @@ static void released(dist_worker *w, const wire_message *m)
 
 static void from_coordinator(dist_worker *w, const wire_message *m)
 {
+    char text[MACHINE_TEXT_BYTES];
     switch (m->head.type) {
     case WIRE_MEMBERS:
         if (m->head.flags & WIRE_GO)
@@ -174,7 +173,8 @@ static void from_coordinator(dist_worker *w, const wire_message *m)
         drain(w, m);
         break;
     case WIRE_BYE:
-        end(w, (ptl_status)m->head.id, "the job has ended");
+        end(w, (ptl_status)m->head.id,
+            machine_text(m, "the job has ended", text));
         break;
     case WIRE_METRICS:
         w->owner.metrics(w->owner.ctx, (int)m->head.id, m->head.step,

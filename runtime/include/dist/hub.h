@@ -87,6 +87,7 @@ uint64_t hub_incarnation(const dist_hub *h, uint32_t node);
 const dist_pulse *hub_pulse(const dist_hub *h, uint32_t node); /* may be NULL */
 /* See link_owes(); true of a node that never was up. */
 bool hub_owes(const dist_hub *h, uint32_t node);
-size_t hub_waiting(const dist_hub *h); /* messages not yet acknowledged */
+/* Messages not yet acknowledged, by who can be reached. */
+size_t hub_waiting(const dist_hub *h);
 
 #endif

@@ -64,7 +64,7 @@ bool link_accept(dist_link *l, int connection, const wire_message *m,
  * link_flush(); others go at once, or nowhere while the link is down.
  */
 void link_say(dist_link *l, const wire_header *h, const wire_fields *fields,
-              dist_blob *payload, size_t at, size_t size, uint64_t now);
+              dist_blob *payload, size_t at, size_t size);
 
 typedef enum link_answer {
     LINK_DELIVERED, /* the next of the sequence: act on it */
@@ -83,7 +83,6 @@ void link_tick(dist_link *l, uint64_t now);
 
 /* Something came whose ack did not go out, or cannot: the link is down. */
 bool link_owes(const dist_link *l);
-uint64_t link_last_said(const dist_link *l);
 size_t
 link_waiting(const dist_link *l); /* messages queued or not acknowledged */
 

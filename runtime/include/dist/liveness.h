@@ -39,8 +39,9 @@ void liveness_progress(dist_pulse *p, const dist_progress *at, uint64_t now);
 /* What is new since the last call; WELL: nothing is. */
 liveness_verdict liveness_check(dist_pulse *p, const liveness_rules *rules,
                                 uint64_t now);
-/* "worker 1: step 120, bucket 3, TRAINING, since 61 s"; at most 120 bytes. */
-void liveness_text(const dist_pulse *p, uint32_t node, uint64_t now,
-                   char *text);
+/* "worker 1 is stalled: step 120, bucket 3, TRAINING, since 61 s", "worker 1 is
+ * lost: nothing heard for 5 s"; at most 120 bytes. */
+void liveness_text(const dist_pulse *p, uint32_t node, liveness_verdict what,
+                   uint64_t now, char *text);
 
 #endif

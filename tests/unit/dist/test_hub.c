@@ -320,6 +320,22 @@ static void who_is_silent_is_asked_and_answers(void **state)
     assert_int_equal(p->at.bucket, 3);
 }
 
+/* Other messages keep the link alive, and say nothing of steps. */
+static void who_says_much_says_where_it_is_too(void **state)
+{
+    (void)state;
+    dist_progress at = {WIRE_PHASE_TRAINING, 120, 3};
+    greet(0);
+    hub_progress(client.hub, &at);
+    for (uint64_t t = HEARTBEAT / 2; t <= 4 * HEARTBEAT; t += HEARTBEAT / 2) {
+        hub_say_plain(client.hub, ps, &(wire_header){.type = WIRE_READY});
+        hub_tick(client.hub, t);
+        hub_tick(server.hub, t);
+        exchange(t);
+    }
+    assert_int_equal(hub_pulse(server.hub, worker)->at.step, 120);
+}
+
 static void who_does_not_answer_is_unreachable_once(void **state)
 {
     (void)state;
@@ -355,8 +371,8 @@ static void who_answers_and_stands_still_is_stalled(void **state)
     (void)state;
     assert_int_equal(stalled_after(WIRE_PHASE_TRAINING, STALL), 0);
     assert_int_equal(stalled_after(WIRE_PHASE_TRAINING, 2 * STALL), 1);
-    assert_string_equal(server.told,
-                        "worker 3: step 120, bucket 3, TRAINING, since 2 s");
+    assert_string_equal(server.told, "worker 3 is stalled: step 120, bucket 3, "
+                                     "TRAINING, since 2 s");
     assert_int_equal(stalled_after(WIRE_PHASE_LOADING, 4 * STALL), 0);
     assert_int_equal(stalled_after(WIRE_PHASE_LOADING, 6 * STALL), 1);
 }
@@ -392,6 +408,7 @@ int main(void)
         TEST(three_broken_messages_in_a_row_disconnect),
         TEST(a_good_message_between_them_does_not),
         TEST(who_is_silent_is_asked_and_answers),
+        TEST(who_says_much_says_where_it_is_too),
         TEST(who_does_not_answer_is_unreachable_once),
         TEST(who_answers_and_stands_still_is_stalled),
         cmocka_unit_test_setup_teardown(a_key_is_good_for_its_own_node_alone,

@@ -143,7 +143,7 @@ static int teardown(void **state)
 static void say(end *e, wire_type type, uint64_t step)
 {
     wire_header h = {.type = (uint16_t)type, .step = step};
-    link_say(e->link, &h, NULL, NULL, 0, 0, 0);
+    link_say(e->link, &h, NULL, NULL, 0, 0);
 }
 
 static void say_chunk(end *e, uint64_t step)
@@ -152,7 +152,7 @@ static void say_chunk(end *e, uint64_t step)
     wire_fields f = {.present = 1u << WIRE_FIELD_WEIGHT, .weight = 1};
     dist_blob *b = blob_new(64);
     memset(blob_bytes(b), (int)step, 64);
-    link_say(e->link, &h, &f, b, 0, 64, 0);
+    link_say(e->link, &h, &f, b, 0, 64);
     blob_drop(b);
 }
 
