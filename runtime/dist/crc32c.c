@@ -1,7 +1,10 @@
 /*
  * crc32c.c - CRC-32C by tables, eight bytes at a time (Kounavis and Berry: A
  * systematic approach to building high performance software-based CRC
- * generators, 2005), or by the instruction of SSE 4.2.
+ * generators, 2005), or by the instruction of SSE 4.2. That takes three cycles
+ * and begins another each cycle, so long texts go in three lanes side by side,
+ * joined as in Gopal et al.: Fast CRC computation for iSCSI polynomial using
+ * CRC32 instruction, 2011, but by tables.
  */
 #include "dist/crc32c.h"
 #include <pthread.h>
@@ -46,15 +49,68 @@ uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t size)
 #ifdef __x86_64__
 #include <nmmintrin.h>
 
+enum { LANE = 4096 }; /* bytes */
+
+/* The register after a lane of zeros, by each byte of the register before. */
+static uint32_t zeros[4][256];
+static pthread_once_t zeros_once = PTHREAD_ONCE_INIT;
+
+static inline uint64_t word_at(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+__attribute__((target("sse4.2"))) static uint32_t after_zeros(uint32_t crc)
+{
+    uint64_t wide = crc;
+    for (int i = 0; i < LANE; i += 8)
+        wide = _mm_crc32_u64(wide, 0);
+    return (uint32_t)wide;
+}
+
+/* It is linear: what bits become, added up. */
+static void fill_zeros(void)
+{
+    for (int k = 0; k < 4; k++)
+        for (uint32_t bit = 0; bit < 8; bit++) {
+            uint32_t half = 1u << bit;
+            uint32_t value = after_zeros(half << 8 * k);
+            for (uint32_t b = 0; b < half; b++)
+                zeros[k][half + b] = zeros[k][b] ^ value;
+        }
+}
+
+static uint32_t skip_lane(uint32_t crc)
+{
+    return zeros[0][crc & 255] ^ zeros[1][crc >> 8 & 255] ^
+           zeros[2][crc >> 16 & 255] ^ zeros[3][crc >> 24];
+}
+
+__attribute__((target("sse4.2"))) static uint32_t three_lanes(uint32_t crc,
+                                                              const uint8_t *at)
+{
+    uint64_t a = crc, b = 0, c = 0;
+    for (int i = 0; i < LANE; i += 8) {
+        a = _mm_crc32_u64(a, word_at(at + i));
+        b = _mm_crc32_u64(b, word_at(at + LANE + i));
+        c = _mm_crc32_u64(c, word_at(at + 2 * LANE + i));
+    }
+    return skip_lane(skip_lane((uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t
 by_instruction(uint32_t crc, const uint8_t *at, size_t size)
 {
-    uint64_t wide = ~crc;
-    for (; size >= 8; size -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        wide = _mm_crc32_u64(wide, word);
-    }
+    crc = ~crc;
+    if (size >= 3 * LANE)
+        pthread_once(&zeros_once, fill_zeros);
+    for (; size >= 3 * LANE; size -= 3 * LANE, at += 3 * LANE)
+        crc = three_lanes(crc, at);
+    uint64_t wide = crc;
+    for (; size >= 8; size -= 8, at += 8)
+        wide = _mm_crc32_u64(wide, word_at(at));
     crc = (uint32_t)wide;
     for (; size > 0; size--, at++)
         crc = _mm_crc32_u8(crc, *at);

@@ -14,8 +14,9 @@ enum {
     CONNECT_MS = 5000,
     RECONNECT_MS = 100,
     RECONNECT_MOST_MS = 5000,
-    QUEUE = 4096, /* messages to or from one peer: links wait long before */
-    TOLD = 256    /* addresses whose failures are told */
+    QUEUE_OUT = 1 << 17, /* messages to a peer: credit ends long before */
+    QUEUE_IN = 4096,     /* from a peer: then it waits */
+    TOLD = 256           /* addresses whose failures are told */
 };
 
 /* ---------- options ---------- */
@@ -31,8 +32,8 @@ static bool set_common(const net_transport *n, void *socket)
     int handshake = (int)n->options.handshake;
     return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 &&
            set_int(socket, ZMQ_LINGER, 0) &&
-           set_int(socket, ZMQ_SNDHWM, QUEUE) &&
-           set_int(socket, ZMQ_RCVHWM, QUEUE) &&
+           set_int(socket, ZMQ_SNDHWM, QUEUE_OUT) &&
+           set_int(socket, ZMQ_RCVHWM, QUEUE_IN) &&
            set_int(socket, ZMQ_HANDSHAKE_IVL, handshake) &&
            set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
 }

@@ -37,6 +37,21 @@ static void tables_and_instruction_agree_at_every_size_and_place(void **state)
                              crc32c_portable(5, bytes + at, size));
 }
 
+/* Long ones go in lanes. */
+static void long_texts_agree(void **state)
+{
+    (void)state;
+    static uint8_t bytes[60000];
+    for (int i = 0; i < 60000; i++)
+        bytes[i] = (uint8_t)(i * 31 + i / 257 * 7);
+    for (size_t size = 12200; size <= 12400; size++)
+        assert_int_equal(crc32c(9, bytes + size % 9, size),
+                         crc32c_portable(9, bytes + size % 9, size));
+    for (size_t size = 0; size + 8 <= sizeof bytes; size += 997)
+        assert_int_equal(crc32c(0, bytes + size % 8, size),
+                         crc32c_portable(0, bytes + size % 8, size));
+}
+
 static void goes_on_where_it_ended(void **state)
 {
     (void)state;
@@ -53,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_values_of_the_standard),
         cmocka_unit_test(tables_and_instruction_agree_at_every_size_and_place),
+        cmocka_unit_test(long_texts_agree),
         cmocka_unit_test(goes_on_where_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
