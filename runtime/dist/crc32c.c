@@ -49,11 +49,15 @@ uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t size)
 #ifdef __x86_64__
 #include <nmmintrin.h>
 
-enum { LANE = 4096 }; /* bytes */
+/* Bytes, and the register after so many zeros, by each byte of it before. Long
+ * lanes are read from memory faster, short ones leave less at the end. */
+typedef struct lanes {
+    size_t bytes;
+    uint32_t zeros[4][256];
+} lanes;
 
-/* The register after a lane of zeros, by each byte of the register before. */
-static uint32_t zeros[4][256];
-static pthread_once_t zeros_once = PTHREAD_ONCE_INIT;
+static lanes long_lanes = {.bytes = 64 << 10}, short_lanes = {.bytes = 2 << 10};
+static pthread_once_t lanes_once = PTHREAD_ONCE_INIT;
 
 static inline uint64_t word_at(const uint8_t *at)
 {
@@ -62,52 +66,68 @@ static inline uint64_t word_at(const uint8_t *at)
     return word;
 }
 
-__attribute__((target("sse4.2"))) static uint32_t after_zeros(uint32_t crc)
+__attribute__((target("sse4.2"))) static uint32_t after_zeros(uint32_t crc,
+                                                              size_t bytes)
 {
     uint64_t wide = crc;
-    for (int i = 0; i < LANE; i += 8)
+    for (size_t i = 0; i < bytes; i += 8)
         wide = _mm_crc32_u64(wide, 0);
     return (uint32_t)wide;
 }
 
 /* It is linear: what bits become, added up. */
-static void fill_zeros(void)
+static void fill_zeros(lanes *l)
 {
     for (int k = 0; k < 4; k++)
         for (uint32_t bit = 0; bit < 8; bit++) {
             uint32_t half = 1u << bit;
-            uint32_t value = after_zeros(half << 8 * k);
+            uint32_t value = after_zeros(half << 8 * k, l->bytes);
             for (uint32_t b = 0; b < half; b++)
-                zeros[k][half + b] = zeros[k][b] ^ value;
+                l->zeros[k][half + b] = l->zeros[k][b] ^ value;
         }
 }
 
-static uint32_t skip_lane(uint32_t crc)
+static void fill_lanes(void)
 {
-    return zeros[0][crc & 255] ^ zeros[1][crc >> 8 & 255] ^
-           zeros[2][crc >> 16 & 255] ^ zeros[3][crc >> 24];
+    fill_zeros(&long_lanes);
+    fill_zeros(&short_lanes);
 }
 
-__attribute__((target("sse4.2"))) static uint32_t three_lanes(uint32_t crc,
-                                                              const uint8_t *at)
+static uint32_t skip_lane(const lanes *l, uint32_t crc)
+{
+    return l->zeros[0][crc & 255] ^ l->zeros[1][crc >> 8 & 255] ^
+           l->zeros[2][crc >> 16 & 255] ^ l->zeros[3][crc >> 24];
+}
+
+/* Of three lanes, which lie one after another. */
+__attribute__((target("sse4.2"))) static uint32_t
+three_lanes(const lanes *l, uint32_t crc, const uint8_t *at)
 {
     uint64_t a = crc, b = 0, c = 0;
-    for (int i = 0; i < LANE; i += 8) {
-        a = _mm_crc32_u64(a, word_at(at + i));
-        b = _mm_crc32_u64(b, word_at(at + LANE + i));
-        c = _mm_crc32_u64(c, word_at(at + 2 * LANE + i));
+    const uint8_t *end = at + l->bytes;
+    size_t lane = l->bytes;
+    for (; at < end; at += 8) {
+        a = _mm_crc32_u64(a, word_at(at));
+        b = _mm_crc32_u64(b, word_at(at + lane));
+        c = _mm_crc32_u64(c, word_at(at + 2 * lane));
     }
-    return skip_lane(skip_lane((uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
+    crc = skip_lane(l, (uint32_t)a) ^ (uint32_t)b;
+    return skip_lane(l, crc) ^ (uint32_t)c;
 }
 
 __attribute__((target("sse4.2"))) static uint32_t
 by_instruction(uint32_t crc, const uint8_t *at, size_t size)
 {
     crc = ~crc;
-    if (size >= 3 * LANE)
-        pthread_once(&zeros_once, fill_zeros);
-    for (; size >= 3 * LANE; size -= 3 * LANE, at += 3 * LANE)
-        crc = three_lanes(crc, at);
+    if (size >= 3 * short_lanes.bytes)
+        pthread_once(&lanes_once, fill_lanes);
+    while (size >= 3 * short_lanes.bytes) {
+        const lanes *l =
+            size >= 3 * long_lanes.bytes ? &long_lanes : &short_lanes;
+        crc = three_lanes(l, crc, at);
+        at += 3 * l->bytes;
+        size -= 3 * l->bytes;
+    }
     uint64_t wide = crc;
     for (; size >= 8; size -= 8, at += 8)
         wide = _mm_crc32_u64(wide, word_at(at));

@@ -41,13 +41,13 @@ static void tables_and_instruction_agree_at_every_size_and_place(void **state)
 static void long_texts_agree(void **state)
 {
     (void)state;
-    static uint8_t bytes[60000];
-    for (int i = 0; i < 60000; i++)
+    static uint8_t bytes[420000];
+    for (int i = 0; i < 420000; i++)
         bytes[i] = (uint8_t)(i * 31 + i / 257 * 7);
-    for (size_t size = 12200; size <= 12400; size++)
+    for (size_t size = 6100; size <= 6200; size++)
         assert_int_equal(crc32c(9, bytes + size % 9, size),
                          crc32c_portable(9, bytes + size % 9, size));
-    for (size_t size = 0; size + 8 <= sizeof bytes; size += 997)
+    for (size_t size = 0; size + 8 <= sizeof bytes; size += 4999)
         assert_int_equal(crc32c(0, bytes + size % 8, size),
                          crc32c_portable(0, bytes + size % 8, size));
 }
