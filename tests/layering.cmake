@@ -49,3 +49,13 @@ foreach(rule IN LISTS rules)
     endforeach()
   endforeach()
 endforeach()
+
+# ZeroMQ is known in one room.
+file(GLOB_RECURSE files ${ROOT}/runtime/*.[ch] ${ROOT}/lang/*.[ch]
+  ${ROOT}/compiler/*.[ch])
+foreach(file IN LISTS files)
+  file(STRINGS ${file} lines REGEX "^ *#include <zmq")
+  if(lines AND NOT file MATCHES "/runtime/net/")
+    message(SEND_ERROR "layering: ${file}: only runtime/net may include zmq.h")
+  endif()
+endforeach()

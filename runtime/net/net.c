@@ -311,6 +311,7 @@ static ptl_status open_all(net_transport *n, int *fd, ptl_error *err)
         st = open_zap(n, err);
     if (st != PTL_OK)
         return st;
+    socket_tune_listener(n, *fd);
     if (!socket_open_router(n, *fd, err))
         return err ? err->status : PTL_E_IO;
     *fd = 0;

@@ -87,6 +87,8 @@ typedef struct net_transport {
 
 /* sockets.c */
 bool socket_open_router(net_transport *n, int fd, ptl_error *err);
+/* What it accepts takes after it. */
+void socket_tune_listener(const net_transport *n, int fd);
 bool socket_open_line(net_transport *n, net_line *l);
 void socket_close(net_socket *s, int linger);
 typedef struct socket_fact {

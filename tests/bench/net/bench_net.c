@@ -3,7 +3,9 @@
  * libzmq alone with the same chunks over tcp on loopback: one sender, one
  * receiver, a thread each (and libzmq's two).
  *
- *   bench_net [ROUNDS]      medians of rounds that take turns, and their ratio
+ *   bench_net [ROUNDS [BYTES]]   medians of rounds that take turns, and their
+ *                                ratio; BYTES: of the buffer libzmq alone sends
+ *                                from, else the system's
  *
  * A round ends when the receiver has the last byte.
  */
@@ -52,7 +54,7 @@ static void check(bool good, const char *what)
     exit(1);
 }
 
-static void raw_open(raw *r)
+static void raw_open(raw *r, int buffers)
 {
     char at[200];
     size_t size = sizeof at;
@@ -60,6 +62,10 @@ static void raw_open(raw *r)
     r->receiver_context = zmq_ctx_new();
     r->receiver = zmq_socket(r->receiver_context, ZMQ_ROUTER);
     r->sender = zmq_socket(r->sender_context, ZMQ_DEALER);
+    for (int i = 0; i < 2 && buffers > 0; i++) {
+        void *socket = i ? r->sender : r->receiver;
+        zmq_setsockopt(socket, ZMQ_SNDBUF, &buffers, sizeof buffers);
+    }
     check(zmq_bind(r->receiver, "tcp://127.0.0.1:*") == 0, "bind");
     zmq_getsockopt(r->receiver, ZMQ_LAST_ENDPOINT, at, &size);
     check(zmq_connect(r->sender, at) == 0, "connect");
@@ -333,7 +339,7 @@ int main(int argc, char **argv)
         bucket_types[i] = PTL_F32;
         bucket_bytes[i] = 4;
     }
-    raw_open(&r);
+    raw_open(&r, argc > 2 ? atoi(argv[2]) : 0);
     open_side(&receiver, ps, (net_options){.bind = "tcp://127.0.0.1:*"});
     open_side(&sender, worker, (net_options){0});
     sender.transport->ops->connect(

@@ -367,6 +367,32 @@ static void no_plain_connection_leaves_the_machine(void **state)
     assert_int_equal(client.lines, 2);
 }
 
+/* Of a server that was told of no peers 64 have a place. */
+static void who_was_silent_longest_gives_its_place(void **state)
+{
+    (void)state;
+    enum { PEERS = 70 };
+    static int silent; /* the connection that spoke first */
+    end_listen(&server);
+    end_open(&client, (net_options){.peers = PEERS});
+    for (int i = 0; i < PEERS; i++) {
+        assert_true(client.t->ops->connect(client.t, net_endpoint_of(server.t),
+                                           wire_node(WIRE_WORKER, 0),
+                                           wire_node(WIRE_PS, i)));
+        ends_reach(both, 2, &client.ups, i + 1);
+        assert_true(end_send(&client, client.up, "x", 1));
+        ends_reach(both, 2, &server.messages, i + 1);
+        if (i == 0)
+            silent = server.heard;
+    }
+    assert_int_equal(server.downs, PEERS - 64);
+    assert_int_equal(net_counts_of(server.t)->evicted, PEERS - 64);
+    /* The place was used again, by one that is there. */
+    assert_true(end_send(&server, silent, "x", 1));
+    ends_reach(both, 2, &client.messages, 1);
+    assert_int_equal(client.downs, 0);
+}
+
 /* ---------- threads and descriptors ---------- */
 
 static void *wake_it(void *arg)
@@ -441,6 +467,7 @@ int main(void)
         TEST(an_end_connects_to_itself),
         TEST(a_peer_that_moved_is_found_at_its_new_endpoint),
         TEST(no_plain_connection_leaves_the_machine),
+        TEST(who_was_silent_longest_gives_its_place),
         TEST(another_thread_wakes_it),
         TEST(the_deadline_is_kept),
         TEST(nothing_stays_open),
