@@ -38,6 +38,15 @@ static bool try_address(const struct addrinfo *a, int *fd)
     return false;
 }
 
+/* IPv4 first: who connects to a name looks for that (sockets.c). */
+static bool try_family(const struct addrinfo *all, int family, int *fd)
+{
+    bool found = false;
+    for (const struct addrinfo *a = all; a && !found; a = a->ai_next)
+        found = a->ai_family == family && try_address(a, fd);
+    return found;
+}
+
 static ptl_status listen_tcp(const net_endpoint *e, const char *endpoint,
                              int *fd, ptl_error *err)
 {
@@ -50,9 +59,7 @@ static ptl_status listen_tcp(const net_endpoint *e, const char *endpoint,
     int wrong = getaddrinfo(any ? NULL : e->host, port, &hints, &all);
     if (wrong)
         return could_not(err, endpoint, gai_strerror(wrong));
-    bool found = false;
-    for (struct addrinfo *a = all; a && !found; a = a->ai_next)
-        found = try_address(a, fd);
+    bool found = try_family(all, AF_INET, fd) || try_family(all, AF_INET6, fd);
     int why = errno;
     freeaddrinfo(all);
     return found ? PTL_OK : could_not(err, endpoint, strerror(why));

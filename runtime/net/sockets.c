@@ -140,12 +140,13 @@ static bool tune_line(const net_line *l, void *socket)
     return !is_local(l->endpoint) || set_int(socket, ZMQ_SNDBUF, LOCAL_BUFFER);
 }
 
-/* ZeroMQ looks names up again each time it tries. */
+/* ZeroMQ looks names up, again each time it tries, and takes one address: of
+ * IPv6 if that is on, which who listens at a name prefers not to have. */
 static bool wants_ipv6(const net_line *l)
 {
     net_endpoint e;
-    return net_endpoint_read(l->endpoint, &e, NULL) == PTL_OK && !e.ipc &&
-           strspn(e.host, "0123456789.") != strlen(e.host);
+    return net_endpoint_read(l->endpoint, &e, NULL) == PTL_OK &&
+           strchr(e.host, ':') != NULL;
 }
 
 bool socket_open_line(net_transport *n, net_line *l)

@@ -50,7 +50,8 @@ void net_close(dist_transport *t, int linger);
 /* Where others reach it: with its port. "": it does not listen. */
 const char *net_endpoint_of(const dist_transport *t);
 const net_counts *net_counts_of(const dist_transport *t);
-/* Any thread: next() returns, now or when it is called next. */
+/* Any thread, and signal handlers: next() returns, now or when it is called
+ * next. */
 void net_wake(dist_transport *t);
 
 #endif

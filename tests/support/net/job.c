@@ -50,7 +50,7 @@ typedef struct process {
     computing *worker;
     int machines, ended; /* how many it has, and how many are at their end */
     ptl_status status;   /* of the first that did not end well */
-    char why[200], last_line[300];
+    char why[200], last_line[300], refused[300];
 } process;
 
 struct job {
@@ -182,6 +182,8 @@ static void log_line(void *ctx, const char *line)
 {
     process *p = ctx;
     snprintf(p->last_line, sizeof p->last_line, "%s", line);
+    if (strncmp(line, "refused", 7) == 0)
+        snprintf(p->refused, sizeof p->refused, "%s", line);
 }
 
 static void begin_worker(process *p, computing *w)
@@ -230,7 +232,7 @@ static void *run_process(void *arg)
     return NULL;
 }
 
-static process *open_process(job *j, int server)
+static process *open_process(job *j, int server, const char *keys)
 {
     process *p = &j->processes[j->count++];
     char bind[NET_ENDPOINT_BYTES] = "tcp://127.0.0.1:*";
@@ -240,8 +242,8 @@ static process *open_process(job *j, int server)
     net_options o = {.bind = server >= 0 ? bind : NULL,
                      .peers = JOB_SERVERS + JOB_WORKERS,
                      .chunk = CHUNK,
-                     .curve = j->options.keys != NULL,
-                     .keys = j->options.keys,
+                     .curve = keys != NULL,
+                     .keys = keys,
                      .server = server >= 0 ? server : 0,
                      .log = log_line,
                      .ctx = p};
@@ -308,20 +310,25 @@ static void fill(job *j, uint64_t seed)
     sim_model_init(m);
 }
 
+static void start_all(job *j)
+{
+    for (int i = 0; i < j->count; i++)
+        assert_int_equal(thread_start(&j->processes[i].thread, run_process,
+                                      &j->processes[i]),
+                         0);
+}
+
 static void begin(job *j)
 {
     for (int i = 0; i < j->options.servers; i++) {
-        process *p = open_process(j, i);
+        process *p = open_process(j, i, j->options.keys);
         begin_server(p, i);
         if (i == 0 && j->options.together)
             begin_worker(p, &j->workers[0]);
     }
     for (int w = j->options.together; w < j->options.workers; w++)
-        begin_worker(open_process(j, -1), &j->workers[w]);
-    for (int i = 0; i < j->count; i++)
-        assert_int_equal(thread_start(&j->processes[i].thread, run_process,
-                                      &j->processes[i]),
-                         0);
+        begin_worker(open_process(j, -1, j->options.keys), &j->workers[w]);
+    start_all(j);
 }
 
 static void check(const job *j)
@@ -335,7 +342,7 @@ static void check(const job *j)
         fail_msg("%s", j->model.wrong);
 }
 
-void job_run(const job_options *options, uint64_t seed)
+static job *new_job(const job_options *options, uint64_t seed)
 {
     job *j = calloc(1, sizeof *j);
     assert_non_null(j);
@@ -344,13 +351,42 @@ void job_run(const job_options *options, uint64_t seed)
         j->workers[w] = (computing){.job = j, .index = w};
     fill(j, seed);
     alarm(TOO_LONG_S);
+    return j;
+}
+
+static void free_job(job *j)
+{
+    for (int i = j->count; i-- > 0;)
+        close_process(&j->processes[i]);
+    free(j);
+}
+
+void job_refuses(const job_options *options, const char *keys, const char *why)
+{
+    job *j = new_job(options, 1);
+    process *server = open_process(j, 0, options->keys);
+    begin_server(server, 0);
+    process *thief = open_process(j, -1, keys);
+    begin_worker(thief, &j->workers[1]);
+    start_all(j);
+    pthread_join(thief->thread, NULL);
+    reactor_stop(server->reactor, 0);
+    pthread_join(server->thread, NULL);
+    alarm(0);
+    assert_int_equal(thief->status, PTL_E_REFUSED);
+    assert_non_null(strstr(thief->why, why));
+    assert_non_null(strstr(server->refused, why));
+    free_job(j);
+}
+
+void job_run(const job_options *options, uint64_t seed)
+{
+    job *j = new_job(options, seed);
     begin(j);
     for (int i = 0; i < j->count; i++)
         pthread_join(j->processes[i].thread, NULL);
     alarm(0);
     sim_model_check(&j->model, SIM_STEPS);
     check(j);
-    for (int i = j->count; i-- > 0;)
-        close_process(&j->processes[i]);
-    free(j);
+    free_job(j);
 }

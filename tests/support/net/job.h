@@ -22,5 +22,8 @@ typedef struct job_options {
 
 /* Runs it; fails the test where anything is not as the model says. */
 void job_run(const job_options *options, uint64_t seed);
+/* Worker 1 comes with the keys of another folder: it is refused, and `why` is
+ * in the text, at both ends. */
+void job_refuses(const job_options *options, const char *keys, const char *why);
 
 #endif

@@ -50,6 +50,30 @@ static void it_does_with_keys(void **state)
     assert_int_equal(folder_remove(folder, NULL), PTL_OK);
 }
 
+static void the_right_key_and_the_wrong_role_is_refused(void **state)
+{
+    (void)state;
+    char folder[64], stolen[100], from[140], to[140];
+    ptl_bytes key = {0};
+    temporary_folder(folder);
+    snprintf(stolen, sizeof stolen, "%s/stolen", folder);
+    assert_int_equal(net_keys_make(folder, 1, 2, NULL), PTL_OK);
+    assert_int_equal(net_keys_make(stolen, 1, 2, NULL), PTL_OK);
+    static const char *const files[][2] = {{"servers", "servers"},
+                                           {"worker-0.key", "worker-1.key"}};
+    for (int i = 0; i < 2; i++) {
+        snprintf(from, sizeof from, "%s/%s", folder, files[i][0]);
+        snprintf(to, sizeof to, "%s/%s", stolen, files[i][1]);
+        assert_int_equal(file_read(from, &key, NULL), PTL_OK);
+        assert_int_equal(file_write_whole(to, key.data, key.size, NULL),
+                         PTL_OK);
+        bytes_free(&key);
+    }
+    job_refuses(&(job_options){.servers = 1, .workers = 2, .keys = folder},
+                stolen, "worker 1 came with the key of worker 0");
+    assert_int_equal(folder_remove(folder, NULL), PTL_OK);
+}
+
 static void it_does_over_ipc(void **state)
 {
     (void)state;
@@ -82,6 +106,7 @@ int main(void)
         cmocka_unit_test(two_servers_and_three_workers_do),
         cmocka_unit_test(a_worker_in_the_process_of_a_server_does),
         cmocka_unit_test(it_does_with_keys),
+        cmocka_unit_test(the_right_key_and_the_wrong_role_is_refused),
         cmocka_unit_test(it_does_over_ipc),
         cmocka_unit_test(connections_that_break_change_nothing),
         cmocka_unit_test(nothing_stays_open),

@@ -307,6 +307,30 @@ static void a_socket_that_listens_already_is_used(void **state)
     ends_reach(both, 2, &client.ups, 1);
 }
 
+static void a_name_is_found(void **state)
+{
+    (void)state;
+    char at[NET_ENDPOINT_BYTES];
+    end_open(&server, (net_options){.bind = "tcp://localhost:*"});
+    snprintf(at, sizeof at, "tcp://localhost%s",
+             strrchr(net_endpoint_of(server.t), ':'));
+    end_connect(&client, at);
+    ends_reach(both, 2, &client.ups, 1);
+}
+
+static void ipv6_is_spoken(void **state)
+{
+    (void)state;
+    int fd;
+    if (net_listen("tcp://[::1]:*", &fd, NULL) != PTL_OK)
+        return; /* a machine without it */
+    end_open(&server, (net_options){.listen_fd = fd});
+    end_connect(&client, net_endpoint_of(server.t));
+    ends_reach(both, 2, &client.ups, 1);
+    assert_true(end_send(&client, client.up, "x", 1));
+    ends_reach(both, 2, &server.messages, 1);
+}
+
 static void ipc_works_and_removes_its_path(void **state)
 {
     (void)state;
@@ -463,6 +487,8 @@ int main(void)
         TEST(a_server_that_restarts_is_found_again),
         TEST(who_connects_first_waits_for_the_server),
         TEST(a_socket_that_listens_already_is_used),
+        TEST(a_name_is_found),
+        TEST(ipv6_is_spoken),
         TEST(ipc_works_and_removes_its_path),
         TEST(an_end_connects_to_itself),
         TEST(a_peer_that_moved_is_found_at_its_new_endpoint),
