@@ -82,7 +82,9 @@ static bool watch(net_transport *n, net_socket *s, int events)
     if (zmq_socket_monitor(s->socket, name, events) != 0)
         return false;
     s->monitor = zmq_socket(n->context, ZMQ_PAIR);
+    /* Without a limit, else ZeroMQ's thread would wait for us to read. */
     return s->monitor && set_int(s->monitor, ZMQ_LINGER, 0) &&
+           set_int(s->monitor, ZMQ_RCVHWM, 0) &&
            zmq_connect(s->monitor, name) == 0;
 }
 
