@@ -260,7 +260,7 @@ static ptl_status find_listener(net_transport *n, int *fd, ptl_error *err)
 static ptl_status check_security(const net_transport *n, ptl_error *err)
 {
     bool curve;
-    if (n->options.curve && !n->options.keys)
+    if (n->options.curve && !(n->options.keys && *n->options.keys))
         return ptl_fail(err, PTL_E_USAGE,
                         "\"%s\" is to be used with keys, and there are none",
                         n->endpoint[0] ? n->endpoint : "connecting");

@@ -25,7 +25,7 @@ typedef struct net_options {
     uint32_t chunk; /* most bytes of a payload; 0: WIRE_CHUNK_BYTES */
     /* All of a job alike, see net_security(). */
     bool curve, insecure;
-    const char *keys;   /* folder (net/keys.h); used with curve */
+    const char *keys;   /* folder (net/keys.h), with curve; NULL, "": none */
     int server;         /* index of this process's server key */
     uint64_t handshake; /* until a connection is used, ms; 0: 5000 */
     /* One line for each thing that is worth one; NULL: none. In the thread that

@@ -129,6 +129,8 @@ static void a_transport_listens_to_a_network_with_keys_only(void **state)
     o.curve = true;
     assert_int_equal(net_open(&o, &t, &err), PTL_E_USAGE);
     assert_non_null(strstr(err.text, "keys"));
+    o.keys = "";
+    assert_int_equal(net_open(&o, &t, &err), PTL_E_USAGE);
 }
 
 static void a_port_in_use_is_told(void **state)
