@@ -3,11 +3,11 @@
  * libzmq alone with the same chunks over tcp on loopback: one sender, one
  * receiver, a thread each (and libzmq's two).
  *
- *   bench_net [ROUNDS [BYTES]]   medians of rounds that take turns, and their
- *                                ratio; BYTES: of the buffer libzmq alone sends
- *                                from, else the system's
+ *   bench_net [ROUNDS [BYTES]]
  *
- * A round ends when the receiver has the last byte.
+ * prints medians of rounds that take turns, and of their ratios. BYTES: of the
+ * buffer that libzmq alone sends from, else the system's. A round ends when the
+ * receiver has the last byte.
  */
 #include "base/clock.h"
 #include "base/thread.h"
@@ -299,7 +299,7 @@ static void measure(raw *r, side *sender, side *receiver, const load *l,
                     int rounds)
 {
     double alone[MOST_ROUNDS], ours[MOST_ROUNDS];
-    double alone_cpu[MOST_ROUNDS], ours_cpu[MOST_ROUNDS];
+    double ratio[MOST_ROUNDS], ratio_cpu[MOST_ROUNDS];
     dist_blob *blobs[BUCKETS];
     for (int i = 0; i < l->tensors; i++) {
         blobs[i] = blob_new(l->bytes);
@@ -312,8 +312,8 @@ static void measure(raw *r, side *sender, side *receiver, const load *l,
         alone[i] = raw_round(r, l, blobs);
         double middle = processor_seconds();
         ours[i] = our_round(sender, receiver, l, blobs);
-        alone_cpu[i] = middle - begin;
-        ours_cpu[i] = processor_seconds() - middle;
+        ratio[i] = alone[i] / ours[i];
+        ratio_cpu[i] = (middle - begin) / (processor_seconds() - middle);
     }
     for (int i = 0; i < l->tensors; i++)
         blob_drop(blobs[i]);
@@ -321,8 +321,8 @@ static void measure(raw *r, side *sender, side *receiver, const load *l,
     printf("%-21s libzmq %6.0f MB/s, %7.0f messages/s; ours %6.0f MB/s, %7.0f "
            "messages/s; ratio %.3f, of processor time %.3f\n",
            l->name, total_bytes(l) / a / 1e6, l->tensors * l->passes / a,
-           total_bytes(l) / o / 1e6, l->tensors * l->passes / o, a / o,
-           median(alone_cpu, rounds) / median(ours_cpu, rounds));
+           total_bytes(l) / o / 1e6, l->tensors * l->passes / o,
+           median(ratio, rounds), median(ratio_cpu, rounds));
 }
 
 int main(int argc, char **argv)
