@@ -22,6 +22,8 @@ typedef struct metric_table {
     loss_sum *losses; /* [worker][tower] */
     bool *there;      /* by worker */
     int count;
+    int latest;       /* worker, and when it came */
+    double latest_at; /* clock_seconds() */
 } metric_table;
 
 /* What is posted to the node's thread; it lives until it was carried out. */
@@ -156,6 +158,8 @@ static void put_losses(cluster_exchange *x, int worker, int64_t step,
     if (!t->there[worker])
         t->count++;
     t->there[worker] = true;
+    t->latest = worker;
+    t->latest_at = clock_seconds();
     memcpy(t->losses + worker * x->towers, losses,
            (size_t)x->towers * sizeof *losses);
 }
@@ -543,6 +547,38 @@ static const void *value_of(const cluster_exchange *x, state_group group,
     return b != NO_BUCKET && due ? x->incoming + x->at[b] : NULL;
 }
 
+static int64_t bytes_given(const cluster_exchange *x)
+{
+    int64_t bytes = 0;
+    for (int b = 0; b < bucket_count(x); b++)
+        if (x->order.due[b] && x->order.gradients[b])
+            bytes += (int64_t)x->plan->bytes[b];
+    return bytes;
+}
+
+static int64_t bytes_taken(const cluster_exchange *x)
+{
+    int64_t bytes = 0;
+    for (int b = 0; b < bucket_count(x); b++)
+        if (x->order.due[b])
+            bytes += (int64_t)x->plan->bytes[b];
+    return bytes;
+}
+
+static void measure(cluster_exchange *x, int64_t step, double given,
+                    double begun, log_comm *out)
+{
+    pthread_mutex_lock(&x->lock);
+    const metric_table *t = &x->metrics[step % METRIC_STEPS];
+    double waited = t->latest_at - given;
+    out->slowest = t->latest;
+    pthread_mutex_unlock(&x->lock);
+    out->ms = 1e3 * (begun - given);
+    out->wait_ms = waited > 0 ? 1e3 * waited : 0;
+    if (out->wait_ms > out->ms) /* its losses came after its gradients */
+        out->wait_ms = out->ms;
+}
+
 ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
                          peers_shared *out, ptl_error *err)
 {
@@ -551,8 +587,12 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     order_states(x, STATE_GROUP_LOOSE, own->copies, own->copy_rows);
     tell_losses(x, own);
     x->begun = false;
+    double given = clock_seconds();
+    out->comm.bytes_out = bytes_given(x);
+    out->comm.bytes_in = bytes_taken(x);
     node_post(x->node, give, &x->order);
     ptl_status st = await(x, has_begun, own->done + 1, err);
+    double begun = clock_seconds();
     if (st == PTL_OK)
         st = adopt_values(x, err);
     if (st == PTL_OK)
@@ -561,6 +601,8 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
         st = take_rate(x, own, out, err);
     if (st != PTL_OK)
         return st;
+    if (x->worker == 0)
+        measure(x, own->done, given, begun, &out->comm);
     if (x->end)
         x->last = x->step;
     out->states = value_of(x, STATE_GROUP_SYNCED, true);

@@ -34,6 +34,14 @@ typedef struct log_step {
     double examples_per_s;
 } log_step;
 
+/* An exchange with the other processes; times in milliseconds. */
+typedef struct log_comm {
+    double ms;      /* from the gradients given to the next values there */
+    double wait_ms; /* of these, until the last worker had computed */
+    int64_t bytes_out, bytes_in;
+    int slowest; /* worker */
+} log_comm;
+
 typedef struct log_end {
     int64_t steps, peak_bytes;
     double wall_s, compile_s, step_ms_median;
@@ -55,6 +63,8 @@ ptl_status log_event_eval(train_log *log, int64_t step, int64_t epoch,
                           int count, ptl_error *err);
 ptl_status log_event_checkpoint(train_log *log, int64_t step, const char *path,
                                 ptl_error *err);
+ptl_status log_event_comm(train_log *log, int64_t step, const log_comm *e,
+                          ptl_error *err);
 ptl_status log_event_end(train_log *log, const log_end *e, ptl_error *err);
 
 /* Puts metrics.jsonl on the disk as far as it is written: before a checkpoint

@@ -7,11 +7,14 @@
  * double. A step without evaluation and checkpoint allocates nothing.
  */
 #include "base/clock.h"
+#include "base/integer.h"
 #include "train/stop.h"
 #include "train/training.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { COMM_STEPS = 100 }; /* from one line about exchanges to the next */
 
 static bool due(const training *t, int64_t every)
 {
@@ -45,6 +48,12 @@ static ptl_status evaluate(training *t, ptl_error *err)
                           t->evaluation.values, t->evaluation.count, err);
 }
 
+static bool comm_due(const training *t)
+{
+    int64_t every = int_max(t->log.log_every, COMM_STEPS);
+    return t->s.peers && t->done % every == 0;
+}
+
 static ptl_status log_step_of(training *t, const data_batch *batch,
                               const shards_result *r, ptl_error *err)
 {
@@ -56,6 +65,8 @@ static ptl_status log_step_of(training *t, const data_batch *batch,
     t->logged_records += batch->rows;
     e.examples_per_s = (double)t->logged_records / (now - t->logged_at);
     ptl_status st = log_event_step(&t->log, &e, err);
+    if (st == PTL_OK && comm_due(t))
+        st = log_event_comm(&t->log, t->done, &r->comm, err);
     if (t->done % t->log.log_every == 0) {
         t->logged_at = now;
         t->logged_records = 0;

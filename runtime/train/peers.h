@@ -9,6 +9,7 @@
 #ifndef PTL_TRAIN_PEERS_H
 #define PTL_TRAIN_PEERS_H
 
+#include "train/log.h"
 #include "train/session.h"
 
 /* Where a trained parameter's elements [first, first + count) lie in a block of
@@ -46,6 +47,7 @@ typedef struct peers_shared {
     double lr;       /* NaN: there was no update, or this is not the chief */
     int64_t updates; /* so far; 0 but under apply_each */
     const void *states, *copies; /* new values; NULL: none */
+    log_comm comm;               /* at the chief */
 } peers_shared;
 
 /* A run, as far as it must be alike everywhere. */

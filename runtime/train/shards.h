@@ -42,6 +42,7 @@ ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
 typedef struct shards_result {
     double loss; /* mean over the shards, weighted; NaN: none had weight */
     double lr;   /* of the update; NaN: there was none */
+    log_comm comm; /* with peers, at the chief */
 } shards_result;
 
 /* The step after `done` completed ones. Allocates nothing. */

@@ -331,7 +331,8 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     else
         take_states(r, &shared);
     *out = (shards_result){.loss = shared.loss.loss / shared.loss.weight,
-                           .lr = shared.lr};
+                           .lr = shared.lr,
+                           .comm = shared.comm};
     return PTL_OK;
 }
 
