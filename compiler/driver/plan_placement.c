@@ -129,10 +129,13 @@ static void print_traffic(const placing *x, const char *who, place_traffic t)
                (long long)t.messages_in, (long long)t.bytes_in);
 }
 
-/* The original's: one after each parameter, one behind them all. */
+/* The original's: one after each parameter and one behind them all; one in all
+ * where the values lie with the servers. */
 static int barriers_of(const placing *x)
 {
-    return x->c->strict && x->c->worker.most > 1 ? x->count + 1 : 0;
+    if (!x->c->strict || x->c->worker.most == 1)
+        return 0;
+    return x->c->placement == CLUSTER_PARAMETER_SERVER ? 1 : x->count + 1;
 }
 
 static void print_steps(const placing *x)

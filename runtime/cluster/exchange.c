@@ -52,8 +52,10 @@ struct cluster_exchange {
     ptl_status status;
     char why[300];
     metric_table metrics[METRIC_STEPS]; /* at the chief */
-    bool slots_here, slots_gone;
+    bool slots_here, slots_gone, passed;
     uint8_t *slots; /* of one bucket */
+    uint32_t slots_of, barrier; /* what was asked for last */
+    uint64_t generation;
 
     /* The loop's. */
     int64_t last;
@@ -120,7 +122,11 @@ static void step_begins(void *ctx, uint64_t step, bool end)
 
 static void barrier_passed(void *ctx, uint32_t barrier, uint64_t generation)
 {
-    (void)ctx, (void)barrier, (void)generation;
+    cluster_exchange *x = ctx;
+    pthread_mutex_lock(&x->lock);
+    x->passed |= barrier == x->barrier && generation == x->generation;
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
 }
 
 static void take_slots(void *ctx, uint32_t bucket, uint64_t updates,
@@ -261,18 +267,20 @@ static void busy_saving(void *ctx)
         worker_is_busy(w, WIRE_PHASE_CHECKPOINTING);
 }
 
-/* Posted: the slots of one bucket. */
-typedef struct slots_order {
-    cluster_exchange *x;
-    uint32_t bucket;
-} slots_order;
-
 static void ask_slots(void *ctx)
 {
-    slots_order *o = ctx;
-    dist_worker *w = node_worker(o->x->node);
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
     if (w)
-        worker_slots(w, o->bucket, clock_ms());
+        worker_slots(w, x->slots_of, clock_ms());
+}
+
+static void enter_barrier(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
+    if (w)
+        worker_enter(w, x->barrier, x->generation, clock_ms());
 }
 
 /* ---------- the loop: waiting ---------- */
@@ -333,6 +341,12 @@ static bool has_slots(const cluster_exchange *x, int64_t step)
 {
     (void)step;
     return x->slots_here;
+}
+
+static bool has_passed(const cluster_exchange *x, int64_t step)
+{
+    (void)step;
+    return x->passed;
 }
 
 static bool has_ended(const cluster_exchange *x, int64_t step)
@@ -547,6 +561,30 @@ static const void *value_of(const cluster_exchange *x, state_group group,
     return b != NO_BUCKET && due ? x->incoming + x->at[b] : NULL;
 }
 
+/* `strict`: the original's barriers, one after each parameter's update (only
+ * one where the values lie with the servers), and one after the copies. */
+static ptl_status pass_barriers(cluster_exchange *x, const peers_own *own,
+                                ptl_error *err)
+{
+    const update_count *u = &x->plan->updates;
+    ptl_status st = PTL_OK;
+    if (!own->exchanged)
+        return PTL_OK;
+    for (int b = 1; b <= x->plan->strict_barriers && st == PTL_OK; b++) {
+        pthread_mutex_lock(&x->lock);
+        x->passed = false;
+        x->barrier = (uint32_t)b;
+        x->generation =
+            (uint64_t)(exchanges_of(&u->rule, own->done, u->total_steps) -
+                       exchanges_of(&u->rule, x->plan->run.first,
+                                    u->total_steps));
+        pthread_mutex_unlock(&x->lock);
+        node_post(x->node, enter_barrier, x);
+        st = await(x, has_passed, 0, err);
+    }
+    return st;
+}
+
 static int64_t bytes_given(const cluster_exchange *x)
 {
     int64_t bytes = 0;
@@ -596,6 +634,8 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     if (st == PTL_OK)
         st = adopt_values(x, err);
     if (st == PTL_OK)
+        st = pass_barriers(x, own, err);
+    if (st == PTL_OK)
         st = take_losses(x, own, out, err);
     if (st == PTL_OK)
         st = take_rate(x, own, out, err);
@@ -636,11 +676,11 @@ ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
     ptl_status st = PTL_OK;
     x->slots_gone = false;
     for (int b = 0; b < parameter_buckets(x) && st == PTL_OK; b++) {
-        slots_order o = {x, (uint32_t)b};
         if (x->plan->slot_bytes[b] == 0)
             continue;
         x->slots_here = false;
-        node_post(x->node, ask_slots, &o);
+        x->slots_of = (uint32_t)b;
+        node_post(x->node, ask_slots, x);
         st = await(x, has_slots, 0, err);
         if (st == PTL_OK && !x->slots_gone)
             st = layout_give_slots(&x->plan->layout->buckets[b], x->slots,

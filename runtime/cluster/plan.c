@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    BARRIERS = 16,      /* explicit ones that a job may have */
     WINDOW_CHUNKS = 32, /* payload under way on one link */
     RETRY_MS = 2000,
     JOIN_WAIT_MS = 300000
@@ -24,8 +23,7 @@ static ptl_status check_built(const ptl_job *job, const launch_role *role,
 {
     const ptl_job_cluster *c = &job->cluster;
     bool lonely = role->workers == 1;
-    const char *missing = c->strict ? "`strict = true`"
-                          : c->bf16 ? "`compress = bf16`"
+    const char *missing = c->bf16 ? "`compress = bf16`"
                           : c->slots_on_workers && c->placement != PTL_ALLREDUCE
                               ? "`slots = worker` under `replicated`"
                           : !c->locking ? "`locking = false`"
@@ -176,10 +174,21 @@ static void write_agreement(cluster_plan *p, const ptl_job *job,
 
 /* ---------- the job ---------- */
 
+/* As the original has them: see exchange.c. */
+static int count_barriers(const cluster_plan *p, const ptl_job_cluster *c,
+                          const launch_role *role)
+{
+    if (!c->strict || role->workers == 1)
+        return 0;
+    return c->placement == PTL_PARAMETER_SERVER ? 1
+                                                : p->layout->variable_count + 1;
+}
+
 static void fill_job(cluster_plan *p, const ptl_job *job,
                      const launch_role *role)
 {
     const ptl_job_cluster *c = &job->cluster;
+    p->strict_barriers = count_barriers(p, c, role);
     p->limits = (wire_limits){.job = role->job,
                               .chunk = WIRE_CHUNK_BYTES,
                               .bucket_count = p->limits.bucket_count,
@@ -195,7 +204,7 @@ static void fill_job(cluster_plan *p, const ptl_job *job,
                            .first_step = (uint64_t)p->run.first,
                            .steps = (uint64_t)p->run.last,
                            .total = (uint64_t)p->run.total_steps,
-                           .barriers = BARRIERS,
+                           .barriers = p->strict_barriers,
                            .window = (uint64_t)WINDOW_CHUNKS * WIRE_CHUNK_BYTES,
                            .retry = RETRY_MS,
                            .liveness = {.heartbeat = (uint64_t)c->heartbeat,

@@ -31,6 +31,7 @@ typedef struct cluster_plan {
     uint64_t *bytes, *slot_bytes;
     ptl_dtype *types;
     ptl_str agreement;
+    int strict_barriers; /* of an exchange; numbers from 1 on */
     update_count updates;
     peers_run run;
 } cluster_plan;

@@ -60,6 +60,13 @@ same replicated3.1.3 again
 [ "$(grep -c '"event":"comm".*"slowest":"worker' "$work/again.json")" = 2 ] ||
   fail "no two lines about exchanges"
 
+# Barriers as the original has them hold nobody up for good.
+for placement in replicated parameter_server; do
+  cluster "strict.$placement" 2 3 --set cluster.strict=true \
+    --set "cluster.placement=$placement"
+  same alone3.1 "strict.$placement"
+done
+
 # What is added up otherwise is so in one process too.
 for option in cluster.aggregate=sum cluster.aggregate=apply_each \
   train.accumulate=2 cluster.balance=round_robin; do
