@@ -67,6 +67,13 @@ for placement in replicated parameter_server; do
   same alone3.1 "strict.$placement"
 done
 
+# With keys.
+cluster curve 2 3 --set cluster.security=curve
+same alone3.1 curve
+cluster curve_allreduce 0 2 --set cluster.security=curve \
+  --set cluster.placement=allreduce --set cluster.slots=worker
+same alone2.1 curve_allreduce
+
 # What is added up otherwise is so in one process too.
 for option in cluster.aggregate=sum cluster.aggregate=apply_each \
   train.accumulate=2 cluster.balance=round_robin; do
