@@ -69,6 +69,16 @@ static void list_tensors(job_owner *o, const typed_program *p)
     o->job.tensor_count = list.count;
 }
 
+static void list_totals(job_owner *o, const typed_program *p)
+{
+    int *rounds = ARENA_ARRAY(o->arena, int, p->totals.count + 1);
+    for (int i = 0; i < p->totals.count; i++)
+        rounds[i] = p->totals.data[i].round;
+    o->job.total_count = p->totals.count;
+    o->job.total_rounds = rounds;
+    o->job.rounds = typed_round_count(p);
+}
+
 static void list_metrics(job_owner *o, const typed_program *p)
 {
     int count = p->metrics.count;
@@ -119,7 +129,7 @@ static const char *kind_name(lower_kind kind)
 {
     static const char *const names[] = {
         "init",     "train",   "eval",  "metrics", "predict", "gradient",
-        "forward",  "check",   "test",  "shard",   "update"};
+        "forward",  "check",   "test",  "shard",   "update",  "partials"};
     return names[kind];
 }
 
@@ -231,16 +241,19 @@ static typed_slice *slices_of(ptl_arena *arena, const ptl_job_piece *pieces,
     return slices;
 }
 
-static ptl_status build_update(ptl_job *job, const ptl_job_piece *pieces,
-                               int count, const ptl_job_tensor *raw,
-                               int raw_count, ptl_program **out, ptl_error *err)
+static ptl_status build_update(ptl_job *job, int round,
+                               const ptl_job_piece *pieces, int count,
+                               const ptl_job_tensor *raw, int raw_count,
+                               ptl_program **out, ptl_error *err)
 {
     job_owner *o = job->owner;
     ptl_arena *arena = arena_new();
+    typed_slice *slices = slices_of(arena, pieces, count);
+    lower_kind kind = round < job->rounds ? LOWER_PARTIALS : LOWER_UPDATE;
     typed_program *p;
     ptl_status st = elaborate(o, arena, ELAB_TRAIN, 0, raw, raw_count, &p, err);
-    if (p && typed_take_slices(p, slices_of(arena, pieces, count), count))
-        st = build_graph(o, p, LOWER_UPDATE, out, err);
+    if (p && typed_take_slices(p, slices, count, round))
+        st = build_graph(o, p, kind, out, err);
     else if (p)
         st = ptl_fail(err, PTL_E_INTERNAL,
                       "an update is asked for pieces that are none");
@@ -387,6 +400,7 @@ static void fill_job(job_owner *o, const typed_program *p)
     job->train = job_source(o, &s->train);
     job->eval = job_source(o, &s->eval);
     list_tensors(o, p);
+    list_totals(o, p);
     list_metrics(o, p);
     o->cluster = &p->cluster;
 }

@@ -157,6 +157,46 @@ static void print_steps(const placing *x)
     }
 }
 
+/* ---------- totals ---------- */
+
+static int64_t blocks_of(const placing *x, int owner)
+{
+    int64_t count = 0;
+    for (int i = 0; i < x->plan->piece_count; i++) {
+        const place_piece *p = &x->plan->pieces[i];
+        if (p->owner == owner)
+            count += (p->count + PLACE_BLOCK - 1) / PLACE_BLOCK;
+    }
+    return count;
+}
+
+static void print_round(const placing *x, int round)
+{
+    const typed_program *p = x->program;
+    int totals = 0;
+    for (int i = 0; i < p->totals.count; i++)
+        totals += p->totals.data[i].round == round;
+    str_printf(x->out, "  round %d, %d of them:", round + 1, totals);
+    for (int i = 0; i < x->owners; i++)
+        str_printf(x->out, "%s %s %d sends %lld B", i ? "," : "", x->owner, i,
+                   (long long)(totals * blocks_of(x, i) *
+                               dtype_size(x->variables[0].dtype)));
+    str_printf(x->out, "; each gets %lld B\n",
+               (long long)(totals * dtype_size(x->variables[0].dtype)));
+}
+
+/* What across_params() costs. */
+static void print_totals(const placing *x)
+{
+    int rounds = typed_round_count(x->program);
+    if (rounds == 0 || x->count == 0)
+        return;
+    str_add(x->out, "an update waits for sums over the blocks of all "
+                    "parameters, added up by the coordinator:\n");
+    for (int round = 0; round < rounds; round++)
+        print_round(x, round);
+}
+
 /* A worker sends each other what it owns twice: their gradients come to it,
  * their values go from it. */
 static void print_allreduce(const placing *x)
@@ -199,4 +239,5 @@ void print_placement(driver *d, const typed_program *p, ptl_str *out)
         print_allreduce(&x);
     else
         print_steps(&x);
+    print_totals(&x);
 }

@@ -108,10 +108,22 @@ static void need_metrics(lowering *l)
     }
 }
 
+/* Gradients are given, divided by what is given. */
+static bool is_update(const lowering *l)
+{
+    return l->kind == LOWER_UPDATE || l->kind == LOWER_PARTIALS;
+}
+
 static bool gives_loss(const lowering *l)
 {
     return l->kind != LOWER_INIT && l->kind != LOWER_PREDICT &&
-           l->kind != LOWER_UPDATE && l->kind != LOWER_METRICS;
+           l->kind != LOWER_METRICS && !is_update(l);
+}
+
+static void need_partials(lowering *l)
+{
+    for (int i = 0; i < l->program->partials.count; i++)
+        need(l, l->program->partials.data[i].tensor);
 }
 
 static void need_outputs(lowering *l)
@@ -139,6 +151,9 @@ static void need_outputs(lowering *l)
         need(l, p->lr);
         need_params(l);
         break;
+    case LOWER_PARTIALS:
+        need_partials(l);
+        break;
     case LOWER_EVAL:
     case LOWER_METRICS:
         need_metrics(l);
@@ -164,7 +179,7 @@ static bool need_losses(lowering *l)
     bool more = false;
     for (int i = 0; i < p->tensors.count; i++) {
         const ty_tensor *t = p->tensors.data[i];
-        if (!l->needed[i] || t->role != TY_GRAD || l->kind == LOWER_UPDATE)
+        if (!l->needed[i] || t->role != TY_GRAD || is_update(l))
             continue;
         more = more || !l->needed[p->loss->id] || !l->needed[t->of->id];
         need(l, p->loss);
@@ -234,7 +249,7 @@ static void make_inputs(lowering *l)
         if (is_input(t))
             l->nodes[i] = ir_input(l->g, input_name(t), lower_type(t),
                                    input_role(t), t->storage);
-        else if (t->role == TY_GRAD && l->kind == LOWER_UPDATE)
+        else if (t->role == TY_GRAD && is_update(l))
             l->nodes[i] = lower_given_gradient(l, t);
         else if (t->role == TY_LITERAL)
             l->nodes[i] = ir_literal(l->g, t->name, lower_type(t), t->values);
@@ -380,6 +395,13 @@ static void give_values(lowering *l)
     }
 }
 
+static void give_partials(lowering *l)
+{
+    for (int i = 0; i < l->program->partials.count; i++)
+        give(l, l->program->partials.data[i].name,
+             l->program->partials.data[i].tensor);
+}
+
 static void give_expects(lowering *l)
 {
     const typed_program *p = l->program;
@@ -445,6 +467,9 @@ static void give_outputs(lowering *l)
     case LOWER_UPDATE:
         give_rate(l);
         update_params(l);
+        break;
+    case LOWER_PARTIALS:
+        give_partials(l);
         break;
     case LOWER_EVAL:
     case LOWER_METRICS:

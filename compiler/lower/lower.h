@@ -31,6 +31,7 @@ typedef enum lower_kind {
     /* The two halves of TRAIN. */
     LOWER_SHARD,  /* "loss", "weight", "sum/PATH", "next/PATH" of states */
     LOWER_UPDATE, /* "lr"; updates, from "sum/PATH" and "weight" */
+    LOWER_PARTIALS, /* of slices: the program's `partials`, from the same */
 } lower_kind;
 
 /*

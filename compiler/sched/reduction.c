@@ -60,7 +60,11 @@ static bool runs_by_columns(const sched_space *space, const sched_reduction *r)
            space->loops[1].extent >= LEAST_ROWS;
 }
 
-/* Tasks the outputs alone could give, at CHUNK_WORK elements each. */
+/*
+ * Tasks the outputs alone could give, at CHUNK_WORK elements each. An output of
+ * no more elements than that, which are along the lanes, is never cut: so blocks
+ * have one tree, be there one of them or many (across_params).
+ */
 static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
 {
     int64_t outputs = 1, volume = 1;
@@ -69,6 +73,8 @@ static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
         if (!space->loops[i].reduced)
             outputs *= space->loops[i].extent;
     }
+    if (r->lanes_reduce && volume <= CHUNK_WORK * outputs)
+        return;
     int64_t units = r->lanes_reduce || r->lane_var < 0
                         ? outputs
                         : int_ceil_div(outputs, lanes);

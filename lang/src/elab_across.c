@@ -7,6 +7,7 @@
  * added in order, then parameters.
  */
 #include "elab_optim_priv.h"
+#include "lang/slices.h"
 #include <string.h>
 
 enum {
@@ -50,6 +51,15 @@ static void vars_of(elab *e, const ty_tensor *t, ty_var **vars)
             ty_var_new(e, arena_printf(e->arena, "i%d", i), t->dims[i], t->at);
 }
 
+/* An element as it is kept. It is rounded before it is added: one that is a
+ * product would else be a term of a contraction, or not, as its definition is
+ * put in its place, or not. */
+static ty_expr *rounded(elab *e, ty_tensor *t, ty_sub *subs)
+{
+    ty_expr *read = tx_read(e, t, subs, NULL, t->at);
+    return tx_op(e, TY_STOP_OP, &read, t->at);
+}
+
 /* The sum of rows [first + block * rows, ... + rows) of `t`; `block` may be
  * NULL. */
 static ty_expr *sum_of_rows(elab *e, ty_tensor *t, int64_t first, int64_t rows,
@@ -63,39 +73,30 @@ static ty_expr *sum_of_rows(elab *e, ty_tensor *t, int64_t first, int64_t rows,
     for (int i = 0; i < t->rank; i++)
         subs[i].index = tx_var(e, vars[i], at);
     if (first)
-        subs[0].index = tx_op2(e, TY_ADD_OP, subs[0].index,
-                               tx_int(e, first, at), at);
+        subs[0].index =
+            tx_op2(e, TY_ADD_OP, subs[0].index, tx_int(e, first, at), at);
     if (block)
         subs[0].index = tx_op2(
             e, TY_ADD_OP,
             tx_op2(e, TY_MUL_OP, tx_var(e, block, at), tx_int(e, rows, at), at),
             subs[0].index, at);
-    return tx_reduce(e, RED_SUM, vars, t->rank, NULL,
-                     tx_read(e, t, subs, NULL, at), at);
+    return tx_reduce(e, RED_SUM, vars, t->rank, NULL, rounded(e, t, subs), at);
 }
 
-/* `t` cut along its first axis into blocks of `rows`, added in order. */
-static ty_tensor *sum_of_blocks(elab *e, ty_tensor *t, int64_t rows)
+/* `t` cut along its first axis into blocks of `rows`. */
+static block_sums sums_of_blocks(elab *e, ty_tensor *t, int64_t rows)
 {
     int64_t full = t->dims[0] / rows, left = t->dims[0] % rows;
-    chain c = {.e = e, .at = t->at};
+    block_sums s = {.full = full};
     ty_var *block = ty_var_new(e, "block", full, t->at);
-    ty_tensor *parts = NULL;
     if (full)
-        parts = tensor_define(e, "across.blocks", &block, 1,
-                              sum_of_rows(e, t, 0, rows, block), t->at);
-    for (int64_t b = 0; b < full && parts; b++) {
-        ty_sub *sub = ARENA_ARRAY(e->arena, ty_sub, 1);
-        sub->index = tx_int(e, b, t->at);
-        chain_add(&c, tx_read(e, parts, sub, NULL, t->at));
-    }
-    if (left) {
-        ty_tensor *last =
+        s.blocks = tensor_define(e, "across.blocks", &block, 1,
+                                 sum_of_rows(e, t, 0, rows, block), t->at);
+    if (left)
+        s.last =
             tensor_define(e, "across.last", NULL, 0,
                           sum_of_rows(e, t, full * rows, left, NULL), t->at);
-        chain_add(&c, tx_read_vars(e, last, NULL, t->at));
-    }
-    return chain_end(&c);
+    return s;
 }
 
 /* The elements of `t` in one row, as they lie in memory. */
@@ -111,9 +112,8 @@ static ty_tensor *flattened(elab *e, ty_tensor *t)
     piece->at = t->at;
     vars_of(e, t, piece->vars);
     for (int i = t->rank - 1; i >= 0; i--) {
-        ty_expr *step =
-            tx_op2(e, TY_MUL_OP, tx_var(e, piece->vars[i], t->at),
-                   tx_int(e, stride, t->at), t->at);
+        ty_expr *step = tx_op2(e, TY_MUL_OP, tx_var(e, piece->vars[i], t->at),
+                               tx_int(e, stride, t->at), t->at);
         place = tx_op2(e, TY_ADD_OP, step, place, t->at);
         stride *= t->dims[i];
     }
@@ -126,19 +126,36 @@ static ty_tensor *flattened(elab *e, ty_tensor *t)
     return flat;
 }
 
-/* The sum of all elements of `t` by blocks. */
-static ty_tensor *sum_by_blocks(elab *e, ty_tensor *t)
+block_sums across_blocks(elab *e, ty_tensor *t)
 {
     int64_t count = ty_element_count(t);
     int64_t row = t->rank && t->dims[0] ? count / t->dims[0] : 1;
     if (t->rank == 0)
-        return t;
+        return (block_sums){.last = tensor_define(e, "across.block", NULL, 0,
+                                                  rounded(e, t, NULL), t->at)};
     if (count <= BLOCK)
-        return tensor_define(e, "across.block", NULL, 0,
-                             sum_of_rows(e, t, 0, t->dims[0], NULL), t->at);
+        return (block_sums){.last = tensor_define(
+                                e, "across.block", NULL, 0,
+                                sum_of_rows(e, t, 0, t->dims[0], NULL), t->at)};
     if (BLOCK % row)
-        return sum_of_blocks(e, flattened(e, t), BLOCK);
-    return sum_of_blocks(e, t, BLOCK / row);
+        return sums_of_blocks(e, flattened(e, t), BLOCK);
+    return sums_of_blocks(e, t, BLOCK / row);
+}
+
+/* Blocks added in order. */
+static ty_tensor *sum_in_order(elab *e, const block_sums *s, src_range at)
+{
+    chain c = {.e = e, .at = at};
+    if (!s->full)
+        return s->last;
+    for (int64_t b = 0; b < s->full; b++) {
+        ty_sub *sub = ARENA_ARRAY(e->arena, ty_sub, 1);
+        sub->index = tx_int(e, b, at);
+        chain_add(&c, tx_read(e, s->blocks, sub, NULL, at));
+    }
+    if (s->last)
+        chain_add(&c, tx_read_vars(e, s->last, NULL, at));
+    return chain_end(&c);
 }
 
 /* What `across_params(sum(..i) e)` gives for each element of a parameter. */
@@ -186,29 +203,45 @@ static const char *site_key(elab *e, const ast_expr *call)
     return arena_printf(e->arena, "%p", (const void *)call);
 }
 
+/* One parameter's share of a total; false after an error. */
+static bool work_out_part(elab *e, const update_run *r, const ast_expr *call,
+                          typed_part *out)
+{
+    block_sums s;
+    out->param = r->shape;
+    out->each = elements(e, r, call->args[0].expr);
+    if (!out->each)
+        return false;
+    s = across_blocks(e, out->each);
+    out->blocks = s.blocks;
+    out->last = s.last;
+    out->sum = sum_in_order(e, &s, call->at);
+    return out->sum != NULL;
+}
+
 static bool work_out(elab *e, update_run *runs, int count, const ast_expr *call)
 {
     chain c = {.e = e, .at = call->at};
     frame *outer = e->frame;
-    ty_tensor *total;
-    if (!is_sum_over_elements(e, call))
-        return false;
-    for (int i = 0; i < count; i++) {
-        ty_tensor *t;
+    typed_total total = {.part_count = count};
+    bool good = is_sum_over_elements(e, call);
+    total.parts = ARENA_ARRAY(e->arena, typed_part, count + 1);
+    for (int i = 0; i < count && good; i++) {
         e->frame = runs[i].frame;
-        t = elements(e, &runs[i], call->args[0].expr);
-        t = t ? sum_by_blocks(e, t) : NULL;
-        if (t)
-            chain_add(&c, tx_read_vars(e, t, NULL, call->at));
+        good = work_out_part(e, &runs[i], call, &total.parts[i]);
+        if (good)
+            chain_add(&c, tx_read_vars(e, total.parts[i].sum, NULL, call->at));
         e->frame = outer;
-        if (!t)
-            return false;
     }
-    total = chain_end(&c);
-    vec_push(e->arena, &e->out->totals, (typed_total){total});
+    if (!good)
+        return false;
+    total.tensor = chain_end(&c);
+    total.round = typed_round_of(e->out, &total);
+    vec_push(e->arena, &e->out->totals, total);
     if (!e->across)
         e->across = map_new(e->arena);
-    map_put(e->across, site_key(e, call), value_tensor(e, total, call->at));
+    map_put(e->across, site_key(e, call),
+            value_tensor(e, total.tensor, call->at));
     return true;
 }
 

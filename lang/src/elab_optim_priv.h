@@ -30,6 +30,15 @@ typedef struct update_run {
 
 /* ---------- elab_across.c ---------- */
 
+/* The sums over a tensor's blocks: those of full ones in a vector, and what is
+ * left, or all of it where it has no more than a block. NULL: there is none. */
+typedef struct block_sums {
+    ty_tensor *blocks, *last;
+    int64_t full;
+} block_sums;
+
+block_sums across_blocks(elab *e, ty_tensor *t);
+
 /* Works out every across_params() of the statement, from all `runs`; then
  * eval_across() gives its value in each. False after an error. */
 bool across_prepare(elab *e, update_run *runs, int count, const ast_stmt *st);

@@ -5,6 +5,7 @@
  * indices, in their order, is the same function of one flat index.
  */
 #include "base/memo.h"
+#include "elab_optim_priv.h"
 #include "lang/slices.h"
 #include <string.h>
 
@@ -52,6 +53,49 @@ static bool is_common(const typed_program *p, ty_tensor *t)
     look_at_read(&w, &read);
     memo_fini(&w.seen);
     return w.known;
+}
+
+/* ---------- rounds ---------- */
+
+typedef struct round_walk {
+    const typed_program *program;
+    ptl_memo seen;
+    int round;
+} round_walk;
+
+static void look_for_totals(void *ctx, const ty_expr *x)
+{
+    round_walk *w = ctx;
+    const ty_tensor *t = ty_read_of(x);
+    if (!t || !memo_add(&w->seen, t))
+        return;
+    for (int i = 0; i < w->program->totals.count; i++) {
+        const typed_total *other = &w->program->totals.data[i];
+        if (other->tensor != t)
+            continue;
+        if (other->round >= w->round)
+            w->round = other->round + 1;
+        return;
+    }
+    ty_visit_tensor(t, look_for_totals, w);
+}
+
+int typed_round_of(const typed_program *program, const typed_total *total)
+{
+    round_walk w = {.program = program};
+    for (int i = 0; i < total->part_count; i++)
+        ty_visit_tensor(total->parts[i].each, look_for_totals, &w);
+    memo_fini(&w.seen);
+    return w.round;
+}
+
+int typed_round_count(const typed_program *program)
+{
+    int count = 0;
+    for (int i = 0; i < program->totals.count; i++)
+        if (program->totals.data[i].round >= count)
+            count = program->totals.data[i].round + 1;
+    return count;
 }
 
 /* ---------- definitions ---------- */
@@ -217,8 +261,19 @@ static void flatten_inputs(flattening *f, const typed_param *from,
     }
 }
 
+static const typed_part *part_of(const typed_total *total,
+                                 const ty_tensor *param)
+{
+    for (int i = 0; i < total->part_count; i++)
+        if (total->parts[i].param == param)
+            return &total->parts[i];
+    return NULL;
+}
+
+/* Its shares of totals too. */
 static bool flatten(flattening *f, const typed_param *from, typed_param *to)
 {
+    const typed_program *p = f->program;
     *to = (typed_param){0};
     flatten_inputs(f, from, to);
     to->next = flat_tensor(f, from->next);
@@ -227,6 +282,9 @@ static bool flatten(flattening *f, const typed_param *from, typed_param *to)
         if (!to->slots[i].tensor || !to->slots[i].next)
             return false;
     }
+    for (int i = 0; i < p->totals.count && to->next; i++)
+        if (!flat_tensor(f, part_of(&p->totals.data[i], from->tensor)->each))
+            return false;
     return to->next != NULL;
 }
 
@@ -269,7 +327,49 @@ static void add_tensor(typed_program *p, ty_tensor *t)
     vec_push(p->arena, &p->tensors, t);
 }
 
-static bool take_slice(typed_program *p, const typed_slice *slice,
+static void add_partial(typed_program *p, const char *what, int total,
+                        const char *name, ty_tensor *sum)
+{
+    if (!sum)
+        return;
+    typed_value v = {.name =
+                         arena_printf(p->arena, "%s/%d/%s", what, total, name),
+                     .tensor = sum};
+    vec_push(p->arena, &p->partials, v);
+}
+
+/* Of all of a parameter there are sums already; those of a slice are made, in
+ * blocks that are the same. */
+static void add_partials(typed_program *p, const flattening *f,
+                         const ty_tensor *param, const char *name, int round)
+{
+    elab e = {.arena = p->arena, .out = p};
+    for (int i = 0; i < p->totals.count; i++) {
+        const typed_part *part = part_of(&p->totals.data[i], param);
+        if (p->totals.data[i].round != round)
+            continue;
+        block_sums s = {.blocks = part->blocks, .last = part->last};
+        if (f)
+            s = across_blocks(&e, memo_get(&f->done, part->each));
+        add_partial(p, "blocks", i, name, s.blocks);
+        add_partial(p, "last", i, name, s.last);
+    }
+}
+
+static bool cut(typed_program *p, const typed_param *from,
+                const typed_slice *slice, int round, typed_param *out)
+{
+    flattening f = flattening_of(p->arena, p, from, slice);
+    bool can = flatten(&f, from, out);
+    for (int i = 0; i < f.made.count && can; i++)
+        add_tensor(p, f.made.data[i]);
+    if (can)
+        add_partials(p, &f, from->tensor, slice->name, round);
+    memo_fini(&f.done);
+    return can;
+}
+
+static bool take_slice(typed_program *p, const typed_slice *slice, int round,
                        typed_param *out)
 {
     const typed_param *from = param_of(p, slice->path);
@@ -277,16 +377,11 @@ static bool take_slice(typed_program *p, const typed_slice *slice,
     if (!from || slice->first < 0 || slice->count < 1 ||
         slice->first > all - slice->count)
         return false;
-    if (slice->count == all) {
-        *out = *from;
-        return true;
-    }
-    flattening f = flattening_of(p->arena, p, from, slice);
-    bool can = flatten(&f, from, out);
-    memo_fini(&f.done);
-    for (int i = 0; i < f.made.count && can; i++)
-        add_tensor(p, f.made.data[i]);
-    return can;
+    if (slice->count < all)
+        return cut(p, from, slice, round, out);
+    *out = *from;
+    add_partials(p, NULL, from->tensor, slice->path, round);
+    return true;
 }
 
 /* Others know them: here they are given. */
@@ -301,11 +396,11 @@ static void give_totals(typed_program *p)
 }
 
 bool typed_take_slices(typed_program *program, const typed_slice *slices,
-                       int count)
+                       int count, int round)
 {
     typed_param *params = ARENA_ARRAY(program->arena, typed_param, count + 1);
     for (int i = 0; i < count; i++)
-        if (!take_slice(program, &slices[i], &params[i]))
+        if (!take_slice(program, &slices[i], round, &params[i]))
             return false;
     program->params.data = params;
     program->params.count = program->params.room = count;

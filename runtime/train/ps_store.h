@@ -2,7 +2,8 @@
  * ps_store.h - what a parameter server does with numbers: values, sums of
  * gradients and slots of its buckets, and the program that updates each.
  *
- *   st = ps_store_open(session, &clock, layout, index, NULL, 0, &store, &err);
+ *   st = ps_store_open(session, &clock, layout, totals, index, NULL, 0, &store,
+ *                      &err);
  *   st = ps_store_start(store, checkpoint or NULL, &err);
  *   ps_new(job, index, ..., ps_store_shard(store), ...)
  *
@@ -15,6 +16,7 @@
 #include "dist/shard.h"
 #include "train/bucket_layout.h"
 #include "train/session.h"
+#include "train/totals.h"
 
 typedef struct ps_store ps_store;
 
@@ -30,7 +32,8 @@ typedef struct ps_clock {
  * borrowed and outlives the store.
  */
 ptl_status ps_store_open(session *s, const ps_clock *clock,
-                         const cluster_layout *layout, int index,
+                         const cluster_layout *layout,
+                         const totals_layout *totals, int index,
                          const ptl_job_tensor *raw, int raw_count,
                          ps_store **out, ptl_error *err);
 void ps_store_close(ps_store *p); /* accepts NULL */
@@ -47,6 +50,17 @@ ptl_status ps_store_fill(ps_store *p, const ptl_store *tensors, ptl_error *err);
 
 /* For dist/ps.h. `ctx` is the store. */
 const shard_store *ps_store_shard(const ps_store *p);
+/*
+ * Where the job has rounds of totals (totals.h), an update comes after them:
+ * each round, every bucket of every owner adds up its blocks, somebody adds up
+ * what all owners have (totals_add_up()), and every owner takes the totals.
+ * `weight` and `updates` are those of the update.
+ */
+void ps_store_add_up(ps_store *p, uint32_t bucket, int round, double weight,
+                     uint64_t updates);
+const uint8_t *ps_store_partials(const ps_store *p, int round, size_t *size);
+void ps_store_take_totals(ps_store *p, int round, const uint8_t *totals);
+
 /* The slots of a bucket, for a checkpoint: as layout_give_slots() takes them.
  * Until the next update. */
 const uint8_t *ps_store_slots(void *ctx, uint32_t bucket, size_t *size);

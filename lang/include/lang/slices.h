@@ -21,18 +21,25 @@ typedef struct typed_slice {
 /*
  * May `param`, one of `program`'s, be updated slice by slice? It may where each
  * element of the new value and of every slot reads that element alone, and
- * numbers which all parameters have alike. No slot of another shape, no
- * reduction over the parameter, no use of an element's place.
+ * numbers which all parameters have alike, totals among them; and so do its
+ * shares of totals. No slot of another shape, no reduction over the parameter,
+ * no use of an element's place.
  */
 bool typed_may_be_cut(const typed_program *program, const typed_param *param);
 
+/* The round of a total whose parts are there: after all totals that it reads. */
+int typed_round_of(const typed_program *program, const typed_total *total);
+/* Rounds of partial sums that the update needs; 0: no totals. */
+int typed_round_count(const typed_program *program);
+
 /*
  * The program's parameters become these slices, in this order: PATH/SLOT is now
- * NAME/SLOT. Everything across_params() gave becomes an input: typed_total.
- * False where a slice is of no trained parameter, leaves it, or may not be cut;
- * the program is of no use then.
+ * NAME/SLOT. Totals become inputs `total/K`, and `partials` are those of
+ * `round`: "blocks/K/NAME" and "last/K/NAME", see typed_part. False where a
+ * slice is of no trained parameter, leaves it, or may not be cut; the program is
+ * of no use then.
  */
 bool typed_take_slices(typed_program *program, const typed_slice *slices,
-                       int count);
+                       int count, int round);
 
 #endif

@@ -273,9 +273,23 @@ typedef struct typed_custom {
     int input_count;
 } typed_custom;
 
-/* What an across_params() of the optimizer gives: a number. */
+/*
+ * What one parameter adds to a total: `each` for each element, added up by
+ * blocks of 65,536 (`blocks`, a vector of those that are full, and `last`, what
+ * is left; NULL: there is none), then block by block.
+ */
+typedef struct typed_part {
+    const ty_tensor *param;
+    ty_tensor *each, *blocks, *last, *sum;
+} typed_part;
+
+/* What an across_params() of the optimizer gives: a number, parameter by
+ * parameter. */
 typedef struct typed_total {
     ty_tensor *tensor;
+    typed_part *parts;
+    int part_count;
+    int round; /* 0: it needs no other total; else one of the round before */
 } typed_total;
 
 #define TYPED_TOTAL_PREFIX "total/"
@@ -291,6 +305,8 @@ typedef struct typed_program {
     VEC(typed_expect) expects;
     VEC(typed_custom) customs; /* in the order of the calls */
     VEC(typed_total) totals;   /* in the order they are worked out */
+    /* Of slices (slices.h): their blocks' sums, of the totals of one round. */
+    VEC(typed_value) partials;
     ty_tensor *loss, *lr;      /* NULL: none */
     int64_t rows;         /* of the batch it was made for */
     typed_settings settings;

@@ -37,6 +37,11 @@ typedef enum ptl_program_kind {
 #define PTL_SUM_PREFIX "sum/"
 #define PTL_NEXT_PREFIX "next/"
 #define PTL_OWN_PREFIX "own/"
+#define PTL_TOTAL_PREFIX "total/"
+#define PTL_BLOCKS_PREFIX "blocks/"
+#define PTL_LAST_PREFIX "last/"
+
+enum { PTL_TOTAL_BLOCK = 65536 }; /* elements */
 
 /* One array of a data source: `train = data.idx(image = "..", label = "..")`
  * has two. */
@@ -164,6 +169,12 @@ typedef struct ptl_job {
     const char *const *metrics; /* what evaluation gives besides loss */
     int metric_count;
     const bool *summed; /* by metric: it has accumulators */
+    /*
+     * Numbers of all parameters that an update asks for (across_params): each
+     * is added up in a round, from 0, that needs those of rounds before.
+     */
+    int total_count, rounds;
+    const int *total_rounds; /* by total */
     /* All accumulators, under METRIC/NAME; reals as the job has them. */
     const ptl_job_tensor *sums;
     int sum_count;
@@ -177,16 +188,18 @@ typedef struct ptl_job {
                         int64_t rows, const ptl_job_tensor *raw, int raw_count,
                         ptl_program **out, ptl_error *err);
     /*
-     * UPDATE of these pieces alone: "sum/NAME", parameters NAME, slots
-     * NAME/SLOT. A piece that is a whole parameter has its shape, one that is
-     * not is a vector, as are its slots; "total/0", ... are numbers of all
-     * parameters that the optimizer asks for. Without pieces, "lr" is left.
-     * `raw` as for build().
+     * Round `rounds` is UPDATE of these pieces alone: "sum/NAME", parameters
+     * NAME, slots NAME/SLOT. A piece that is a whole parameter has its shape,
+     * one that is not is a vector, as are its slots. Without pieces, "lr" is
+     * left. The rounds before give what the totals of the round are added up
+     * from, which later ones take as DATA "total/K": outputs "blocks/K/NAME",
+     * a number for each full block of PTL_TOTAL_BLOCK elements, and
+     * "last/K/NAME", one for what is left of the piece. `raw` as for build().
      */
-    ptl_status (*build_update)(struct ptl_job *job, const ptl_job_piece *pieces,
-                               int count, const ptl_job_tensor *raw,
-                               int raw_count, ptl_program **out,
-                               ptl_error *err);
+    ptl_status (*build_update)(struct ptl_job *job, int round,
+                               const ptl_job_piece *pieces, int count,
+                               const ptl_job_tensor *raw, int raw_count,
+                               ptl_program **out, ptl_error *err);
     void (*free)(struct ptl_job *job);
     void *owner;
 } ptl_job;

@@ -71,7 +71,9 @@ typedef struct fixture {
      * gradients under the parameters'. */
     ptl_store whole, cluster, gradients;
     cluster_layout *layout;
+    totals_layout *totals;
     ps_store *ps[MOST_PS];
+    int servers;
 } fixture;
 
 static void good(ptl_status st, const ptl_error *err, driver *d)
@@ -266,9 +268,11 @@ static void open_servers(fixture *f, int count, const char *checkpoint)
     place_options o = {
         .owners = count, .slice = 256 << 10, .bucket = 300 << 10};
     f->layout = layout_make(f->arena, f->job, &o);
+    f->totals = totals_make(f->arena, f->job, f->layout, count);
+    f->servers = count;
     for (int i = 0; i < count; i++) {
-        good(ps_store_open(&f->s, &clock, f->layout, i, NULL, 0, &f->ps[i],
-                           &err),
+        good(ps_store_open(&f->s, &clock, f->layout, f->totals, i, NULL, 0,
+                           &f->ps[i], &err),
              &err, &f->d);
         good(ps_store_start(f->ps[i], checkpoint, &err), &err, &f->d);
     }
@@ -277,6 +281,23 @@ static void open_servers(fixture *f, int count, const char *checkpoint)
 static const shard_store *server_of(const fixture *f, int bucket)
 {
     return ps_store_shard(f->ps[f->layout->buckets[bucket].owner]);
+}
+
+/* One round: every bucket, one that adds up, every server. */
+static void run_round(fixture *f, int step, int round)
+{
+    const void *sent[MOST_PS];
+    double totals[8];
+    size_t size;
+    assert_true(totals_bytes(f->totals, round) <= sizeof totals);
+    for (int i = f->layout->plan->bucket_count - 1; i >= 0; i--)
+        ps_store_add_up(f->ps[f->layout->buckets[i].owner], (uint32_t)i, round,
+                        weight_of(step), (uint64_t)step);
+    for (int k = 0; k < f->servers; k++)
+        sent[k] = ps_store_partials(f->ps[k], round, &size);
+    totals_add_up(f->totals, round, sent, totals);
+    for (int k = 0; k < f->servers; k++)
+        ps_store_take_totals(f->ps[k], round, (const uint8_t *)totals);
 }
 
 static void update_servers(fixture *f, int step)
@@ -294,6 +315,8 @@ static void update_servers(fixture *f, int step)
             free(part);
         }
     }
+    for (int round = 0; round < f->job->rounds; round++)
+        run_round(f, step, round);
     for (int i = 0; i < f->layout->plan->bucket_count; i++) {
         const shard_store *s = server_of(f, i);
         s->update(s->ctx, (uint32_t)i, weight_of(step), (uint64_t)step);
@@ -332,7 +355,7 @@ static void assert_equal(const fixture *f)
         const store_tensor *t = &f->whole.items[i];
         if (is_served(f, t) &&
             memcmp(t->memory, f->cluster.items[i].memory, t->size) != 0)
-            fail_msg("%s is another", t->path);
+            fail_msg("%s is another, of %d", t->path, f->servers);
     }
 }
 
@@ -381,6 +404,35 @@ static const char by_rank[] =
     "  w <- w - lr * m;\n"
     "}\n";
 
+/* Norms of all parameters together, of one round and of two. */
+static const char lars[] =
+    "optimizer lars(lr: schedule, wd: real) per param {\n"
+    "  slot v = 0;\n"
+    "  ws = sqrt(across_params(sum(..i) w[..i]^2));\n"
+    "  gs = sqrt(across_params(sum(..i) (g[..i] + wd * w[..i])^2));\n"
+    "  v <- 0.9 * v + lr * ws / (gs + 1e-6) * (g + wd * w);\n"
+    "  w <- w - v;\n"
+    "}\n";
+static const char lamb[] =
+    "optimizer lamb(lr: schedule, wd: real) per param {\n"
+    "  slot m = 0;\n"
+    "  slot v = 0;\n"
+    "  d = g / (1 + sqrt(across_params(sum(..i) g[..i]^2)));\n"
+    "  m <- 0.9 * m + 0.1 * d;\n"
+    "  v <- 0.99 * v + 0.01 * d^2;\n"
+    "  u = m / (sqrt(v) + 1e-6) + wd * w;\n"
+    "  us = sqrt(across_params(sum(..i) u[..i]^2));\n"
+    "  ws = sqrt(across_params(sum(..i) w[..i]^2));\n"
+    "  w <- w - lr * ws / (us + 1e-6) * u;\n"
+    "  m <- m / (1 + 1e-3 * across_params(sum(..i) abs(w[..i])));\n"
+    "}\n";
+/* A norm of each parameter needs all of it. */
+static const char layers[] = "optimizer layers(lr: schedule) per param {\n"
+                             "  ws = sqrt(sum(..i) w[..i]^2);\n"
+                             "  gs = sqrt(sum(..i) g[..i]^2);\n"
+                             "  w <- w - lr * ws / (gs + 1e-6) * g;\n"
+                             "}\n";
+
 static const optimizer_case cases[] = {
     {.text = "optim.sgd(lr = 0.1);"},
     {.text = "optim.sgd(lr = optim.cosine(peak = 0.1), momentum = 0.9, wd = "
@@ -396,6 +448,12 @@ static const optimizer_case cases[] = {
     {.text = "optim.adafactor(wd = 0.1);", .whole = true},
     {.before = by_rank, .text = "by_rank(lr = 0.1, wd = 0.5);"},
     {.text = "optim.adam(lr = 0.01); average = ema(0.9);"},
+    {.text = "optim.sgd(lr = 0.1, momentum = 0.5, clip = 0.5);"},
+    {.text = "optim.adam(lr = 0.01, clip = 0.5);"},
+    {.text = "optim.adamw(lr = 0.01, clip = 0.5);"},
+    {.before = lars, .text = "lars(lr = 0.1, wd = 0.01);"},
+    {.before = lamb, .text = "lamb(lr = 0.1, wd = 0.01);"},
+    {.before = layers, .text = "layers(lr = 0.1);", .whole = true},
     {.before = fall,
      .text = "optim.sgd(lr = falling(peak = 0.1), momentum = 0.5);\n"
              "  average = swa(after = 1 step);\n"
@@ -426,6 +484,170 @@ static void parameters_of_an_mlp_in_f64(void **state)
 {
     (void)state;
     every_optimizer(mlp, "f64", 2);
+}
+
+/* ---------- blocks ---------- */
+
+/* Rows that are blocks, or parts of blocks, or neither; few blocks and many. */
+static const char shapes[] =
+    "model net() {\n"
+    "  param a[200000] ~ ones();\n"
+    "  param b[819, 163] ~ ones();\n"
+    "  param c[600, 1024] ~ ones();\n"
+    "  param d[1024, 3, 64] ~ ones();\n"
+    "  param e[70000, 2] ~ ones();\n"
+    "  param f[2, 131072] ~ ones();\n"
+    "  param g[20, 256, 256] ~ ones();\n"
+    "  param h[131072] ~ ones();\n"
+    "  param k[65537] ~ ones();\n"
+    "  fn (x: real[N, 1, 28, 28]) -> z: real[N, 10] {\n"
+    "    s = a[0] + b[0, 0] + c[0, 0] + d[0, 0, 0] + e[0, 0] + f[0, 0]\n"
+    "      + g[0, 0, 0] + h[0] + k[0];\n"
+    "    z[n, i] = s * real(i) * x[n, 0, 0, 0];\n"
+    "  }\n"
+    "}\n";
+static const char norms[] =
+    "optimizer norms(lr: schedule, wd: real) per param {\n"
+    "  ws = across_params(sum(..i) abs(w[..i]));\n"
+    "  gs = across_params(sum(..i) (g[..i] + wd * w[..i])^2);\n"
+    "  w <- w - lr * ws / gs * g;\n"
+    "}\n";
+enum { BLOCKS = 4 + 3 + 10 + 3 + 3 + 4 + 20 + 2 + 2 };
+
+typedef struct opened {
+    ptl_program *program;
+    ptl_run *run;
+} opened;
+
+typedef VEC(ptl_job_piece) piece_list;
+
+static char *behind(const ptl_store *tensors, const ptl_job_piece *p)
+{
+    const store_tensor *t = store_find(tensors, p->path);
+    return (char *)t->memory + p->first * dtype_size(t->dtype);
+}
+
+/* Slices of so many blocks. */
+static piece_list cut(fixture *f, int64_t blocks)
+{
+    piece_list pieces = {0};
+    for (int i = 0; i < f->gradients.count; i++) {
+        const store_tensor *t = &f->gradients.items[i];
+        int64_t all = (int64_t)t->size / dtype_size(t->dtype);
+        int64_t most = blocks * PTL_TOTAL_BLOCK;
+        for (int64_t at = 0; at < all; at += most) {
+            ptl_job_piece p = {t->path, at, all - at, t->path};
+            if (p.count > most)
+                p.count = most;
+            if (p.count < all)
+                p.name = arena_printf(f->arena, "piece%d", pieces.count);
+            vec_push(f->arena, &pieces, p);
+        }
+    }
+    return pieces;
+}
+
+static opened sums_of(fixture *f, const piece_list *pieces, void *weight)
+{
+    ptl_error err = {0};
+    opened o;
+    good(f->job->build_update(f->job, 0, pieces->data, pieces->count, NULL, 0,
+                              &o.program, &err),
+         &err, &f->d);
+    good(run_open(o.program, f->s.pool, &o.run, &err), &err, &f->d);
+    for (int i = 0; i < pieces->count; i++) {
+        const ptl_job_piece *p = &pieces->data[i];
+        run_bind_name(o.run, p->name, behind(&f->whole, p));
+        run_bind_name(o.run,
+                      arena_printf(f->arena, PTL_SUM_PREFIX "%s", p->name),
+                      behind(&f->gradients, p));
+    }
+    run_bind_name(o.run, "weight", weight);
+    execute(f, o.run);
+    return o;
+}
+
+static void drop(opened *o)
+{
+    run_close(o->run);
+    o->program->release(o->program);
+}
+
+static int take(fixture *f, const opened *o, const char *prefix, int total,
+                const char *name, double *out)
+{
+    int i = program_find(
+        o->program, arena_printf(f->arena, "%s%d/%s", prefix, total, name));
+    if (i < 0)
+        return 0;
+    const ptl_buffer *b = &o->program->buffers[i];
+    int count = (int)(b->size_bytes / dtype_size(b->dtype));
+    for (int k = 0; k < count; k++)
+        out[k] = dtype_get(b->dtype, run_data(o->run, i), k);
+    return count;
+}
+
+/* The sums of one total, of all blocks in their order. */
+static void list_sums(fixture *f, const opened *o, const piece_list *pieces,
+                      int total, double out[BLOCKS])
+{
+    int count = 0;
+    for (int i = 0; i < pieces->count; i++) {
+        const char *name = pieces->data[i].name;
+        count += take(f, o, PTL_BLOCKS_PREFIX, total, name, out + count);
+        count += take(f, o, PTL_LAST_PREFIX, total, name, out + count);
+    }
+    assert_int_equal(count, BLOCKS);
+}
+
+static void assert_equal_sums(fixture *f, const opened *whole,
+                              const piece_list *all, int64_t blocks,
+                              void *weight)
+{
+    double wanted[BLOCKS], got[BLOCKS];
+    piece_list pieces = cut(f, blocks);
+    opened o = sums_of(f, &pieces, weight);
+    for (int total = 0; total < 2; total++) {
+        list_sums(f, whole, all, total, wanted);
+        list_sums(f, &o, &pieces, total, got);
+        assert_memory_equal(wanted, got, sizeof got);
+    }
+    drop(&o);
+}
+
+static void blocks_have_one_tree(const char *real)
+{
+    fixture f = {0};
+    open_job(&f, shapes, norms, "norms(lr = 0.1, wd = 0.3);", real);
+    list_gradients(&f);
+    initialise_whole(&f);
+    make_gradients(&f, 1, 1);
+    for (int i = 0; i < f.gradients.count; i++) {
+        const store_tensor *t = &f.gradients.items[i];
+        memcpy(store_find(&f.whole, t->path)->memory, t->memory, t->size);
+    }
+    make_gradients(&f, 1, 0);
+    double *weight = memory_map(sizeof *weight);
+    sums_put(f.job->f64 ? PTL_F64 : PTL_F32, weight, 3);
+    piece_list all = cut(&f, 1000);
+    opened whole = sums_of(&f, &all, weight);
+    for (int64_t blocks = 1; blocks < 10; blocks += blocks / 3 + 1)
+        assert_equal_sums(&f, &whole, &all, blocks, weight);
+    drop(&whole);
+    memory_unmap(weight, sizeof *weight);
+    close_job(&f);
+}
+
+static void blocks_have_one_tree_in_f32(void **state)
+{
+    (void)state;
+    blocks_have_one_tree(NULL);
+}
+
+static void blocks_have_one_tree_in_f64(void **state)
+{
+    (void)state;
+    blocks_have_one_tree("f64");
 }
 
 /* ---------- how it begins ---------- */
@@ -493,7 +715,9 @@ static void a_damaged_checkpoint_is_refused(void **state)
     place_options o = {.owners = 1, .slice = 1 << 20, .bucket = 1 << 20};
     open_job(&f, mlp, "", "optim.sgd(lr = 0.1);", NULL);
     f.layout = layout_make(f.arena, f.job, &o);
-    good(ps_store_open(&f.s, &clock, f.layout, 0, NULL, 0, &f.ps[0], &err),
+    f.totals = totals_make(f.arena, f.job, f.layout, 1);
+    good(ps_store_open(&f.s, &clock, f.layout, f.totals, 0, NULL, 0, &f.ps[0],
+                       &err),
          &err, &f.d);
     assert_int_not_equal(ps_store_start(f.ps[0], f.folder, &err), PTL_OK);
     assert_non_null(strstr(err.text, f.folder));
@@ -506,8 +730,8 @@ static ptl_status ask(fixture *f, const ptl_job_piece *pieces, int count,
                       ptl_program **program_out)
 {
     ptl_error err = {0};
-    return f->job->build_update(f->job, pieces, count, NULL, 0, program_out,
-                                &err);
+    return f->job->build_update(f->job, f->job->rounds, pieces, count, NULL, 0,
+                                program_out, &err);
 }
 
 static void a_program_without_pieces_gives_the_rate(void **state)
@@ -604,6 +828,8 @@ int main(void)
         cmocka_unit_test(parameters_of_a_lenet_in_f32),
         cmocka_unit_test(parameters_of_an_mlp_in_f32),
         cmocka_unit_test(parameters_of_an_mlp_in_f64),
+        cmocka_unit_test(blocks_have_one_tree_in_f32),
+        cmocka_unit_test(blocks_have_one_tree_in_f64),
         cmocka_unit_test(it_begins_as_a_checkpoint_has_it),
         cmocka_unit_test(a_damaged_checkpoint_is_refused),
         cmocka_unit_test(a_program_without_pieces_gives_the_rate),
