@@ -75,6 +75,7 @@ void cluster_rules(elab *e, const src_range *at, const char *const *sets)
     typed_cluster *c = &e->out->cluster;
     rule_places p = {e, at, sets};
     const char *host;
+    bool totals = e->out->totals.count > 0;
     settle_defaults(c);
 #define SAID(key) (c->said[CLUSTER_KEY_##key])
 #define CLUSTER_RULE(key, other, wrong, message)                               \

@@ -492,8 +492,9 @@ static ptl_status open_rate(cluster_exchange *x, ptl_error *err)
     session *s = x->s;
     int count;
     const ptl_job_tensor *raw = data_raw(s->train, &count);
-    ptl_status st = s->job->build_update(s->job, NULL, 0, raw, count,
-                                         &x->rate_program, err);
+    ptl_status st =
+        s->job->build_update(s->job, s->job->rounds, NULL, 0, raw, count,
+                             &x->rate_program, err);
     if (st == PTL_OK)
         st = run_open(x->rate_program, s->pool, &x->rate_run, err);
     x->rate = st == PTL_OK ? program_find(x->rate_program, "lr") : -1;

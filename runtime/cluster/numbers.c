@@ -85,6 +85,27 @@ static const uint8_t *slots(void *ctx, uint32_t bucket, size_t *size)
     return n->parameters->slots(n->parameters->ctx, bucket, size);
 }
 
+/* ---------- totals: the parameters' affair ---------- */
+
+static void add_up(void *ctx, uint32_t bucket, int round, double weight,
+                   uint64_t updates)
+{
+    const shard_store *p = ((cluster_numbers *)ctx)->parameters;
+    p->add_up(p->ctx, bucket, round, weight, updates);
+}
+
+static const uint8_t *partials(void *ctx, int round, size_t *size)
+{
+    const shard_store *p = ((cluster_numbers *)ctx)->parameters;
+    return p->partials(p->ctx, round, size);
+}
+
+static bool take_totals(void *ctx, int round, const uint8_t *bytes, size_t size)
+{
+    const shard_store *p = ((cluster_numbers *)ctx)->parameters;
+    return p->totals(p->ctx, round, bytes, size);
+}
+
 /* ---------- life ---------- */
 
 static void list_spans(cluster_numbers *n, const ptl_job *job,
@@ -114,7 +135,14 @@ ptl_status numbers_open(const cluster_plan *plan, const ptl_job *job, int index,
     n->plan = plan;
     n->type = job->f64 ? PTL_F64 : PTL_F32;
     n->parameters = ps_store_shard(parameters);
-    n->store = (shard_store){n, add, update, value, slots};
+    n->store = (shard_store){.ctx = n,
+                             .add = add,
+                             .update = update,
+                             .value = value,
+                             .slots = slots,
+                             .add_up = add_up,
+                             .partials = partials,
+                             .totals = take_totals};
     for (int g = 0; g < STATE_GROUPS; g++) {
         int b = plan->state_bucket[g];
         if (b == NO_BUCKET || plan->buckets[b].owner != index)

@@ -30,6 +30,13 @@ static ptl_status check_built(const ptl_job *job, const launch_role *role,
                                         : NULL;
     if (missing)
         return ptl_fail(err, PTL_E_USAGE, "%s is not built yet", missing);
+    bool each = c->aggregate == PTL_APPLY_EACH && !lonely && !c->ordered;
+    if (job->rounds > 0 && (c->pace != PTL_PACE_BARRIER || each))
+        return ptl_fail(err, PTL_E_PROGRAM,
+                        "the optimizer asks for a number of all parameters "
+                        "(across_params), which are of one step under `sync = "
+                        "barrier` alone, and `ordered` where each gradient is "
+                        "applied");
     if (c->pace != PTL_PACE_BARRIER && !lonely &&
         states_group_count(job, STATE_GROUP_SYNCED) > 0)
         return ptl_fail(err, PTL_E_PROGRAM,
@@ -56,7 +63,8 @@ static shard_rules rules_of(const ptl_job *job, const launch_role *role)
         .sync = syncs[c->pace],
         .ordered = c->ordered,
         .stale = (int)c->stale,
-        .workers = role->workers};
+        .workers = role->workers,
+        .hold = job->rounds > 0};
 }
 
 static void place_parameters(cluster_plan *p, const ptl_job *job,
@@ -201,6 +209,7 @@ static void fill_job(cluster_plan *p, const ptl_job *job,
                            .agreement = str_text(&p->agreement),
                            .limits = &p->limits,
                            .buckets = p->buckets,
+                           .totals = job->rounds > 0 ? &p->adder : NULL,
                            .first_step = (uint64_t)p->run.first,
                            .steps = (uint64_t)p->run.last,
                            .total = (uint64_t)p->run.total_steps,
@@ -240,6 +249,8 @@ ptl_status cluster_plan_make(const ptl_job *job, const launch_role *role,
     if (st != PTL_OK)
         return st;
     out->layout = layout_make(out->arena, job, &o);
+    out->totals = totals_make(out->arena, job, out->layout, o.owners);
+    out->adder = totals_machine(out->totals);
     int count = out->layout->plan->bucket_count;
     size_t room = (size_t)count + STATE_GROUPS;
     out->buckets = ARENA_ARRAY(out->arena, machine_bucket, room);

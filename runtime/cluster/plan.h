@@ -18,12 +18,15 @@
 #include "train/peers.h"
 #include "train/shard_states.h"
 #include "train/shards.h"
+#include "train/totals.h"
 
 enum { STATE_GROUPS = 2, NO_BUCKET = -1 };
 
 typedef struct cluster_plan {
     ptl_arena *arena;
     cluster_layout *layout;
+    totals_layout *totals;
+    machine_totals adder;
     int state_bucket[STATE_GROUPS]; /* NO_BUCKET: there are no such states */
     machine_job job;                /* points at what follows */
     wire_limits limits;

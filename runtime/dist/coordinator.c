@@ -4,6 +4,7 @@
 #include "dist/coordinator.h"
 #include "dist/machine_priv.h"
 #include "dist/members.h"
+#include "dist/rounds.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct dist_coordinator {
     machine_job job;
     machine_out out;
     dist_hub *hub;
+    dist_adder *adder;
     phase phase;
     uint32_t epoch;
     one_seat *seats;
@@ -259,6 +261,24 @@ static void pass_on(dist_coordinator *c, const wire_message *m)
     blob_drop(payload);
 }
 
+static void partials(dist_coordinator *c, int seat, const wire_message *m)
+{
+    dist_blob *totals =
+        adder_take(c->adder, seat, m->head.step, (int)m->head.id,
+                   m->payload.data, m->payload.size);
+    if (!totals)
+        return;
+    wire_header h = {.type = WIRE_TOTALS,
+                     .epoch = c->epoch,
+                     .id = m->head.id,
+                     .step = m->head.step};
+    for (int i = 0; i < c->job.servers; i++)
+        if (adder_knows(c->adder, i))
+            hub_say(c->hub, wire_node(WIRE_PS, i), &h, NULL, totals, 0,
+                    blob_size(totals));
+    blob_drop(totals);
+}
+
 static void message(void *ctx, uint32_t node, const wire_message *m)
 {
     dist_coordinator *c = ctx;
@@ -281,6 +301,9 @@ static void message(void *ctx, uint32_t node, const wire_message *m)
         break;
     case WIRE_METRICS:
         pass_on(c, m);
+        break;
+    case WIRE_PARTIALS:
+        partials(c, seat, m);
         break;
     default:
         break;
@@ -435,6 +458,7 @@ dist_coordinator *coordinator_new(const machine_job *job, uint64_t incarnation,
     c->seats = calloc((size_t)c->count, sizeof *c->seats);
     PTL_ASSERT(c->seats);
     c->deadline = now + job->join_wait;
+    c->adder = adder_new(job);
     hub_owner owner = {.ctx = c,
                        .admit = admit,
                        .up = up,
@@ -453,6 +477,7 @@ void coordinator_free(dist_coordinator *c)
     for (int i = 0; i < c->count; i++)
         blob_drop(c->seats[i].endpoint);
     hub_free(c->hub);
+    adder_free(c->adder);
     free(c->seats);
     free(c);
 }

@@ -6,6 +6,7 @@
 #include "dist/machine_priv.h"
 #include "dist/members.h"
 #include "dist/plant.h"
+#include "dist/rounds.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ struct dist_ps {
     dist_shard **shards;   /* by bucket; NULL: elsewhere */
     pull *pulls;           /* [bucket][worker] */
     barrier_set *barriers;
+    shard_store store;
+    ps_turn turn;
     bool over;
 };
 
@@ -168,6 +171,40 @@ static void gradient_came(dist_ps *ps, uint32_t bucket)
     answer_waiting(ps, bucket);
 }
 
+/* ---------- totals ---------- */
+
+static void say_partials(dist_ps *ps)
+{
+    dist_blob *bytes = ps->job.totals ? turn_partials(&ps->turn, &ps->job,
+                                                      ps->shards, &ps->store)
+                                      : NULL;
+    if (!bytes)
+        return;
+    wire_header h = {.type = WIRE_PARTIALS,
+                     .epoch = ps->epoch,
+                     .id = (uint32_t)ps->turn.round,
+                     .step = ps->turn.turn};
+    hub_say(ps->hub, coordinator, &h, NULL, bytes, 0, blob_size(bytes));
+    blob_drop(bytes);
+}
+
+/* The rest of the turn, or all updates; the next may be waiting already. */
+static void take_totals(dist_ps *ps, const wire_message *m)
+{
+    if (!ps->job.totals)
+        return;
+    bool last = turn_totals(&ps->turn, &ps->job, &ps->store, m->head.step,
+                            (int)m->head.id, m->payload.data, m->payload.size);
+    for (int b = 0; last && b < ps->job.limits->bucket_count; b++)
+        if (ps->shards[b] && ps->job.buckets[b].rules.hold) {
+            shard_release(ps->shards[b]);
+            gradient_came(ps, (uint32_t)b);
+        }
+    say_partials(ps);
+}
+
+/* ---------- slots ---------- */
+
 static void is_gone(dist_ps *ps, uint32_t node, const wire_message *m)
 {
     machine_refuse(ps->hub, m, node, ps->epoch, WIRE_REASON_GONE,
@@ -236,8 +273,10 @@ static void take_push(dist_ps *ps, uint32_t node, const wire_message *m)
     shard_answer a = shard_push(ps->shards[h->id], &c);
     if (a == SHARD_WHOLE || (a == SHARD_BEFORE && c.last))
         machine_say(ps->hub, node, WIRE_PUSH_ACK, ps->epoch, h->id, h->step, 0);
-    if (a == SHARD_WHOLE)
+    if (a == SHARD_WHOLE) {
         gradient_came(ps, h->id);
+        say_partials(ps);
+    }
     if (a == SHARD_AHEAD)
         machine_refuse(ps->hub, m, node, ps->epoch, WIRE_REASON_AHEAD,
                        "step %llu of bucket %u, whose version is %llu",
@@ -321,6 +360,8 @@ static void message(void *ctx, uint32_t node, const wire_message *m)
         from_worker(ps, node, m);
     } else if (m->head.type == WIRE_MEMBERS) {
         members(ps, m);
+    } else if (m->head.type == WIRE_TOTALS) {
+        take_totals(ps, m);
     } else if (m->head.type == WIRE_BYE) {
         char text[MACHINE_TEXT_BYTES];
         ps->over = true;
@@ -391,6 +432,7 @@ dist_ps *ps_new(const machine_job *job, int index, uint64_t incarnation,
     ps->pulls = calloc(buckets * workers + 1, sizeof *ps->pulls);
     PTL_ASSERT(ps->incarnation && ps->shards && ps->pulls);
     ps->barriers = barrier_set_new(job->barriers, job->workers);
+    ps->store = *store;
     make_shards(ps, store);
     hub_owner owner = {.ctx = ps,
                        .admit = admit,

@@ -30,6 +30,7 @@ struct dist_shard {
     /* Of the step `version`: how many are in the sum, and their weight. */
     int absorbed, added;
     double weight;
+    bool held;              /* what is in the sum waits for shard_release() */
     uint64_t value_updates; /* of `now` */
     dist_blob *now;         /* once asked for */
     dist_blob *kept;        /* under `barrier`: before the last step began to
@@ -55,6 +56,9 @@ dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
                       uint32_t bucket, size_t bytes, size_t chunk)
 {
     dist_shard *s = zeroed(1, sizeof *s);
+    bool each = rules->aggregate == DIST_APPLY_EACH;
+    PTL_ASSERT(!rules->hold ||
+               (rules->sync == DIST_BARRIER && (rules->ordered || !each)));
     s->rules = *rules;
     s->store = *store;
     s->bucket = bucket;
@@ -170,11 +174,14 @@ dist_blob *shard_value(dist_shard *s, uint64_t version, bool exact)
 
 /* ---------- adding up ---------- */
 
+uint64_t shard_number(const dist_shard *s)
+{
+    return s->rules.aggregate == DIST_APPLY_EACH ? s->updates : s->version;
+}
+
 static void update(dist_shard *s, double weight)
 {
-    bool each = s->rules.aggregate == DIST_APPLY_EACH;
-    s->store.update(s->store.ctx, s->bucket, weight,
-                    each ? s->updates : s->version);
+    s->store.update(s->store.ctx, s->bucket, weight, shard_number(s));
     s->updates++;
 }
 
@@ -229,6 +236,13 @@ static void absorb(dist_shard *s, gradient *g)
     s->weight += g->weight;
 }
 
+/* Does what is in the sum wait? Of no rows there is no update. */
+static bool holds(dist_shard *s)
+{
+    s->held = s->rules.hold && s->added > 0;
+    return s->held;
+}
+
 /* In the order of workers, once they are all there. */
 static bool step_in_order(dist_shard *s)
 {
@@ -237,35 +251,49 @@ static bool step_in_order(dist_shard *s)
             return false;
     for (int w = 0; w < s->rules.workers; w++)
         absorb(s, gradient_of(s, w, s->version));
+    if (holds(s))
+        return false;
     finish_step(s);
     return true;
 }
 
 /* As they come; those of later steps that came before wait. */
-static void step_as_they_come(dist_shard *s, int worker)
+static bool step_as_they_come(dist_shard *s)
 {
-    if (!is_whole(s, worker, s->version) ||
-        gradient_of(s, worker, s->version)->absorbed)
-        return;
-    absorb(s, gradient_of(s, worker, s->version));
-    while (s->absorbed == s->rules.workers) {
-        finish_step(s);
-        for (int w = 0; w < s->rules.workers; w++)
-            if (is_whole(s, w, s->version))
-                absorb(s, gradient_of(s, w, s->version));
-    }
+    for (int w = 0; w < s->rules.workers; w++)
+        if (is_whole(s, w, s->version) &&
+            !gradient_of(s, w, s->version)->absorbed)
+            absorb(s, gradient_of(s, w, s->version));
+    if (s->absorbed < s->rules.workers || holds(s))
+        return false;
+    finish_step(s);
+    return true;
 }
 
 /* ---------- one update for each gradient ---------- */
 
-static void apply_one(dist_shard *s, int worker)
+/* False: it waits. */
+static bool apply_one(dist_shard *s, int worker)
 {
     const gradient *g = gradient_of(s, worker, s->next[worker]);
     if (!g->empty) {
         add(s, g, true);
+        s->weight = g->weight;
+        s->held = s->rules.hold;
+        if (s->held)
+            return false;
         update(s, g->weight);
     }
     applied(s, worker);
+    return true;
+}
+
+static void next_worker(dist_shard *s)
+{
+    if (++s->absorbed < s->rules.workers)
+        return;
+    s->absorbed = 0;
+    s->version++;
 }
 
 /* Those of a step that are applied are the first workers; a version is kept
@@ -275,11 +303,9 @@ static void each_in_order(dist_shard *s)
     while (is_whole(s, s->absorbed, s->version)) {
         if (s->absorbed == 0)
             keep_version(s);
-        apply_one(s, s->absorbed++);
-        if (s->absorbed < s->rules.workers)
-            continue;
-        s->absorbed = 0;
-        s->version++;
+        if (!apply_one(s, s->absorbed))
+            return;
+        next_worker(s);
     }
 }
 
@@ -297,7 +323,7 @@ static void each_as_it_comes(dist_shard *s, int worker)
     while (is_whole(s, worker, s->next[worker])) {
         if (s->absorbed++ == 0)
             keep_version(s);
-        apply_one(s, worker);
+        apply_one(s, worker); /* nothing is held here */
         uint64_t least = least_step(s);
         if (least > s->version)
             s->absorbed = 0;
@@ -308,6 +334,8 @@ static void each_as_it_comes(dist_shard *s, int worker)
 static void advance(dist_shard *s, int worker)
 {
     bool each = s->rules.aggregate == DIST_APPLY_EACH;
+    if (s->held)
+        return;
     if (each && s->rules.ordered)
         each_in_order(s);
     else if (each)
@@ -316,7 +344,30 @@ static void advance(dist_shard *s, int worker)
         while (step_in_order(s))
             ;
     else
-        step_as_they_come(s, worker);
+        while (step_as_they_come(s))
+            ;
+}
+
+/* ---------- updates that wait ---------- */
+
+bool shard_holds(const dist_shard *s, double *weight)
+{
+    *weight = s->rules.aggregate == DIST_SUM ? 1 : s->weight;
+    return s->held;
+}
+
+void shard_release(dist_shard *s)
+{
+    PTL_ASSERT(s->held);
+    s->held = false;
+    if (s->rules.aggregate == DIST_APPLY_EACH) {
+        update(s, s->weight);
+        applied(s, s->absorbed);
+        next_worker(s);
+    } else {
+        finish_step(s);
+    }
+    advance(s, 0);
 }
 
 /* ---------- chunks ---------- */

@@ -79,7 +79,7 @@ static const uint8_t *value(void *ctx, uint32_t bucket)
     return ps_bucket_pack(&((ps_store *)ctx)->buckets[bucket]);
 }
 
-const uint8_t *ps_store_slots(void *ctx, uint32_t bucket, size_t *size)
+static const uint8_t *slots(void *ctx, uint32_t bucket, size_t *size)
 {
     ps_store *p = ctx;
     *size = p->buckets[bucket].layout->slot_bytes;
@@ -98,9 +98,10 @@ double ps_store_rate(const ps_store *p)
 
 /* ---------- totals ---------- */
 
-void ps_store_add_up(ps_store *p, uint32_t bucket, int round, double weight,
-                     uint64_t updates)
+static void add_up(void *ctx, uint32_t bucket, int round, double weight,
+                   uint64_t updates)
 {
+    const ps_store *p = ctx;
     const ps_bucket *b = &p->buckets[bucket];
     const ps_program *program = &b->programs[round];
     execute(p, b, round, weight, updates);
@@ -111,22 +112,27 @@ void ps_store_add_up(ps_store *p, uint32_t bucket, int round, double weight,
     }
 }
 
-const uint8_t *ps_store_partials(const ps_store *p, int round, size_t *size)
+static const uint8_t *partials(void *ctx, int round, size_t *size)
 {
+    const ps_store *p = ctx;
     *size = totals_sent_bytes(p->totals, round, p->index);
     return (const uint8_t *)p->sent;
 }
 
-void ps_store_take_totals(ps_store *p, int round, const uint8_t *totals)
+static bool take_totals(void *ctx, int round, const uint8_t *bytes, size_t size)
 {
+    const ps_store *p = ctx;
     const ptl_job *job = p->s->job;
-    size_t size = (size_t)dtype_size(p->totals->dtype);
+    size_t one = (size_t)dtype_size(p->totals->dtype);
+    if (size != totals_bytes(p->totals, round))
+        return false;
     for (int t = 0; t < job->total_count; t++) {
         if (job->total_rounds[t] != round)
             continue;
-        memcpy(p->numbers + t * PTL_BUFFER_ALIGN, totals, size);
-        totals += size;
+        memcpy(p->numbers + t * PTL_BUFFER_ALIGN, bytes, one);
+        bytes += one;
     }
+    return true;
 }
 
 /* Where the partial sums of a bucket's pieces go. */
@@ -230,8 +236,14 @@ ptl_status ps_store_open(session *s, const ps_clock *clock,
                     .layout = layout,
                     .totals = totals,
                     .rate = (double)NAN};
-    p->shard =
-        (shard_store){.ctx = p, .add = add, .update = update, .value = value};
+    p->shard = (shard_store){.ctx = p,
+                             .add = add,
+                             .update = update,
+                             .value = value,
+                             .slots = slots,
+                             .add_up = add_up,
+                             .partials = partials,
+                             .totals = take_totals};
     ptl_status st = open_buckets(p, err);
     if (st == PTL_OK)
         *out = p;

@@ -48,22 +48,9 @@ ptl_status ps_store_start(ps_store *p, const char *checkpoint, ptl_error *err);
 /* The same from tensors that are there. */
 ptl_status ps_store_fill(ps_store *p, const ptl_store *tensors, ptl_error *err);
 
-/* For dist/ps.h. `ctx` is the store. */
+/* For dist/ps.h. `ctx` is the store. Slots lie as layout_give_slots() takes
+ * them. */
 const shard_store *ps_store_shard(const ps_store *p);
-/*
- * Where the job has rounds of totals (totals.h), an update comes after them:
- * each round, every bucket of every owner adds up its blocks, somebody adds up
- * what all owners have (totals_add_up()), and every owner takes the totals.
- * `weight` and `updates` are those of the update.
- */
-void ps_store_add_up(ps_store *p, uint32_t bucket, int round, double weight,
-                     uint64_t updates);
-const uint8_t *ps_store_partials(const ps_store *p, int round, size_t *size);
-void ps_store_take_totals(ps_store *p, int round, const uint8_t *totals);
-
-/* The slots of a bucket, for a checkpoint: as layout_give_slots() takes them.
- * Until the next update. */
-const uint8_t *ps_store_slots(void *ctx, uint32_t bucket, size_t *size);
 /* The rate of the last update; NaN: there was none. */
 double ps_store_rate(const ps_store *p);
 

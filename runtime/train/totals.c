@@ -3,6 +3,7 @@
  */
 #include "train/totals.h"
 #include "runtime/sums.h"
+#include <stdlib.h>
 
 static int64_t blocks_of(const place_piece *p)
 {
@@ -19,7 +20,8 @@ totals_layout *totals_make(ptl_arena *arena, const ptl_job *job,
     *l = (totals_layout){.plan = plan,
                          .dtype = job->f64 ? PTL_F64 : PTL_F32,
                          .rounds = job->rounds,
-                         .variables = layout->variable_count};
+                         .variables = layout->variable_count,
+                         .owners = owners};
     l->counts = ARENA_ARRAY(arena, int, job->rounds + 1);
     l->blocks = ARENA_ARRAY(arena, int64_t, owners + 1);
     l->first = ARENA_ARRAY(arena, int64_t, plan->piece_count + 1);
@@ -77,4 +79,36 @@ void totals_add_up(const totals_layout *l, int round, const void *const *sent,
             add(l, total, sum, v == 0);
         }
     }
+}
+
+/* An owner without pieces sends nothing. */
+static bool sizes_agree(const totals_layout *l, int round,
+                        dist_blob *const *sent)
+{
+    for (int i = 0; i < l->owners; i++) {
+        size_t wanted = totals_sent_bytes(l, round, i);
+        if (wanted != (sent[i] ? blob_size(sent[i]) : 0))
+            return false;
+    }
+    return true;
+}
+
+static dist_blob *add_up(void *ctx, int round, dist_blob *const *sent)
+{
+    const totals_layout *l = ctx;
+    if (!sizes_agree(l, round, sent))
+        return NULL;
+    const void **bytes = calloc((size_t)l->owners + 1, sizeof *bytes);
+    PTL_ASSERT(bytes);
+    for (int i = 0; i < l->owners; i++)
+        bytes[i] = sent[i] ? blob_bytes(sent[i]) : NULL;
+    dist_blob *totals = blob_new(totals_bytes(l, round));
+    totals_add_up(l, round, bytes, blob_bytes(totals));
+    free(bytes);
+    return totals;
+}
+
+machine_totals totals_machine(totals_layout *l)
+{
+    return (machine_totals){.rounds = l->rounds, .ctx = l, .add_up = add_up};
 }

@@ -14,12 +14,13 @@
 #ifndef PTL_TRAIN_TOTALS_H
 #define PTL_TRAIN_TOTALS_H
 
+#include "dist/machine.h"
 #include "train/bucket_layout.h"
 
 typedef struct totals_layout {
     const place_plan *plan;
     ptl_dtype dtype;
-    int rounds, variables;
+    int rounds, variables, owners;
     int *counts;     /* by round: its totals */
     int64_t *blocks; /* by owner */
     int64_t *first;  /* by piece: its first block among its owner's */
@@ -36,5 +37,9 @@ size_t totals_bytes(const totals_layout *l, int round);
 /* `sent`: by owner. Both are aligned as the type is. */
 void totals_add_up(const totals_layout *l, int round, const void *const *sent,
                    void *totals);
+
+/* For who adds up (dist/rounds.h); borrows the layout. Where `rounds` is 0 no
+ * job has any. */
+machine_totals totals_machine(totals_layout *l);
 
 #endif

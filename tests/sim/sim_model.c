@@ -63,10 +63,36 @@ static void add_to(const sim_model *m, uint64_t *sum, const uint64_t *part,
 }
 
 static void update_by(uint64_t *value, const uint64_t *sum, size_t count,
-                      double weight, uint64_t updates)
+                      double weight, uint64_t updates, const uint64_t *totals,
+                      int rounds)
 {
     for (size_t i = 0; i < count; i++)
         value[i] = value[i] * 5 + sum[i] + (uint64_t)weight + 7 * updates;
+    for (int r = 0; r < rounds; r++)
+        for (size_t i = 0; i < count; i++)
+            value[i] = value[i] * 3 + totals[r];
+}
+
+/* Of one bucket in a round: of all it will be updated by, and of the totals
+ * before. */
+static uint64_t partial(const uint64_t *value, const uint64_t *sum,
+                        size_t count, double weight, uint64_t updates,
+                        const uint64_t *totals, int round)
+{
+    uint64_t x = (uint64_t)weight + updates;
+    for (size_t i = 0; i < count; i++)
+        x = x * 7 + value[i] + 2 * sum[i];
+    for (int r = 0; r < round; r++)
+        x = x * 11 + totals[r];
+    return x;
+}
+
+static uint64_t total_of(const uint64_t *partials, int buckets)
+{
+    uint64_t x = 0;
+    for (int b = 0; b < buckets; b++)
+        x = x * 13 + partials[b];
+    return x;
 }
 
 static void initial(const sim_model *m, int bucket, uint64_t *value)
@@ -100,7 +126,7 @@ static void take_entry(sim_model *m, uint32_t bucket, uint64_t text)
 static void store_add(void *ctx, uint32_t bucket, const uint8_t *part,
                       size_t bytes, bool first)
 {
-    sim_model *m = ctx;
+    sim_model *m = ((sim_server *)ctx)->model;
     uint64_t words[SIM_ELEMENTS];
     memcpy(words, part, bytes);
     take_entry(m, bucket, words[0]);
@@ -110,32 +136,84 @@ static void store_add(void *ctx, uint32_t bucket, const uint8_t *part,
 static void store_update(void *ctx, uint32_t bucket, double weight,
                          uint64_t updates)
 {
-    sim_model *m = ctx;
+    const sim_server *s = ctx;
+    sim_model *m = s->model;
     update_by(m->value[bucket], m->sum[bucket], m->elements[bucket], weight,
-              updates);
+              updates, s->totals, m->rounds);
     m->updates[bucket]++;
 }
 
 static const uint8_t *store_value(void *ctx, uint32_t bucket)
 {
-    sim_model *m = ctx;
-    return (const uint8_t *)m->value[bucket];
+    return (const uint8_t *)((sim_server *)ctx)->model->value[bucket];
 }
 
 static const uint8_t *store_slots(void *ctx, uint32_t bucket, size_t *size)
 {
-    sim_model *m = ctx;
-    *size = 8 * m->elements[bucket];
+    *size = 8 * ((sim_server *)ctx)->model->elements[bucket];
     return store_value(ctx, bucket);
 }
 
-shard_store sim_store(sim_model *m)
+static void store_add_up(void *ctx, uint32_t bucket, int round, double weight,
+                         uint64_t updates)
 {
-    return (shard_store){.ctx = m,
+    sim_server *s = ctx;
+    const sim_model *m = s->model;
+    s->partials[bucket] =
+        partial(m->value[bucket], m->sum[bucket], m->elements[bucket], weight,
+                updates, s->totals, round);
+}
+
+static const uint8_t *store_partials(void *ctx, int round, size_t *size)
+{
+    sim_server *s = ctx;
+    (void)round;
+    *size = sizeof s->partials;
+    return (const uint8_t *)s->partials;
+}
+
+static bool store_totals(void *ctx, int round, const uint8_t *bytes,
+                         size_t size)
+{
+    sim_server *s = ctx;
+    if (size != sizeof s->totals[round])
+        return false;
+    memcpy(&s->totals[round], bytes, size);
+    return true;
+}
+
+shard_store sim_store(sim_model *m, int server)
+{
+    m->servers[server].model = m;
+    return (shard_store){.ctx = &m->servers[server],
                          .add = store_add,
                          .update = store_update,
                          .value = store_value,
-                         .slots = store_slots};
+                         .slots = store_slots,
+                         .add_up = store_add_up,
+                         .partials = store_partials,
+                         .totals = store_totals};
+}
+
+static dist_blob *add_up(void *ctx, int round, dist_blob *const *sent)
+{
+    const sim_model *m = ctx;
+    uint64_t partials[SIM_BUCKETS] = {0};
+    (void)round;
+    for (int b = 0; b < m->buckets; b++) {
+        dist_blob *from = sent[m->owners[b]];
+        if (from && blob_size(from) != sizeof partials)
+            return NULL;
+        if (from)
+            memcpy(&partials[b], blob_bytes(from) + 8 * b, 8);
+    }
+    uint64_t total = total_of(partials, m->buckets);
+    return blob_copy(&total, sizeof total);
+}
+
+machine_totals sim_totals(sim_model *m)
+{
+    return (machine_totals){.rounds = m->rounds, .ctx = m, .add_up = add_up};
 }
 
 /* ---------- the oracle ---------- */
@@ -148,6 +226,7 @@ typedef struct replay {
      * this one were in. */
     int at_version[SIM_STEPS + 1];
     int updates;
+    int read; /* entries of the log */
     uint64_t sum[SIM_ELEMENTS];
     double weight;
 } replay;
@@ -187,19 +266,6 @@ static void check_log(const replay *r, uint64_t steps)
                                 seen[w][t]);
 }
 
-static void make_update(replay *r, double weight, uint64_t step)
-{
-    bool each = r->m->rules.aggregate == DIST_APPLY_EACH;
-    uint64_t number =
-        each ? (uint64_t)r->updates : r->m->rules.first_step + step;
-    int b = r->bucket;
-    size_t count = r->m->elements[b];
-    uint64_t *next = r->history[r->updates + 1];
-    memcpy(next, r->history[r->updates], sizeof r->history[0]);
-    update_by(next, r->sum, count, weight, number);
-    r->updates++;
-}
-
 static void add_entry(replay *r, const sim_entry *e, bool first)
 {
     uint64_t part[SIM_ELEMENTS];
@@ -209,21 +275,78 @@ static void add_entry(replay *r, const sim_entry *e, bool first)
     r->weight = first ? weight : r->weight + weight;
 }
 
-static void replay_log(replay *r)
+/* Reads what the next update is made of; false: there is none. */
+static bool read_update(replay *r)
 {
     const sim_model *m = r->m;
     const sim_entry *log = m->log[r->bucket];
-    int count = m->logged[r->bucket];
     bool each = m->rules.aggregate == DIST_APPLY_EACH;
-    for (int i = 0; i < count; i++) {
-        bool first = each || i == 0 || log[i].step != log[i - 1].step;
-        bool last = each || i + 1 == count || log[i].step != log[i + 1].step;
-        add_entry(r, &log[i], first);
-        if (last)
-            make_update(r, m->rules.aggregate == DIST_SUM ? 1 : r->weight,
-                        log[i].step);
-        for (uint64_t v = log[i].step + 1; v <= m->steps; v++)
-            r->at_version[v] = r->updates;
+    int first = r->read, count = m->logged[r->bucket];
+    if (first == count)
+        return false;
+    do
+        add_entry(r, &log[r->read], r->read == first);
+    while (++r->read < count && !each && log[r->read].step == log[first].step);
+    if (m->rules.aggregate == DIST_SUM)
+        r->weight = 1;
+    return true;
+}
+
+/* What the next update is told it is. */
+static uint64_t number_of(const replay *r)
+{
+    const sim_model *m = r->m;
+    bool each = m->rules.aggregate == DIST_APPLY_EACH;
+    return each || r->read == 0
+               ? (uint64_t)r->updates
+               : m->rules.first_step + m->log[r->bucket][r->read - 1].step;
+}
+
+static void make_update(replay *r, const uint64_t *totals)
+{
+    const sim_model *m = r->m;
+    uint64_t *next = r->history[r->updates + 1];
+    memcpy(next, r->history[r->updates], sizeof r->history[0]);
+    update_by(next, r->sum, m->elements[r->bucket], r->weight,
+              number_of(r), totals, m->rounds);
+    r->updates++;
+    uint64_t step = m->log[r->bucket][r->read - 1].step;
+    for (uint64_t v = step + 1; v <= m->steps; v++)
+        r->at_version[v] = r->updates;
+}
+
+static void find_totals(const replay *r, uint64_t *totals)
+{
+    const sim_model *m = r->m;
+    for (int round = 0; round < m->rounds; round++) {
+        uint64_t partials[SIM_BUCKETS];
+        for (int b = 0; b < m->buckets; b++)
+            partials[b] =
+                partial(r[b].history[r[b].updates], r[b].sum, m->elements[b],
+                        r[b].weight, number_of(&r[b]), totals, round);
+        totals[round] = total_of(partials, m->buckets);
+    }
+}
+
+/* Update by update: what needs totals needs all buckets'. */
+static void replay_logs(replay *r)
+{
+    sim_model *m = r->m;
+    for (bool more = true; more;) {
+        uint64_t totals[SIM_ROUNDS] = {0};
+        bool there[SIM_BUCKETS];
+        more = false;
+        for (int b = 0; b < m->buckets; b++) {
+            there[b] = read_update(&r[b]);
+            more = more || there[b];
+        }
+        for (int b = 0; b < m->buckets && m->rounds && more; b++)
+            if (!there[b])
+                sim_model_wrong(m, "bucket %d had an update less", b);
+        find_totals(r, totals);
+        for (int b = 0; b < m->buckets; b++)
+            if (there[b])
+                make_update(&r[b], totals);
     }
 }
 
@@ -261,15 +384,9 @@ static void forget_unfinished(sim_model *m, int bucket, uint64_t steps)
         --*count;
 }
 
-static void check_bucket(replay *r, uint64_t steps)
+static void check_bucket(const replay *r)
 {
     sim_model *m = r->m;
-    initial(m, r->bucket, r->history[0]);
-    forget_unfinished(m, r->bucket, steps);
-    check_log(r, steps);
-    if (m->wrong[0])
-        return;
-    replay_log(r);
     for (int w = 0; w < m->workers; w++)
         for (int life = 0; life < SIM_LIVES; life++)
             for (uint64_t t = 0; t < m->steps; t++)
@@ -285,8 +402,18 @@ static void check_bucket(replay *r, uint64_t steps)
 
 void sim_model_check(sim_model *m, uint64_t steps)
 {
-    for (int b = 0; b < m->buckets && !m->wrong[0]; b++) {
-        replay r = {.m = m, .bucket = b};
-        check_bucket(&r, steps);
+    static replay replays[SIM_BUCKETS];
+    memset(replays, 0, sizeof replays);
+    for (int b = 0; b < m->buckets; b++) {
+        replays[b].m = m;
+        replays[b].bucket = b;
+        initial(m, b, replays[b].history[0]);
+        forget_unfinished(m, b, steps);
+        check_log(&replays[b], steps);
     }
+    if (m->wrong[0])
+        return;
+    replay_logs(replays);
+    for (int b = 0; b < m->buckets && !m->wrong[0]; b++)
+        check_bucket(&replays[b]);
 }

@@ -17,7 +17,9 @@ enum {
     SIM_ELEMENTS = 40,
     SIM_STEPS = 6,
     SIM_LIVES = 4, /* of a worker's place */
-    SIM_UPDATES = SIM_STEPS * SIM_WORKERS + 1
+    SIM_UPDATES = SIM_STEPS * SIM_WORKERS + 1,
+    SIM_SERVERS = 3,
+    SIM_ROUNDS = 2
 };
 
 typedef struct sim_read {
@@ -32,12 +34,21 @@ typedef struct sim_entry {
     uint64_t step;
 } sim_entry;
 
+/* What one parameter server has of the turn under way. */
+typedef struct sim_server {
+    struct sim_model *model;
+    uint64_t partials[SIM_BUCKETS], totals[SIM_ROUNDS];
+} sim_server;
+
 typedef struct sim_model {
     uint64_t seed;
     int workers, buckets;
     uint64_t steps;
     size_t elements[SIM_BUCKETS];
+    int owners[SIM_BUCKETS];
     shard_rules rules;
+    int rounds; /* of totals; 0: no update needs any */
+    sim_server servers[SIM_SERVERS];
     /* What the parameter servers have. */
     uint64_t value[SIM_BUCKETS][SIM_ELEMENTS], sum[SIM_BUCKETS][SIM_ELEMENTS];
     sim_entry log[SIM_BUCKETS][SIM_UPDATES];
@@ -57,8 +68,9 @@ double sim_weight(const sim_model *m, int worker, uint64_t step);
 void sim_gradient(const sim_model *m, int worker, int life, uint64_t step,
                   int bucket, uint64_t *out);
 
-/* For the machines. */
-shard_store sim_store(sim_model *m);
+/* For the machines: of a parameter server, and of who adds up totals. */
+shard_store sim_store(sim_model *m, int server);
+machine_totals sim_totals(sim_model *m);
 
 /* Replays what was logged and compares everything; `steps` were made. */
 void sim_model_check(sim_model *m, uint64_t steps);

@@ -16,9 +16,8 @@
 #include <string.h>
 
 enum {
-    SERVERS = 3,
     SPARE = 2, /* processes that take the place of those that sleep */
-    PROCESSES = 1 + SERVERS + SIM_WORKERS + SPARE,
+    PROCESSES = 1 + SIM_SERVERS + SIM_WORKERS + SPARE,
     TICK_MS = 20,
     LIMIT_MS = 60000, /* longer than every deadline: nothing may take so long */
     LINGER_MS = 2000, /* a process that ended still answers for so long */
@@ -54,7 +53,7 @@ typedef struct sim {
     wire_limits limits;
     uint64_t bytes[SIM_BUCKETS];
     ptl_dtype types[SIM_BUCKETS];
-    int owners[SIM_BUCKETS];
+    machine_totals totals;
     machine_bucket buckets[SIM_BUCKETS];
     bool saves; /* the chief asks for slots */
     process processes[PROCESSES];
@@ -264,7 +263,6 @@ static void begin_process(process *p)
 {
     sim *s = p->sim;
     machine_out out = outside(p);
-    shard_store store = sim_store(&s->model);
     worker_owner owner = {.ctx = p,
                           .value = take_value,
                           .step = begin_step,
@@ -278,6 +276,7 @@ static void begin_process(process *p)
         p->coordinator = coordinator_new(&s->job, incarnation(s), &out, now(p));
         p->hub = coordinator_hub(p->coordinator);
     } else if (p->index <= s->job.servers) {
+        shard_store store = sim_store(&s->model, p->index - 1);
         p->ps = ps_new(&s->job, p->index - 1, incarnation(s), p->endpoint,
                        &store, &out, now(p));
         p->hub = ps_hub(p->ps);
@@ -469,18 +468,21 @@ static void draw_job(sim *s)
         m->rules.aggregate = DIST_APPLY_EACH;
         m->rules.ordered = false;
     }
-    s->job.servers = (int)sim_range(r, 1, SERVERS);
+    s->job.servers = (int)sim_range(r, 1, SIM_SERVERS);
     for (int b = 0; b < m->buckets; b++) {
         m->elements[b] = (size_t)sim_range(r, 1, SIM_ELEMENTS);
         s->bytes[b] = 8 * m->elements[b];
         s->types[b] = PTL_I64;
-        s->owners[b] = (int)sim_draw(r, (uint64_t)s->job.servers);
+        m->owners[b] = (int)sim_draw(r, (uint64_t)s->job.servers);
     }
     s->barriers = m->rules.sync == DIST_BARRIER && sim_draw(r, 3) == 0;
     bool lockstep = m->rules.aggregate != DIST_APPLY_EACH || m->rules.ordered;
     s->saves = m->rules.sync == DIST_BARRIER && lockstep && !s->barriers &&
                sim_draw(r, 2) == 0;
     s->compute_most = sim_draw(r, 4) ? 5 : 200;
+    if (m->rules.sync == DIST_BARRIER && lockstep)
+        m->rounds = (int)sim_draw(r, 1 + SIM_ROUNDS);
+    m->rules.hold = m->rounds > 0;
 }
 
 static void fill_job(sim *s)
@@ -498,8 +500,10 @@ static void fill_job(sim *s)
     j->limits = &s->limits;
     for (int b = 0; b < s->model.buckets; b++)
         s->buckets[b] = (machine_bucket){
-            .owner = s->owners[b], .every = 1, .rules = s->model.rules};
+            .owner = s->model.owners[b], .every = 1, .rules = s->model.rules};
     j->buckets = s->buckets;
+    s->totals = sim_totals(&s->model);
+    j->totals = s->model.rounds > 0 ? &s->totals : NULL;
     j->first_step = s->model.rules.first_step;
     j->total = j->steps = j->first_step + s->model.steps;
     j->barriers = 3;
@@ -560,16 +564,17 @@ static void describe(const sim *s, const sim_faults *f, sim_result *out)
     static const char *const syncs[] = {"barrier", "async", "stale"};
     static const char *const aggregates[] = {"mean", "sum", "apply_each"};
     snprintf(out->what, sizeof out->what,
-             "%d ps, %d workers, %d buckets, %llu steps, %s%s %s(%d)%s; twice "
+             "%d ps, %d workers, %d buckets, %llu steps, %s%s %s(%d), %d "
+             "rounds%s; twice "
              "%llu, damage %llu, lose %llu, break %llu, %s order",
              s->job.servers, s->job.workers, s->model.buckets,
              (unsigned long long)s->model.steps,
              s->model.rules.ordered ? "ordered " : "",
              aggregates[s->model.rules.aggregate], syncs[s->model.rules.sync],
-             s->model.rules.stale, s->barriers ? ", barriers" : "",
-             (unsigned long long)f->twice, (unsigned long long)f->damage,
-             (unsigned long long)f->lose, (unsigned long long)f->disconnect,
-             f->in_order ? "in" : "out of");
+             s->model.rules.stale, s->model.rounds,
+             s->barriers ? ", barriers" : "", (unsigned long long)f->twice,
+             (unsigned long long)f->damage, (unsigned long long)f->lose,
+             (unsigned long long)f->disconnect, f->in_order ? "in" : "out of");
 }
 
 static void begin(sim *s, sim_result *out)

@@ -27,7 +27,8 @@ typedef struct typed_slice {
  */
 bool typed_may_be_cut(const typed_program *program, const typed_param *param);
 
-/* The round of a total whose parts are there: after all totals that it reads. */
+/* The round of a total whose parts are there: after all totals that it reads.
+ */
 int typed_round_of(const typed_program *program, const typed_total *total);
 /* Rounds of partial sums that the update needs; 0: no totals. */
 int typed_round_count(const typed_program *program);
@@ -36,8 +37,8 @@ int typed_round_count(const typed_program *program);
  * The program's parameters become these slices, in this order: PATH/SLOT is now
  * NAME/SLOT. Totals become inputs `total/K`, and `partials` are those of
  * `round`: "blocks/K/NAME" and "last/K/NAME", see typed_part. False where a
- * slice is of no trained parameter, leaves it, or may not be cut; the program is
- * of no use then.
+ * slice is of no trained parameter, leaves it, or may not be cut; the program
+ * is of no use then.
  */
 bool typed_take_slices(typed_program *program, const typed_slice *slices,
                        int count, int round);

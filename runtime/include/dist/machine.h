@@ -33,6 +33,19 @@ typedef struct machine_bucket {
     shard_rules rules;
 } machine_bucket;
 
+/*
+ * Updates that need numbers of all parameters, in rounds: see
+ * runtime/README.md, "Totals". Buckets whose rules say `hold` take part; their
+ * clocks are alike.
+ */
+typedef struct machine_totals {
+    int rounds;
+    void *ctx;
+    /* What the parameter servers sent in `round` (NULL: of one that has no such
+     * bucket), added up: a new blob. NULL: something is of another size. */
+    dist_blob *(*add_up)(void *ctx, int round, dist_blob *const *sent);
+} machine_totals;
+
 /* What all processes of a job have alike. */
 typedef struct machine_job {
     uint64_t id;
@@ -40,10 +53,11 @@ typedef struct machine_job {
     const char *agreement;
     const wire_limits *limits;
     const machine_bucket *buckets;
+    const machine_totals *totals; /* NULL: no update waits for any */
     /* Steps [first_step, steps) are this run's; `total`: where the job would
      * end, which it need not reach. */
     uint64_t first_step, steps, total;
-    int barriers;   /* 1 to so many */
+    int barriers; /* 1 to so many */
     uint64_t window, retry;
     liveness_rules liveness;
     uint64_t join_wait;   /* for all to be there for the first time */

@@ -31,6 +31,9 @@ typedef struct shard_rules {
     uint64_t first_step; /* of the run: its version is there from the start */
     uint64_t first_updates; /* that the value had before the run */
     int workers;
+    /* An update waits for totals: until shard_release(). Under `barrier` alone,
+     * and `apply_each` in order alone. */
+    bool hold;
 } shard_rules;
 
 /* Steps of one worker that may be under way: k + 1. */
@@ -51,6 +54,15 @@ typedef struct shard_store {
     /* What else belongs to the bucket's parameters (slots), for a checkpoint;
      * `size`: as the limits say. */
     const uint8_t *(*slots)(void *ctx, uint32_t bucket, size_t *size);
+    /*
+     * Where updates wait for totals. In each round: what the update of a bucket
+     * needs of it is added up; what that comes to, of all buckets here; and
+     * what it came to everywhere (false: it is of another size).
+     */
+    void (*add_up)(void *ctx, uint32_t bucket, int round, double weight,
+                   uint64_t updates);
+    const uint8_t *(*partials)(void *ctx, int round, size_t *size);
+    bool (*totals)(void *ctx, int round, const uint8_t *bytes, size_t size);
 } shard_store;
 
 typedef struct dist_shard dist_shard;
@@ -80,6 +92,10 @@ typedef enum shard_answer {
 /* Keeps the chunk; what is complete by it is added up and applied. */
 shard_answer shard_push(dist_shard *s, const shard_chunk *c);
 
+/* Is an update held? Its weight, then. It is made by shard_release(). */
+bool shard_holds(const dist_shard *s, double *weight);
+void shard_release(dist_shard *s);
+
 /* A new process has the worker's place, and may compute other gradients: what
  * is not whole is forgotten. */
 void shard_replaced(dist_shard *s, int worker);
@@ -89,6 +105,8 @@ bool shard_is_at(const dist_shard *s, uint64_t version);
 const shard_store *shard_store_of(const dist_shard *s);
 uint64_t shard_version(const dist_shard *s);
 uint64_t shard_updates(const dist_shard *s);
+/* What the store is told of the next update: how many there were. */
+uint64_t shard_number(const dist_shard *s);
 /* The step of this worker that would be applied next. */
 uint64_t shard_next_step(const dist_shard *s, int worker);
 

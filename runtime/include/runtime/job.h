@@ -12,8 +12,8 @@
 #include "runtime/program.h"
 
 typedef enum ptl_program_kind {
-    PTL_PROGRAM_INIT,    /* writes PARAM, STATE and SLOT buffers */
-    PTL_PROGRAM_TRAIN,   /* one update; outputs "loss", "lr", ... */
+    PTL_PROGRAM_INIT,  /* writes PARAM, STATE and SLOT buffers */
+    PTL_PROGRAM_TRAIN, /* one update; outputs "loss", "lr", ... */
     /* Outputs "loss" and each metric, means over rows; of metrics with
      * accumulators these, to be added up over batches. */
     PTL_PROGRAM_EVAL,

@@ -74,11 +74,13 @@ static uint32_t sender_of(int type)
     case WIRE_MEMBERS:
     case WIRE_CKPT_REQ:
     case WIRE_SHARDMAP:
+    case WIRE_TOTALS:
         return wire_node(WIRE_COORDINATOR, 0);
     case WIRE_PUSH_ACK:
     case WIRE_DATA:
     case WIRE_NACK:
     case WIRE_BAR_RELEASE:
+    case WIRE_PARTIALS:
         return wire_node(WIRE_PS, 1);
     default:
         return wire_node(WIRE_WORKER, 3);
@@ -142,6 +144,12 @@ static void set_content(wire_sample *s, int type)
         break;
     case WIRE_SNAP_CHUNK:
         set_chunk(s, 0, 64);
+        break;
+    case WIRE_PARTIALS:
+        set_payload(s, "\0\0\200\077\0\0\0\100", 8);
+        break;
+    case WIRE_TOTALS:
+        set_payload(s, "\0\0\100\100", 4);
         break;
     case WIRE_PULL:
         h->flags |= WIRE_EXACT;

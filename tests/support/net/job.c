@@ -208,7 +208,7 @@ static void begin_server(process *p, int index)
 {
     job *j = p->job;
     reactor_owner o = {p, ended, log_line};
-    shard_store store = sim_store(&j->model);
+    shard_store store = sim_store(&j->model, index);
     machine_out out =
         reactor_outside(p->reactor, wire_node(WIRE_PS, index), &o);
     p->machines++;

@@ -64,6 +64,19 @@ static void open_shard(dist_aggregate aggregate, dist_sync sync, bool ordered,
     shard = shard_new(&r, &store, 7, BYTES, CHUNK);
 }
 
+static void hold_shard(dist_aggregate aggregate, bool ordered)
+{
+    shard_rules r = {.aggregate = aggregate,
+                     .sync = DIST_BARRIER,
+                     .ordered = ordered,
+                     .workers = WORKERS,
+                     .hold = true};
+    shard_free(shard);
+    str_clear(&said);
+    memset(value, 0, sizeof value);
+    shard = shard_new(&r, &store, 7, BYTES, CHUNK);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -264,6 +277,76 @@ static void half_a_step_is_no_version(void **state)
     assert_int_equal(read_value(1, true), 3);
 }
 
+/* ---------- updates that wait ---------- */
+
+static void an_update_waits_until_it_is_released(void **state)
+{
+    (void)state;
+    double weight;
+    hold_shard(DIST_MEAN, true);
+    push(2, 0, 30);
+    push(0, 0, 10);
+    assert_false(shard_holds(shard, &weight));
+    push(1, 0, 20);
+    assert_true(shard_holds(shard, &weight));
+    assert_true(weight == 6);
+    assert_string_equal(str_text(&said), " 10+20+30");
+    assert_int_equal(shard_version(shard), 0);
+    assert_int_equal(read_value(1, false), -1);
+    shard_release(shard);
+    assert_false(shard_holds(shard, &weight));
+    assert_string_equal(str_text(&said), " 10+20+30/6");
+    assert_int_equal(shard_version(shard), 1);
+}
+
+static void or_of_those_that_came_in_any_order(void **state)
+{
+    (void)state;
+    double weight;
+    hold_shard(DIST_SUM, false);
+    push(2, 0, 30);
+    push(0, 0, 10);
+    push(1, 0, 20);
+    assert_true(shard_holds(shard, &weight));
+    assert_true(weight == 1);
+    shard_release(shard);
+    assert_string_equal(str_text(&said), " 30+10+20/1");
+}
+
+static void each_waits_for_totals_of_its_own(void **state)
+{
+    (void)state;
+    double weight;
+    hold_shard(DIST_APPLY_EACH, true);
+    push(1, 0, 20);
+    push(0, 0, 10);
+    push_empty(2, 0);
+    assert_true(shard_holds(shard, &weight));
+    assert_string_equal(str_text(&said), " 10");
+    shard_release(shard);
+    assert_true(shard_holds(shard, &weight));
+    assert_true(weight == 2);
+    assert_string_equal(str_text(&said), " 10/1 20");
+    assert_int_equal(shard_version(shard), 0);
+    shard_release(shard);
+    assert_false(shard_holds(shard, &weight));
+    assert_string_equal(str_text(&said), " 10/1 20/2");
+    assert_int_equal(shard_version(shard), 1);
+}
+
+/* Nothing came, so nothing is updated. */
+static void a_step_without_rows_waits_for_nothing(void **state)
+{
+    (void)state;
+    double weight;
+    hold_shard(DIST_MEAN, true);
+    for (int w = 0; w < WORKERS; w++)
+        push_empty(w, 0);
+    assert_false(shard_holds(shard, &weight));
+    assert_int_equal(shard_version(shard), 1);
+    assert_string_equal(str_text(&said), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +362,10 @@ int main(void)
         cmocka_unit_test(half_a_gradient_of_the_dead_is_forgotten),
         cmocka_unit_test(a_version_can_be_read_until_the_next_but_one),
         cmocka_unit_test(half_a_step_is_no_version),
+        cmocka_unit_test(an_update_waits_until_it_is_released),
+        cmocka_unit_test(or_of_those_that_came_in_any_order),
+        cmocka_unit_test(each_waits_for_totals_of_its_own),
+        cmocka_unit_test(a_step_without_rows_waits_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -286,18 +286,29 @@ static const shard_store *server_of(const fixture *f, int bucket)
 /* One round: every bucket, one that adds up, every server. */
 static void run_round(fixture *f, int step, int round)
 {
-    const void *sent[MOST_PS];
-    double totals[8];
+    machine_totals adder = totals_machine(f->totals);
+    dist_blob *sent[MOST_PS];
     size_t size;
-    assert_true(totals_bytes(f->totals, round) <= sizeof totals);
-    for (int i = f->layout->plan->bucket_count - 1; i >= 0; i--)
-        ps_store_add_up(f->ps[f->layout->buckets[i].owner], (uint32_t)i, round,
-                        weight_of(step), (uint64_t)step);
-    for (int k = 0; k < f->servers; k++)
-        sent[k] = ps_store_partials(f->ps[k], round, &size);
-    totals_add_up(f->totals, round, sent, totals);
-    for (int k = 0; k < f->servers; k++)
-        ps_store_take_totals(f->ps[k], round, (const uint8_t *)totals);
+    for (int i = f->layout->plan->bucket_count - 1; i >= 0; i--) {
+        const shard_store *s = server_of(f, i);
+        s->add_up(s->ctx, (uint32_t)i, round, weight_of(step), (uint64_t)step);
+    }
+    for (int k = 0; k < f->servers; k++) {
+        const shard_store *s = ps_store_shard(f->ps[k]);
+        const uint8_t *bytes = s->partials(s->ctx, round, &size);
+        sent[k] = blob_copy(bytes, size);
+    }
+    dist_blob *totals = adder.add_up(adder.ctx, round, sent);
+    assert_non_null(totals);
+    for (int k = 0; k < f->servers; k++) {
+        const shard_store *s = ps_store_shard(f->ps[k]);
+        assert_false(s->totals(s->ctx, round, blob_bytes(totals),
+                               blob_size(totals) - 1));
+        assert_true(
+            s->totals(s->ctx, round, blob_bytes(totals), blob_size(totals)));
+        blob_drop(sent[k]);
+    }
+    blob_drop(totals);
 }
 
 static void update_servers(fixture *f, int step)
@@ -331,7 +342,7 @@ static void gather(fixture *f)
         const bucket_layout *b = &f->layout->buckets[i];
         const shard_store *s = server_of(f, i);
         size_t size;
-        const uint8_t *slots = ps_store_slots(s->ctx, (uint32_t)i, &size);
+        const uint8_t *slots = s->slots(s->ctx, (uint32_t)i, &size);
         assert_int_equal(size, b->slot_bytes);
         good(layout_give_slots(b, slots, &f->cluster, &err), &err, &f->d);
         good(layout_give_value(b, s->value(s->ctx, (uint32_t)i), &f->cluster,
