@@ -13,11 +13,9 @@
 #include "launch/start.h"
 #include "net/endpoint.h"
 #include "net/keys.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of --local ps=P,worker=N. */
@@ -190,16 +188,9 @@ static ptl_status make_own_keys(launching *l, const char *coordinator,
 {
     bool curve;
     ptl_status st = wants_keys(l, coordinator, &curve, err);
-    const char *temporary = getenv("TMPDIR");
-    if (st != PTL_OK || !curve)
-        return st;
-    char *folder = arena_printf(l->d->arena, "%s/ptl-keys-XXXXXX",
-                                temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder))
-        return ptl_fail(err, PTL_E_IO, "could not make \"%s\": %s", folder,
-                        strerror(errno));
-    l->job.keys = folder;
-    return make_keys(l, folder, err);
+    if (st == PTL_OK && curve)
+        st = start_key_folder(l->d->arena, &l->job.keys, err);
+    return st == PTL_OK && curve ? make_keys(l, l->job.keys, err) : st;
 }
 
 /* ---------- ways to start ---------- */

@@ -148,18 +148,14 @@ static ptl_status write_keys(const description *d, const char *folder,
 static ptl_status make_keys(description *d, ptl_error *err)
 {
     const json_value *keys = json_get(d->json, "keys");
-    const char *temporary = getenv("TMPDIR");
     d->job.keys = "";
     if (!keys || keys->kind != JSON_OBJECT || keys->count == 0)
         return PTL_OK;
-    char *folder = arena_printf(d->arena, "%s/ptl-keys-XXXXXX",
-                                temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder))
-        return ptl_fail(err, PTL_E_IO, "could not make \"%s\": %s", folder,
-                        strerror(errno));
-    d->job.keys = folder;
+    ptl_status st = start_key_folder(d->arena, &d->job.keys, err);
+    if (st != PTL_OK)
+        return st;
     mode_t usual = umask(077);
-    ptl_status st = write_keys(d, folder, keys, err);
+    st = write_keys(d, d->job.keys, keys, err);
     umask(usual);
     return st;
 }

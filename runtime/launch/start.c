@@ -139,6 +139,18 @@ const char *start_new_id(ptl_arena *arena)
     return arena_printf(arena, "%016llx%016llx", bits[0], bits[1]);
 }
 
+ptl_status start_key_folder(ptl_arena *arena, const char **out, ptl_error *err)
+{
+    const char *temporary = getenv("TMPDIR");
+    char *folder = arena_printf(arena, "%s/ptl-keys-XXXXXX",
+                                temporary ? temporary : "/tmp");
+    if (!mkdtemp(folder))
+        return ptl_fail(err, PTL_E_IO, "could not make \"%s\": %s", folder,
+                        strerror(errno));
+    *out = folder;
+    return PTL_OK;
+}
+
 start_members start_all_members(const start_job *job, ptl_arena *arena)
 {
     start_members all = {0};

@@ -26,6 +26,10 @@ typedef struct start_job {
 /* A text for start_job.id: 128 random bits. */
 const char *start_new_id(ptl_arena *arena);
 
+/* Makes a folder for keys, in TMPDIR or /tmp, for its owner alone; the caller
+ * removes it. */
+ptl_status start_key_folder(ptl_arena *arena, const char **out, ptl_error *err);
+
 /*
  * These three come back when all processes have ended; *exit_status as
  * children_run() has it. E_IO: not all could be started, and none is left.
