@@ -1,5 +1,5 @@
-# Processes that mpirun started know which ones they are, under Open MPI and
-# under MPICH; of MPI they use nothing else.
+# Processes that mpirun started know which ones they are and train, under Open
+# MPI and under MPICH; of MPI they use nothing else.
 . "$(dirname "$0")/lib.sh"
 command -v mpirun.openmpi >/dev/null && command -v mpirun.mpich >/dev/null ||
   exit 77
@@ -30,7 +30,7 @@ for start in "$openmpi" "$mpich"; do
   expect_text "$work/err" 'SIZE is "4", and the cluster (1 ps, 2 workers) has 3'
 done
 
-export PTL_COORDINATOR=tcp://127.0.0.1:29999
+export PTL_COORDINATOR=tcp://127.0.0.1:$((20000 + $$ % 10000))
 roles() {
   rm -f "$work"/plan.[0-9]*
   expect_status 0 "$@" 3 "$work/plan.sh"
@@ -44,3 +44,37 @@ roles() {
 name="Open MPI: OMPI_COMM_WORLD_RANK" roles $openmpi
 # shellcheck disable=SC2086
 name="PMI: PMI_RANK" roles $mpich
+
+needs_roles
+data="digits.root=$SOURCE/examples/data"
+expect_status 0 "$PTLC" run "$work/two.ptl" --set "$data" --shards 2 --steps 20 \
+  --out "$work/one"
+for start in "$openmpi" "$mpich"; do
+  rm -rf "$work/many"
+  # shellcheck disable=SC2086
+  expect_status 0 $start 3 "$PTLC" launch "$work/two.ptl" --set "$data" \
+    --steps 20 --out "$work/many"
+  cmp "$work/one/step-20/model.safetensors" \
+    "$work/many/step-20/model.safetensors" ||
+    fail "$start: other bits than of two shards"
+done
+
+# Told to end, MPICH's tells its processes. (Open MPI's stops reading what they
+# write first, and kills them a second later.)
+# shellcheck disable=SC2086
+setsid $mpich 3 "$PTLC" launch "$work/two.ptl" --set "$data" --log json \
+  --epochs 1000000 --out "$work/long" --set train.eval_every=1000000 \
+  --set train.checkpoint_every=1000000 >"$work/part" 2>"$work/err" </dev/null &
+pid=$!
+for i in $(seq 600); do
+  ! grep -q '"event":"step","step":20,' "$work/part" || break
+  sleep 0.1
+done
+kill -TERM $pid
+got=0
+wait $pid || got=$?
+[ "$got" = 143 ] || {
+  tail -n 20 "$work/err" >&2
+  fail "mpirun that was told to end gave $got, not 143"
+}
+ls "$work/long" | grep -q '^step-' || fail "no checkpoint after SIGTERM"

@@ -1,64 +1,7 @@
 # A small Slurm of our own, on this machine: its steps know which process they
-# are, and a wrong number of tasks is refused.
+# are and train, a wrong number of tasks is refused, the batch file runs.
 . "$(dirname "$0")/lib.sh"
-PATH=$PATH:/usr/sbin
-for program in munged slurmctld slurmd srun sbatch; do
-  command -v "$program" >/dev/null || exit 77
-done
-
-# Ports that another test run is unlikely to have.
-port=$((20000 + $$ % 5000 * 2))
-mkdir -m 711 "$work/munge"
-mkdir "$work/state" "$work/spool"
-head -c 1024 /dev/urandom >"$work/munge/key"
-chmod 400 "$work/munge/key"
-cat >"$work/slurm.conf" <<CONF
-ClusterName=ptl
-SlurmctldHost=localhost
-SlurmUser=$(id -un)
-SlurmdUser=$(id -un)
-AuthType=auth/munge
-AuthInfo=socket=$work/munge/socket
-CredType=cred/munge
-StateSaveLocation=$work/state
-SlurmdSpoolDir=$work/spool
-SlurmctldPidFile=$work/slurmctld.pid
-SlurmdPidFile=$work/slurmd.pid
-SlurmctldLogFile=$work/slurmctld.log
-SlurmdLogFile=$work/slurmd.log
-SlurmctldPort=$port
-SlurmdPort=$((port + 1))
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SwitchType=switch/none
-MpiDefault=none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
-SlurmdParameters=config_overrides
-NodeName=localhost CPUs=8
-PartitionName=all Nodes=ALL Default=YES
-CONF
-export SLURM_CONF=$work/slurm.conf
-
-# Each in the foreground of its own, so that we know whom to end.
-munged --foreground --force --key-file="$work/munge/key" \
-  --socket="$work/munge/socket" --pid-file="$work/munge/pid" \
-  --log-file="$work/munge/log" --seed-file="$work/munge/seed" \
-  >"$work/munged.out" 2>&1 &
-daemons=$!
-trap 'kill $daemons 2>/dev/null; wait; rm -rf "$work"' EXIT
-for i in $(seq 100); do [ -S "$work/munge/socket" ] && break || sleep 0.1; done
-slurmctld -D >"$work/slurmctld.out" 2>&1 &
-daemons="$daemons $!"
-slurmd -D >"$work/slurmd.out" 2>&1 &
-daemons="$daemons $!"
-for i in $(seq 300); do
-  sinfo -h -o %t 2>/dev/null | grep -q idle && break || sleep 0.1
-done
-sinfo -h -o %t | grep -q idle || {
-  tail -n 20 "$work"/*.log "$work"/*.out >&2
-  fail "Slurm did not come up"
-}
+. "$(dirname "$0")/slurm_lib.sh"
 
 sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
   "$SOURCE/examples/digits_mlp.ptl" >"$work/two.ptl"
@@ -94,3 +37,46 @@ cat >"$work/batch.sh" <<BATCH
 BATCH
 expect_status 78 sbatch --wait -n 3 -o "$work/batch.out" "$work/batch.sh"
 expect_text "$work/batch.out" "start the processes with \`srun ptlc launch\`"
+
+# ---------- training ----------
+needs_roles
+data="digits.root=$SOURCE/examples/data"
+expect_status 0 "$PTLC" run "$work/two.ptl" --set "$data" --shards 2 --steps 20 \
+  --out "$work/one"
+same() {
+  cmp "$work/one/step-20/model.safetensors" \
+    "$1/step-20/model.safetensors" || fail "$2: other bits than of two shards"
+}
+expect_status 0 srun -n 3 "$PTLC" launch "$work/two.ptl" --set "$data" \
+  --steps 20 --out "$work/step"
+same "$work/step" srun
+
+# The batch file looks for ptlc in PATH.
+mkdir "$work/bin"
+ln -s "$PTLC" "$work/bin/ptlc"
+export PATH="$work/bin:$PATH"
+cd "$work"
+expect_status 0 ptlc launch --manifest sbatch two.ptl --set "$data" --steps 20 \
+  --out batch
+cp "$work/out" "$work/job.sh"
+expect_status 0 sbatch --wait -o "$work/batch.out" "$work/job.sh"
+same "$work/batch" sbatch
+[ -z "$(ls -d "$work"/ptl-keys-* 2>/dev/null)" ] || fail "keys are left"
+
+# A step that is ended in order ends so.
+srun -n 3 "$PTLC" launch "$work/two.ptl" --set "$data" --epochs 1000000 \
+  --out "$work/long" --log json --set train.eval_every=1000000 \
+  --set train.checkpoint_every=1000000 >"$work/part" 2>"$work/err" </dev/null &
+step=$!
+for i in $(seq 600); do
+  ! grep -q '"event":"step","step":20,' "$work/part" || break
+  sleep 0.1
+done
+scancel --signal=TERM "$(squeue -h -o %i | head -n 1)"
+got=0
+wait $step || got=$?
+[ "$got" = 143 ] || {
+  tail -n 20 "$work/err" >&2
+  fail "a step that was told to end gave $got, not 143"
+}
+ls "$work/long" | grep -q '^step-' || fail "no checkpoint after scancel"
