@@ -33,3 +33,4 @@ for file in "$sliced" "$clipped"; do
 done
 equal "$sliced" 1 2
 equal "$sliced" 3 3 --set cluster.placement=parameter_server
+equal "$clipped" 2 2 --set cluster.aggregate=apply_each
