@@ -1,72 +1,18 @@
 /*
- * exchange.c - see exchange.h.
+ * exchange.c - see exchange.h: the loop's side.
  *
  * Values arrive in a block of their own (`incoming`) and go into the store when
  * a step begins: while one computes, no value comes, but for the parameters it
  * was given no other may change.
  */
-#include "cluster/exchange.h"
 #include "base/clock.h"
+#include "cluster/exchange_priv.h"
 #include "runtime/sums.h"
 #include "train/stop.h"
-#include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { METRIC_STEPS = 2, LOOK_MS = 100 };
-
-/* Losses of all shards in a step, as they come to the chief. */
-typedef struct metric_table {
-    int64_t step;
-    loss_sum *losses; /* [worker][tower] */
-    bool *there;      /* by worker */
-    int count;
-    int latest;       /* worker, and when it came */
-    double latest_at; /* clock_seconds() */
-} metric_table;
-
-/* What is posted to the node's thread; it lives until it was carried out. */
-typedef struct order {
-    cluster_exchange *x;
-    dist_blob **gradients; /* by bucket; NULL: no rows, or not due */
-    double *weights;
-    bool *due;
-} order;
-
-struct cluster_exchange {
-    const cluster_plan *plan;
-    session *s;
-    cluster_node *node;
-    int worker, towers;
-    order order;
-    size_t *at; /* by bucket: in `incoming`, and in blocks of gradients */
-    uint8_t *incoming;
-
-    pthread_mutex_t lock;
-    pthread_cond_t moved;
-    /* Under the lock. */
-    bool begun, end;
-    int64_t step;
-    bool ended;
-    ptl_status status;
-    char why[300];
-    metric_table metrics[METRIC_STEPS]; /* at the chief */
-    bool slots_here, slots_gone, passed;
-    uint8_t *slots; /* of one bucket */
-    uint32_t slots_of, barrier; /* what was asked for last */
-    uint64_t generation;
-
-    /* The loop's. */
-    int64_t last;
-    bool drained;
-    int64_t updates; /* made so far, where each gradient is one */
-    bool *gave;      /* by worker: rows since the last exchange, at the chief */
-    /* At the chief: the learning rate alone. */
-    ptl_program *rate_program;
-    ptl_run *rate_run;
-    int rate; /* buffer; -1: none */
-};
+enum { LOOK_MS = 100 }; /* for signals */
 
 /* ---------- places ---------- */
 
@@ -89,198 +35,9 @@ peers_place *exchange_places(const cluster_plan *plan, ptl_arena *arena,
     return list.data;
 }
 
-static int bucket_count(const cluster_exchange *x)
-{
-    return x->plan->limits.bucket_count;
-}
-
 static int parameter_buckets(const cluster_exchange *x)
 {
     return x->plan->layout->plan->bucket_count;
-}
-
-/* ---------- the node's thread ---------- */
-
-static void take_value(void *ctx, uint32_t bucket, uint64_t version,
-                       size_t offset, const uint8_t *bytes, size_t size)
-{
-    cluster_exchange *x = ctx;
-    (void)version;
-    memcpy(x->incoming + x->at[bucket] + offset, bytes, size);
-}
-
-static void step_begins(void *ctx, uint64_t step, bool end)
-{
-    cluster_exchange *x = ctx;
-    pthread_mutex_lock(&x->lock);
-    x->begun = true;
-    x->step = (int64_t)step;
-    x->end = end;
-    pthread_cond_broadcast(&x->moved);
-    pthread_mutex_unlock(&x->lock);
-}
-
-static void barrier_passed(void *ctx, uint32_t barrier, uint64_t generation)
-{
-    cluster_exchange *x = ctx;
-    pthread_mutex_lock(&x->lock);
-    x->passed |= barrier == x->barrier && generation == x->generation;
-    pthread_cond_broadcast(&x->moved);
-    pthread_mutex_unlock(&x->lock);
-}
-
-static void take_slots(void *ctx, uint32_t bucket, uint64_t updates,
-                       size_t offset, const uint8_t *bytes, size_t size,
-                       bool last)
-{
-    cluster_exchange *x = ctx;
-    (void)bucket, (void)updates;
-    pthread_mutex_lock(&x->lock);
-    if (bytes)
-        memcpy(x->slots + offset, bytes, size);
-    x->slots_gone |= !bytes;
-    x->slots_here |= last;
-    pthread_cond_broadcast(&x->moved);
-    pthread_mutex_unlock(&x->lock);
-}
-
-static void clear_table(const cluster_exchange *x, metric_table *t,
-                        int64_t step)
-{
-    t->step = step;
-    t->count = 0;
-    memset(t->there, 0, (size_t)x->plan->job.workers * sizeof *t->there);
-}
-
-/* Losses of a step may come before the chief itself is there. */
-static void put_losses(cluster_exchange *x, int worker, int64_t step,
-                       const loss_sum *losses)
-{
-    metric_table *t = &x->metrics[step % METRIC_STEPS];
-    if (t->step > step)
-        return; /* of a step the chief is done with */
-    if (t->step < step)
-        clear_table(x, t, step);
-    if (!t->there[worker])
-        t->count++;
-    t->there[worker] = true;
-    t->latest = worker;
-    t->latest_at = clock_seconds();
-    memcpy(t->losses + worker * x->towers, losses,
-           (size_t)x->towers * sizeof *losses);
-}
-
-static void take_metrics(void *ctx, int worker, uint64_t step,
-                         const uint8_t *bytes, size_t size)
-{
-    cluster_exchange *x = ctx;
-    loss_sum losses[64]; /* towers, at most */
-    bool fits = worker < x->plan->job.workers && x->towers <= 64 &&
-                size == (size_t)x->towers * sizeof *losses;
-    if (!fits || x->worker != 0)
-        return;
-    memcpy(losses, bytes, size);
-    pthread_mutex_lock(&x->lock);
-    put_losses(x, worker, (int64_t)step, losses);
-    pthread_cond_broadcast(&x->moved);
-    pthread_mutex_unlock(&x->lock);
-}
-
-worker_owner exchange_owner(cluster_exchange *x)
-{
-    return (worker_owner){.ctx = x,
-                          .value = take_value,
-                          .step = step_begins,
-                          .passed = barrier_passed,
-                          .slots = take_slots,
-                          .metrics = take_metrics};
-}
-
-void exchange_ended(cluster_exchange *x, ptl_status status, const char *text)
-{
-    pthread_mutex_lock(&x->lock);
-    x->ended = true;
-    x->status = status;
-    snprintf(x->why, sizeof x->why, "%s", text);
-    pthread_cond_broadcast(&x->moved);
-    pthread_mutex_unlock(&x->lock);
-}
-
-/* Posted: everything of the step. */
-static void give(void *ctx)
-{
-    order *o = ctx;
-    cluster_exchange *x = o->x;
-    dist_worker *w = node_worker(x->node);
-    uint64_t now = clock_ms();
-    for (int b = 0; w && b < bucket_count(x); b++)
-        if (o->due[b])
-            worker_gradient(w, (uint32_t)b, o->gradients[b], o->weights[b],
-                            now);
-    for (int b = 0; b < bucket_count(x); b++) {
-        blob_drop(o->gradients[b]);
-        o->gradients[b] = NULL;
-    }
-    if (w)
-        worker_done(w, now);
-}
-
-static void give_metrics(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    const metric_table *t = &x->metrics[0];
-    if (w)
-        worker_metrics(w, t->losses, (size_t)x->towers * sizeof *t->losses,
-                       clock_ms());
-}
-
-static void leave(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_done(w, clock_ms());
-}
-
-static void busy_training(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_is_busy(w, WIRE_PHASE_TRAINING);
-}
-
-static void busy_evaluating(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_is_busy(w, WIRE_PHASE_EVALUATING);
-}
-
-static void busy_saving(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_is_busy(w, WIRE_PHASE_CHECKPOINTING);
-}
-
-static void ask_slots(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_slots(w, x->slots_of, clock_ms());
-}
-
-static void enter_barrier(void *ctx)
-{
-    cluster_exchange *x = ctx;
-    dist_worker *w = node_worker(x->node);
-    if (w)
-        worker_enter(w, x->barrier, x->generation, clock_ms());
 }
 
 /* ---------- the loop: waiting ---------- */
@@ -431,13 +188,13 @@ static void tell_losses(cluster_exchange *x, const peers_own *own)
 {
     pthread_mutex_lock(&x->lock);
     if (x->worker == 0)
-        put_losses(x, 0, own->done, own->losses);
+        exchange_put_losses(x, 0, own->done, own->losses);
     else
         memcpy(x->metrics[0].losses, own->losses,
                (size_t)x->towers * sizeof *own->losses);
     pthread_mutex_unlock(&x->lock);
     if (x->worker != 0)
-        node_post(x->node, give_metrics, x);
+        node_post(x->node, exchange_give_metrics, x);
 }
 
 /* Shard by shard, as one process adds them up. */
@@ -480,81 +237,6 @@ static ptl_status take_losses(cluster_exchange *x, const peers_own *own,
     return st;
 }
 
-/* ---------- the loop: the learning rate ---------- */
-
-static bool counts_each(const cluster_exchange *x)
-{
-    return x->plan->buckets[0].rules.aggregate == DIST_APPLY_EACH;
-}
-
-static ptl_status open_rate(cluster_exchange *x, ptl_error *err)
-{
-    session *s = x->s;
-    int count;
-    const ptl_job_tensor *raw = data_raw(s->train, &count);
-    ptl_status st =
-        s->job->build_update(s->job, s->job->rounds, NULL, 0, raw, count,
-                             &x->rate_program, err);
-    if (st == PTL_OK)
-        st = run_open(x->rate_program, s->pool, &x->rate_run, err);
-    x->rate = st == PTL_OK ? program_find(x->rate_program, "lr") : -1;
-    return st;
-}
-
-/* Update `number`'s. */
-static ptl_status find_rate(cluster_exchange *x, int64_t number, double *lr,
-                            ptl_error *err)
-{
-    const update_count *u = &x->plan->updates;
-    if (x->rate < 0)
-        return PTL_OK;
-    run_set(x->rate_run, "step", number);
-    run_set(x->rate_run, "total_steps", updates_in_all(u));
-    ptl_status st = run_execute(x->rate_run, err);
-    const void *at = run_data(x->rate_run, x->rate);
-    *lr = x->s->job->f64 ? *(const double *)at : (double)*(const float *)at;
-    return st;
-}
-
-static void note_who_gave(cluster_exchange *x, int64_t step)
-{
-    pthread_mutex_lock(&x->lock);
-    const metric_table *t = &x->metrics[step % METRIC_STEPS];
-    for (int i = 0; i < x->plan->job.workers * x->towers; i++)
-        x->gave[i / x->towers] |= t->step == step && t->losses[i].weight != 0;
-    pthread_mutex_unlock(&x->lock);
-}
-
-/* How many gradients were in the exchange: each an update under apply_each. */
-static int64_t count_givers(cluster_exchange *x)
-{
-    int64_t count = 0;
-    for (int w = 0; w < x->plan->job.workers; w++) {
-        count += x->gave[w];
-        x->gave[w] = false;
-    }
-    return count;
-}
-
-static ptl_status take_rate(cluster_exchange *x, const peers_own *own,
-                            peers_shared *out, ptl_error *err)
-{
-    const update_count *u = &x->plan->updates;
-    if (x->worker != 0)
-        return PTL_OK;
-    note_who_gave(x, own->done);
-    if (!own->exchanged)
-        return PTL_OK;
-    int64_t givers = count_givers(x);
-    int64_t number = exchanges_of(&u->rule, own->done, u->total_steps);
-    if (counts_each(x)) {
-        x->updates += givers;
-        out->updates = x->updates;
-        number = x->updates - 1;
-    }
-    return givers > 0 ? find_rate(x, number, &out->lr, err) : PTL_OK;
-}
-
 static const void *value_of(const cluster_exchange *x, state_group group,
                             bool due)
 {
@@ -580,7 +262,7 @@ static ptl_status pass_barriers(cluster_exchange *x, const peers_own *own,
                        exchanges_of(&u->rule, x->plan->run.first,
                                     u->total_steps));
         pthread_mutex_unlock(&x->lock);
-        node_post(x->node, enter_barrier, x);
+        node_post(x->node, exchange_enter_barrier, x);
         st = await(x, has_passed, 0, err);
     }
     return st;
@@ -589,7 +271,7 @@ static ptl_status pass_barriers(cluster_exchange *x, const peers_own *own,
 static int64_t bytes_given(const cluster_exchange *x)
 {
     int64_t bytes = 0;
-    for (int b = 0; b < bucket_count(x); b++)
+    for (int b = 0; b < exchange_buckets(x); b++)
         if (x->order.due[b] && x->order.gradients[b])
             bytes += (int64_t)x->plan->bytes[b];
     return bytes;
@@ -598,7 +280,7 @@ static int64_t bytes_given(const cluster_exchange *x)
 static int64_t bytes_taken(const cluster_exchange *x)
 {
     int64_t bytes = 0;
-    for (int b = 0; b < bucket_count(x); b++)
+    for (int b = 0; b < exchange_buckets(x); b++)
         if (x->order.due[b])
             bytes += (int64_t)x->plan->bytes[b];
     return bytes;
@@ -629,7 +311,7 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     double given = clock_seconds();
     out->comm.bytes_out = bytes_given(x);
     out->comm.bytes_in = bytes_taken(x);
-    node_post(x->node, give, &x->order);
+    node_post(x->node, exchange_give, x);
     ptl_status st = await(x, has_begun, own->done + 1, err);
     double begun = clock_seconds();
     if (st == PTL_OK)
@@ -639,7 +321,7 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     if (st == PTL_OK)
         st = take_losses(x, own, out, err);
     if (st == PTL_OK)
-        st = take_rate(x, own, out, err);
+        st = rate_take(x, own, out, err);
     if (st != PTL_OK)
         return st;
     if (x->worker == 0)
@@ -666,10 +348,14 @@ void exchange_drain(cluster_exchange *x)
 
 void exchange_busy(cluster_exchange *x, peers_work work)
 {
-    static void (*const orders[])(void *) = {[PEERS_TRAIN] = busy_training,
-                                             [PEERS_EVALUATE] = busy_evaluating,
-                                             [PEERS_SAVE] = busy_saving};
-    node_post(x->node, orders[work], x);
+    static const wire_phase phases[] = {
+        [PEERS_TRAIN] = WIRE_PHASE_TRAINING,
+        [PEERS_EVALUATE] = WIRE_PHASE_EVALUATING,
+        [PEERS_SAVE] = WIRE_PHASE_CHECKPOINTING};
+    pthread_mutex_lock(&x->lock);
+    x->phase = phases[work];
+    pthread_mutex_unlock(&x->lock);
+    node_post(x->node, exchange_tell_busy, x);
 }
 
 ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
@@ -681,7 +367,7 @@ ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
             continue;
         x->slots_here = false;
         x->slots_of = (uint32_t)b;
-        node_post(x->node, ask_slots, x);
+        node_post(x->node, exchange_ask_slots, x);
         st = await(x, has_slots, 0, err);
         if (st == PTL_OK && !x->slots_gone)
             st = layout_give_slots(&x->plan->layout->buckets[b], x->slots,
@@ -693,7 +379,7 @@ ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
 
 ptl_status exchange_end(cluster_exchange *x, ptl_error *err)
 {
-    node_post(x->node, leave, x);
+    node_post(x->node, exchange_leave, x);
     ptl_status st = await(x, has_ended, 0, err);
     if (st == PTL_OK && x->status != PTL_OK)
         st = ptl_fail(err, x->status, "%s", x->why);
@@ -709,10 +395,9 @@ static void *zeroed(size_t count, size_t size)
 
 static bool take_memory(cluster_exchange *x)
 {
-    size_t buckets = (size_t)bucket_count(x), all = 0, most = 0;
+    size_t buckets = (size_t)exchange_buckets(x), all = 0, most = 0;
     size_t workers = (size_t)x->plan->job.workers;
-    x->order = (order){.x = x,
-                       .gradients = zeroed(buckets, sizeof(dist_blob *)),
+    x->order = (order){.gradients = zeroed(buckets, sizeof(dist_blob *)),
                        .weights = zeroed(buckets, sizeof(double)),
                        .due = zeroed(buckets, sizeof(bool))};
     x->at = zeroed(buckets, sizeof *x->at);
@@ -760,7 +445,7 @@ ptl_status exchange_open(const cluster_plan *plan, session *s, int worker,
         return ptl_fail(err, PTL_E_MEMORY, "no memory for an exchange");
     x->updates = (int64_t)plan->buckets[0].rules.first_updates;
     x->rate = -1;
-    return worker == 0 ? open_rate(x, err) : PTL_OK;
+    return worker == 0 ? rate_open(x, err) : PTL_OK;
 }
 
 void exchange_close(cluster_exchange *x)
@@ -776,9 +461,7 @@ void exchange_close(cluster_exchange *x)
     free(x->order.gradients);
     free(x->order.weights);
     free(x->order.due);
-    run_close(x->rate_run);
-    if (x->rate_program)
-        x->rate_program->release(x->rate_program);
+    rate_close(x);
     free(x->gave);
     free(x->at);
     free(x->incoming);

@@ -1,0 +1,178 @@
+/*
+ * exchange_node.c - the node's thread's side of an exchange: what the machine
+ * says goes into the exchange, what the loop posted goes to the machine.
+ */
+#include "base/clock.h"
+#include "cluster/exchange_priv.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---------- the node's thread ---------- */
+
+static void take_value(void *ctx, uint32_t bucket, uint64_t version,
+                       size_t offset, const uint8_t *bytes, size_t size)
+{
+    cluster_exchange *x = ctx;
+    (void)version;
+    memcpy(x->incoming + x->at[bucket] + offset, bytes, size);
+}
+
+static void step_begins(void *ctx, uint64_t step, bool end)
+{
+    cluster_exchange *x = ctx;
+    pthread_mutex_lock(&x->lock);
+    x->begun = true;
+    x->step = (int64_t)step;
+    x->end = end;
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void barrier_passed(void *ctx, uint32_t barrier, uint64_t generation)
+{
+    cluster_exchange *x = ctx;
+    pthread_mutex_lock(&x->lock);
+    x->passed |= barrier == x->barrier && generation == x->generation;
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void take_slots(void *ctx, uint32_t bucket, uint64_t updates,
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       bool last)
+{
+    cluster_exchange *x = ctx;
+    (void)bucket, (void)updates;
+    pthread_mutex_lock(&x->lock);
+    if (bytes)
+        memcpy(x->slots + offset, bytes, size);
+    x->slots_gone |= !bytes;
+    x->slots_here |= last;
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void clear_table(const cluster_exchange *x, metric_table *t,
+                        int64_t step)
+{
+    t->step = step;
+    t->count = 0;
+    memset(t->there, 0, (size_t)x->plan->job.workers * sizeof *t->there);
+}
+
+void exchange_put_losses(cluster_exchange *x, int worker, int64_t step,
+                         const loss_sum *losses)
+{
+    metric_table *t = &x->metrics[step % METRIC_STEPS];
+    if (t->step > step)
+        return; /* of a step the chief is done with */
+    if (t->step < step)
+        clear_table(x, t, step);
+    if (!t->there[worker])
+        t->count++;
+    t->there[worker] = true;
+    t->latest = worker;
+    t->latest_at = clock_seconds();
+    memcpy(t->losses + worker * x->towers, losses,
+           (size_t)x->towers * sizeof *losses);
+}
+
+static void take_metrics(void *ctx, int worker, uint64_t step,
+                         const uint8_t *bytes, size_t size)
+{
+    cluster_exchange *x = ctx;
+    loss_sum losses[64]; /* towers, at most */
+    bool fits = worker < x->plan->job.workers && x->towers <= 64 &&
+                size == (size_t)x->towers * sizeof *losses;
+    if (!fits || x->worker != 0)
+        return;
+    memcpy(losses, bytes, size);
+    pthread_mutex_lock(&x->lock);
+    exchange_put_losses(x, worker, (int64_t)step, losses);
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
+}
+
+worker_owner exchange_owner(cluster_exchange *x)
+{
+    return (worker_owner){.ctx = x,
+                          .value = take_value,
+                          .step = step_begins,
+                          .passed = barrier_passed,
+                          .slots = take_slots,
+                          .metrics = take_metrics};
+}
+
+void exchange_ended(cluster_exchange *x, ptl_status status, const char *text)
+{
+    pthread_mutex_lock(&x->lock);
+    x->ended = true;
+    x->status = status;
+    snprintf(x->why, sizeof x->why, "%s", text);
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
+}
+
+/* Posted: everything of the step. */
+void exchange_give(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    order *o = &x->order;
+    dist_worker *w = node_worker(x->node);
+    uint64_t now = clock_ms();
+    for (int b = 0; w && b < exchange_buckets(x); b++)
+        if (o->due[b])
+            worker_gradient(w, (uint32_t)b, o->gradients[b], o->weights[b],
+                            now);
+    for (int b = 0; b < exchange_buckets(x); b++) {
+        blob_drop(o->gradients[b]);
+        o->gradients[b] = NULL;
+    }
+    if (w)
+        worker_done(w, now);
+}
+
+void exchange_give_metrics(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
+    const metric_table *t = &x->metrics[0];
+    if (w)
+        worker_metrics(w, t->losses, (size_t)x->towers * sizeof *t->losses,
+                       clock_ms());
+}
+
+void exchange_leave(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
+    if (w)
+        worker_done(w, clock_ms());
+}
+
+void exchange_tell_busy(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
+    pthread_mutex_lock(&x->lock);
+    wire_phase phase = x->phase;
+    pthread_mutex_unlock(&x->lock);
+    if (w)
+        worker_is_busy(w, phase);
+}
+
+void exchange_ask_slots(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
+    if (w)
+        worker_slots(w, x->slots_of, clock_ms());
+}
+
+void exchange_enter_barrier(void *ctx)
+{
+    cluster_exchange *x = ctx;
+    dist_worker *w = node_worker(x->node);
+    if (w)
+        worker_enter(w, x->barrier, x->generation, clock_ms());
+}

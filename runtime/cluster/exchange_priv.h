@@ -1,0 +1,93 @@
+/*
+ * exchange_priv.h - an exchange's fields, for the files that are its two
+ * threads: exchange_node.c (what the machine says, and what is said to it), and
+ * those of the loop: exchange.c, exchange_rate.c.
+ */
+#ifndef PTL_CLUSTER_EXCHANGE_PRIV_H
+#define PTL_CLUSTER_EXCHANGE_PRIV_H
+
+#include "cluster/exchange.h"
+#include <pthread.h>
+
+enum { METRIC_STEPS = 2 }; /* tables of losses: of this step and of the next */
+
+/* Losses of all shards in a step, as they come to the chief. */
+typedef struct metric_table {
+    int64_t step;
+    loss_sum *losses; /* [worker][tower] */
+    bool *there;      /* by worker */
+    int count;
+    int latest;       /* worker, and when it came */
+    double latest_at; /* clock_seconds() */
+} metric_table;
+
+/* What a step gives; it lives until it was carried out. */
+typedef struct order {
+    dist_blob **gradients; /* by bucket; NULL: no rows, or not due */
+    double *weights;
+    bool *due;
+} order;
+
+struct cluster_exchange {
+    const cluster_plan *plan;
+    session *s;
+    cluster_node *node;
+    int worker, towers;
+    order order;
+    size_t *at; /* by bucket: in `incoming`, and in blocks of gradients */
+    uint8_t *incoming;
+
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    /* Under the lock. */
+    bool begun, end;
+    int64_t step;
+    bool ended;
+    ptl_status status;
+    char why[300];
+    metric_table metrics[METRIC_STEPS]; /* at the chief */
+    bool slots_here, slots_gone, passed;
+    uint8_t *slots;             /* of one bucket */
+    uint32_t slots_of, barrier; /* what was asked for last */
+    uint64_t generation;
+    wire_phase phase; /* that exchange_tell_busy() tells */
+
+    /* The loop's. */
+    int64_t last;
+    bool drained;
+    int64_t updates; /* made so far, where each gradient is one */
+    bool *gave;      /* by worker: rows since the last exchange, at the chief */
+    /* At the chief: the learning rate alone. */
+    ptl_program *rate_program;
+    ptl_run *rate_run;
+    int rate; /* buffer; -1: none */
+};
+
+static inline int exchange_buckets(const cluster_exchange *x)
+{
+    return x->plan->limits.bucket_count;
+}
+
+/* ---------- exchange_node.c: posted to the node's thread ---------- */
+
+/* All take the exchange as their context. */
+void exchange_give(void *x); /* everything of the step: x->order */
+void exchange_give_metrics(void *x);
+void exchange_leave(void *x);
+void exchange_tell_busy(void *x);
+void exchange_enter_barrier(void *x);
+void exchange_ask_slots(void *x);
+/* Under the lock. Losses of a step may come before the chief itself is there.
+ */
+void exchange_put_losses(cluster_exchange *x, int worker, int64_t step,
+                         const loss_sum *losses);
+
+/* ---------- exchange_rate.c: the learning rate, at the chief ---------- */
+
+ptl_status rate_open(cluster_exchange *x, ptl_error *err);
+void rate_close(cluster_exchange *x);
+/* That of the exchange after this step, and how many updates there were. */
+ptl_status rate_take(cluster_exchange *x, const peers_own *own,
+                     peers_shared *out, ptl_error *err);
+
+#endif
