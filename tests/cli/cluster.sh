@@ -92,3 +92,14 @@ same alone_one one
 alone alone_every --shards 2 --set cluster.sync_every=3
 cluster every 2 2 --set cluster.sync_every=3
 cmp "$work/alone_every.lines" "$work/every.lines" || fail "sync_every differs"
+
+# A checkpoint from the middle goes on with other numbers of servers, and in one
+# process.
+cluster middle 1 2 --steps 100
+cp -r "$work/middle" "$work/middle_alone"
+cluster middle 3 2 --resume "$work/middle"
+alone middle_alone --shards 2 --resume "$work/middle_alone"
+for name in middle middle_alone; do
+  cmp "$work/alone2.1/step-200/model.safetensors" \
+    "$work/$name/step-200/model.safetensors" || fail "$name differs"
+done

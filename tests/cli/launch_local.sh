@@ -2,7 +2,6 @@
 # that none is left.
 . "$(dirname "$0")/lib.sh"
 
-needs_roles
 file=$work/two.ptl
 sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
   "$SOURCE/examples/digits_mlp.ptl" >"$file"

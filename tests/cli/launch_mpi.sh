@@ -45,7 +45,6 @@ name="Open MPI: OMPI_COMM_WORLD_RANK" roles $openmpi
 # shellcheck disable=SC2086
 name="PMI: PMI_RANK" roles $mpich
 
-needs_roles
 data="digits.root=$SOURCE/examples/data"
 expect_status 0 "$PTLC" run "$work/two.ptl" --set "$data" --shards 2 --steps 20 \
   --out "$work/one"

@@ -39,7 +39,6 @@ expect_status 78 sbatch --wait -n 3 -o "$work/batch.out" "$work/batch.sh"
 expect_text "$work/batch.out" "start the processes with \`srun ptlc launch\`"
 
 # ---------- training ----------
-needs_roles
 data="digits.root=$SOURCE/examples/data"
 expect_status 0 "$PTLC" run "$work/two.ptl" --set "$data" --shards 2 --steps 20 \
   --out "$work/one"

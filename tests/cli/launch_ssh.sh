@@ -2,7 +2,6 @@
 # stays on this machine.
 . "$(dirname "$0")/lib.sh"
 
-needs_roles
 port=$((20000 + $$ % 3000 * 3))
 hosts="ps = [\"127.0.0.1:$port\"]; worker = [\"127.0.0.1:$((port + 1))\", \
 \"localhost:$((port + 2))\"]; security = curve;"

@@ -21,7 +21,6 @@ expect_text "$work/roles" "worker 1 of 1 ps and 2 workers, says torchrun: RANK =
 [ "$(sed 's/.*coordinator \([^,]*\),.*/\1/' "$work/roles" | sort -u | wc -l)" = 1 ] ||
   fail "not one coordinator"
 
-needs_roles
 data="digits.root=$SOURCE/examples/data"
 expect_status 0 "$PTLC" run "$work/two.ptl" --set "$data" --shards 2 --steps 20 \
   --out "$work/one"

@@ -62,9 +62,3 @@ at_least() {
 
 # The examples that train something, one a line.
 training_examples() { grep -l -E '^train\b' "$SOURCE"/examples/*.ptl; }
-
-# needs_roles: leaves (77) while `ptlc run --job` is not built.
-needs_roles() {
-  ! "$PTLC" run nothing.ptl --job worker --task 0 2>&1 |
-    grep -q "not built yet" || exit 77
-}

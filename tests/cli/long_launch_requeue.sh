@@ -1,7 +1,6 @@
 # A batch job of Slurm that loses a worker is requeued and goes on from its last
 # checkpoint, to the same bits. Slurm takes over two minutes to begin again.
 . "$(dirname "$0")/lib.sh"
-needs_roles
 . "$(dirname "$0")/slurm_lib.sh"
 
 sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
