@@ -18,10 +18,12 @@
 #include "dist/members.h"
 #include "dist/plant.h"
 #include "dist/wire_samples.h"
+#include <sanitizer/common_interface_defs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t seed, drawn;
 
@@ -236,6 +238,13 @@ static bool try_input(const input *in)
     return true;
 }
 
+/* What a sanitizer stops at is what was planted. */
+static void found(void)
+{
+    fprintf(stderr, "fuzz_wire: found by a sanitizer\n");
+    _exit(0);
+}
+
 static void run(double seconds)
 {
     long tried = 0, accepted = 0;
@@ -274,6 +283,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "fuzz_wire: no such mistake\n");
         return 2;
     }
+    if (!dist_is_planted(DIST_PLANT_NONE))
+        __sanitizer_set_death_callback(found);
     run(seconds);
     return dist_is_planted(DIST_PLANT_NONE) ? 0 : 1;
 }
