@@ -1,18 +1,10 @@
 # Processes that mpirun started know which ones they are and train, under Open
 # MPI and under MPICH; of MPI they use nothing else.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/roles_lib.sh"
+
 command -v mpirun.openmpi >/dev/null && command -v mpirun.mpich >/dev/null ||
   exit 77
-
-sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
-  "$SOURCE/examples/digits_mlp.ptl" >"$work/two.ptl"
-
-# Each process' plan in a file of its own: their output could meet in a line.
-cat >"$work/plan.sh" <<PLAN
-#!/bin/sh
-exec "$PTLC" check --plan "$work/two.ptl" >"$work/plan.\$\$"
-PLAN
-chmod +x "$work/plan.sh"
 openmpi="mpirun.openmpi --allow-run-as-root --oversubscribe -np"
 mpich="mpirun.mpich -n"
 

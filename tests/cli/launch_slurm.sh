@@ -1,17 +1,8 @@
 # A small Slurm of our own, on this machine: its steps know which process they
 # are and train, a wrong number of tasks is refused, the batch file runs.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/roles_lib.sh"
 . "$(dirname "$0")/slurm_lib.sh"
-
-sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
-  "$SOURCE/examples/digits_mlp.ptl" >"$work/two.ptl"
-
-# Each process' plan in a file of its own: their output could meet in a line.
-cat >"$work/plan.sh" <<PLAN
-#!/bin/sh
-exec "$PTLC" check --plan "$work/two.ptl" >"$work/plan.\$\$"
-PLAN
-chmod +x "$work/plan.sh"
 
 # ---------- roles ----------
 expect_status 0 srun -n 3 "$work/plan.sh"

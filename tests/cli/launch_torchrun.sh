@@ -1,17 +1,9 @@
 # Processes that torchrun started know which ones they are, and train.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/roles_lib.sh"
+
 torchrun=${PTL_VENV:-$SOURCE/.venv}/bin/torchrun
 [ -x "$torchrun" ] || exit 77
-
-sed 's/^train {/cluster { ps = 1; worker = 2; }\n\n&/' \
-  "$SOURCE/examples/digits_mlp.ptl" >"$work/two.ptl"
-
-# Each process' plan in a file of its own: their output could meet in a line.
-cat >"$work/plan.sh" <<PLAN
-#!/bin/sh
-exec "$PTLC" check --plan "$work/two.ptl" >"$work/plan.\$\$"
-PLAN
-chmod +x "$work/plan.sh"
 expect_status 0 "$torchrun" --no-python --nproc-per-node 3 \
   "$work/plan.sh"
 grep -h '^this process' "$work"/plan.[0-9]* | sort >"$work/roles"
