@@ -24,3 +24,12 @@ ptl_status driver_role(driver *d, const typed_cluster *cluster,
     };
     return role_resolve(&request, d->arena, out, err);
 }
+
+ptl_security driver_security(const typed_cluster *cluster)
+{
+    static const ptl_security securities[] = {
+        [CLUSTER_SECURITY_AUTO] = PTL_SECURITY_AUTO,
+        [CLUSTER_SECURITY_CURVE] = PTL_SECURITY_CURVE,
+        [CLUSTER_SECURITY_NONE] = PTL_SECURITY_NONE};
+    return securities[cluster->security];
+}

@@ -5,6 +5,7 @@
 #ifndef PTL_DRIVER_CLUSTER_ROLE_H
 #define PTL_DRIVER_CLUSTER_ROLE_H
 
+#include "base/security.h"
 #include "driver.h"
 #include "lang/cluster.h"
 #include "launch/role.h"
@@ -12,5 +13,7 @@
 /* role_resolve() of launch/role.h, texts in d->arena. */
 ptl_status driver_role(driver *d, const typed_cluster *cluster,
                        launch_role *out, ptl_error *err);
+
+ptl_security driver_security(const typed_cluster *cluster);
 
 #endif

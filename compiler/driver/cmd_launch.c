@@ -160,16 +160,11 @@ static void fill_job(launching *l)
 
 /* ---------- keys ---------- */
 
-static const net_security_mode modes[] = {
-    [CLUSTER_SECURITY_AUTO] = NET_SECURITY_AUTO,
-    [CLUSTER_SECURITY_CURVE] = NET_SECURITY_CURVE,
-    [CLUSTER_SECURITY_NONE] = NET_SECURITY_NONE};
-
 /* `coordinator`: "HOST:PORT". */
 static ptl_status wants_keys(const launching *l, const char *coordinator,
                              bool *curve, ptl_error *err)
 {
-    return net_security(modes[l->cluster->security],
+    return net_security(driver_security(l->cluster),
                         arena_printf(l->d->arena, "tcp://%s", coordinator),
                         l->d->options.insecure, curve, err);
 }
@@ -313,7 +308,7 @@ static int launch_role_here(launching *l)
     driver *d = l->d;
     bool curve;
     fill_job(l);
-    if (net_security(modes[l->cluster->security], l->role.coordinator,
+    if (net_security(driver_security(l->cluster), l->role.coordinator,
                      d->options.insecure, &curve, &err) != PTL_OK)
         return driver_fail(&err);
     if (curve && !*l->role.keys)

@@ -4,6 +4,7 @@
  */
 #include "job_build.h"
 #include "base/map.h"
+#include "cluster_role.h"
 #include "compile_file.h"
 #include "lang/slices.h"
 #include <stdlib.h>
@@ -336,10 +337,6 @@ static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
     static const ptl_pace paces[] = {[CLUSTER_BARRIER] = PTL_PACE_BARRIER,
                                      [CLUSTER_ASYNC] = PTL_PACE_ASYNC,
                                      [CLUSTER_STALE] = PTL_PACE_STALE};
-    static const ptl_security securities[] = {
-        [CLUSTER_SECURITY_AUTO] = PTL_SECURITY_AUTO,
-        [CLUSTER_SECURITY_CURVE] = PTL_SECURITY_CURVE,
-        [CLUSTER_SECURITY_NONE] = PTL_SECURITY_NONE};
     static const ptl_aggregate aggregates[] = {
         [CLUSTER_MEAN] = PTL_AGGREGATE_MEAN,
         [CLUSTER_SUM] = PTL_AGGREGATE_SUM,
@@ -350,13 +347,10 @@ static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
         [CLUSTER_STATE_NEVER] = PTL_STATE_NEVER};
     return (ptl_job_cluster){.towers = c->towers.count,
                              .aggregate = aggregates[c->aggregate],
-                             .in_step = c->sync == CLUSTER_BARRIER,
                              .sync_every = c->sync_every,
                              .state_sync = states[c->state_sync],
                              .state_steps = c->state_steps,
                              .state_epochs = c->state_epochs,
-                             .servers = c->ps.most,
-                             .workers = c->worker.most,
                              .placement = placements[c->placement],
                              .pace = paces[c->sync],
                              .stale = c->stale,
@@ -369,11 +363,10 @@ static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
                              .slots_on_workers =
                                  c->slots == CLUSTER_SLOTS_WORKER,
                              .bf16 = c->compress == CLUSTER_COMPRESS_BF16,
-                             .security = securities[c->security],
+                             .security = driver_security(c),
                              .heartbeat = c->heartbeat,
                              .dead = c->dead,
                              .stall = c->stall,
-                             .worker_wait = c->worker_wait,
                              .warnings = cluster_warnings(o, c)};
 }
 

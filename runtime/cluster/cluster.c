@@ -76,28 +76,10 @@ static void say_warnings(const member *m)
         fprintf(m->notes, "warning: %s\n", *w);
 }
 
-/* Where the run begins, and from what: `path` is "" at the start. */
-static ptl_status find_start(const member *m, char path[CHECKPOINT_PATH],
-                             int64_t *first, ptl_error *err)
-{
-    checkpoint_info info;
-    *first = 0;
-    path[0] = '\0';
-    if (!m->options->resume)
-        return PTL_OK;
-    ptl_status st = checkpoint_find(m->options->resume, path, err);
-    if (st == PTL_OK)
-        st = checkpoint_read_info(path, &info, err);
-    if (st == PTL_OK)
-        *first = info.step;
-    return st;
-}
-
-static ptl_status make_plan(member *m, const peers_run *run,
-                            const char *checkpoint, ptl_error *err)
+static ptl_status make_plan(member *m, const peers_run *run, ptl_error *err)
 {
     int64_t updates;
-    ptl_status st = checkpoint_updates(m->job, checkpoint, &updates, err);
+    ptl_status st = checkpoint_updates(m->job, run->checkpoint, &updates, err);
     return st == PTL_OK
                ? cluster_plan_make(m->job, m->role, run, updates, &m->plan, err)
                : st;
@@ -124,25 +106,25 @@ static void member_fini(member *m)
 
 /* ---------- a worker ---------- */
 
+/* Without parameter servers, workers are each other's. */
+static bool worker_serves(const member *m)
+{
+    return m->role->servers == 0 || m->job->cluster.placement == PTL_ALLREDUCE;
+}
+
 static ptl_status plan_worker(train_peers *p, session *s, const peers_run *run,
                               ptl_error *err)
 {
     member *m = p->ctx;
-    char checkpoint[CHECKPOINT_PATH];
-    int64_t first;
-    ptl_status st = find_start(m, checkpoint, &first, err);
-    const char *from = checkpoint[0] ? checkpoint : NULL;
-    if (st == PTL_OK)
-        st = make_plan(m, run, from, err);
+    ptl_status st = make_plan(m, run, err);
     if (st != PTL_OK)
         return st;
-    p->places = exchange_places(&m->plan, m->plan.arena, &p->place_count,
-                                &p->block_bytes);
+    p->places = exchange_places(&m->plan, m->plan.arena, &p->place_count);
+    p->block_bytes = m->plan.gradient_bytes;
     st = exchange_open(&m->plan, s, m->role->index, &m->exchange, err);
-    bool serves =
-        cluster_owners(&m->job->cluster, m->role) == m->role->workers &&
-        (m->role->servers == 0 || m->job->cluster.placement == PTL_ALLREDUCE);
-    return st == PTL_OK && serves ? serve(m, s->train, from, err) : st;
+    return st == PTL_OK && worker_serves(m)
+               ? serve(m, s->train, run->checkpoint, err)
+               : st;
 }
 
 static ptl_status begin(void *ctx, ptl_error *err)
@@ -193,7 +175,6 @@ static ptl_status run_worker(member *m, ptl_error *err)
     options.shards = m->role->workers * towers;
     m->peers = (train_peers){.ctx = m,
                              .worker = m->role->index,
-                             .towers = towers,
                              .plan = plan_worker,
                              .begin = begin,
                              .exchange = exchange,
@@ -207,22 +188,36 @@ static ptl_status run_worker(member *m, ptl_error *err)
 
 /* ---------- a parameter server ---------- */
 
+/* Where the run begins, and from what; `path` is for its checkpoint. */
+static ptl_status find_start(const member *m, char path[CHECKPOINT_PATH],
+                             peers_run *run, ptl_error *err)
+{
+    checkpoint_info info;
+    if (!m->options->resume)
+        return PTL_OK;
+    ptl_status st = checkpoint_find(m->options->resume, path, err);
+    if (st == PTL_OK)
+        st = checkpoint_read_info(path, &info, err);
+    if (st != PTL_OK)
+        return st;
+    run->first = info.step;
+    run->checkpoint = path;
+    return PTL_OK;
+}
+
 /* How long the job is follows from the data. */
 static ptl_status plan_server(member *m, session *s, ptl_error *err)
 {
     char checkpoint[CHECKPOINT_PATH];
     peers_run run;
-    int64_t first;
-    ptl_status st = find_start(m, checkpoint, &first, err);
-    const char *from = checkpoint[0] ? checkpoint : NULL;
-    if (st == PTL_OK)
-        st = session_data(s, &m->job->train, &s->train, err);
+    ptl_status st = session_data(s, &m->job->train, &s->train, err);
     if (st != PTL_OK)
         return st;
     peers_run_plan(m->job, m->options, data_rows(s->train), &run);
-    run.first = first;
-    st = make_plan(m, &run, from, err);
-    return st == PTL_OK ? serve(m, s->train, from, err) : st;
+    st = find_start(m, checkpoint, &run, err);
+    if (st == PTL_OK)
+        st = make_plan(m, &run, err);
+    return st == PTL_OK ? serve(m, s->train, run.checkpoint, err) : st;
 }
 
 static ptl_status run_server(member *m, ptl_error *err)

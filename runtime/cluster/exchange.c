@@ -17,20 +17,17 @@ enum { LOOK_MS = 100 }; /* for signals */
 /* ---------- places ---------- */
 
 peers_place *exchange_places(const cluster_plan *plan, ptl_arena *arena,
-                             int *count, size_t *bytes)
+                             int *count)
 {
     const cluster_layout *l = plan->layout;
     VEC(peers_place) list = {0};
-    *bytes = 0;
-    for (int b = 0; b < l->plan->bucket_count; b++) {
-        const bucket_layout *x = &l->buckets[b];
-        for (int i = 0; i < x->value.count; i++) {
-            const layout_part *p = &x->value.data[i];
-            peers_place place = {p->path, p->first, p->count, *bytes + p->at};
+    for (int b = 0; b < l->plan->bucket_count; b++)
+        for (int i = 0; i < l->buckets[b].value.count; i++) {
+            const layout_part *p = &l->buckets[b].value.data[i];
+            peers_place place = {p->path, p->first, p->count,
+                                 plan->at[b] + p->at};
             vec_push(arena, &list, place);
         }
-        *bytes += memory_padded(x->value_bytes);
-    }
     *count = list.count;
     return list.data;
 }
@@ -43,16 +40,6 @@ static int parameter_buckets(const cluster_exchange *x)
 /* ---------- the loop: waiting ---------- */
 
 typedef bool condition(const cluster_exchange *x, int64_t step);
-
-static struct timespec in_a_moment(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += LOOK_MS * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000L;
-    t.tv_nsec %= 1000000000L;
-    return t;
-}
 
 static ptl_status ended_early(const cluster_exchange *x, ptl_error *err)
 {
@@ -69,7 +56,7 @@ static ptl_status await(cluster_exchange *x, condition *holds, int64_t step,
     ptl_status st = PTL_OK;
     pthread_mutex_lock(&x->lock);
     while (!holds(x, step) && !x->ended) {
-        struct timespec until = in_a_moment();
+        struct timespec until = clock_in(CLOCK_MONOTONIC, LOOK_MS);
         pthread_cond_timedwait(&x->moved, &x->lock, &until);
         if (!stop_signal() || x->drained)
             continue;
@@ -119,7 +106,7 @@ static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
     ptl_status st = PTL_OK;
     for (int b = 0; b < parameter_buckets(x) && st == PTL_OK; b++)
         st = layout_give_value(&x->plan->layout->buckets[b],
-                               x->incoming + x->at[b], &x->s->store, err);
+                               x->incoming + x->plan->at[b], &x->s->store, err);
     return st;
 }
 
@@ -148,8 +135,8 @@ static dist_blob *mean_of(const cluster_exchange *x, int bucket,
         return NULL;
     dist_blob *out = blob_new(size);
     sums_span(type, SUM_SET_OVER, blob_bytes(out),
-              own->gradients + x->at[bucket], (int64_t)size / dtype_size(type),
-              own->weight);
+              own->gradients + x->plan->at[bucket],
+              (int64_t)size / dtype_size(type), own->weight);
     return out;
 }
 
@@ -163,7 +150,7 @@ static void order_parameters(cluster_exchange *x, const peers_own *own)
             continue;
         o->weights[b] = sum ? own->weight != 0 : own->weight;
         o->gradients[b] = sum ? mean_of(x, b, own)
-                              : copy_of(own->gradients + x->at[b],
+                              : copy_of(own->gradients + x->plan->at[b],
                                         x->plan->bytes[b], own->weight);
     }
 }
@@ -198,25 +185,12 @@ static void tell_losses(cluster_exchange *x, const peers_own *own)
 }
 
 /* Shard by shard, as one process adds them up. */
-static loss_sum all_losses(cluster_exchange *x, int64_t step)
+static loss_sum add_losses(const loss_sum *losses, int count)
 {
     loss_sum all = {0};
-    pthread_mutex_lock(&x->lock);
-    const metric_table *t = &x->metrics[step % METRIC_STEPS];
-    for (int i = 0; i < x->plan->job.workers * x->towers; i++) {
-        all.loss += t->losses[i].loss;
-        all.weight += t->losses[i].weight;
-    }
-    pthread_mutex_unlock(&x->lock);
-    return all;
-}
-
-static loss_sum own_losses(const cluster_exchange *x, const peers_own *own)
-{
-    loss_sum all = {0};
-    for (int i = 0; i < x->towers; i++) {
-        all.loss += own->losses[i].loss;
-        all.weight += own->losses[i].weight;
+    for (int i = 0; i < count; i++) {
+        all.loss += losses[i].loss;
+        all.weight += losses[i].weight;
     }
     return all;
 }
@@ -228,12 +202,13 @@ static ptl_status take_losses(cluster_exchange *x, const peers_own *own,
 {
     bool together = x->s->job->cluster.pace == PTL_PACE_BARRIER;
     if (x->worker != 0 || !together) {
-        out->loss = own_losses(x, own);
+        out->loss = add_losses(own->losses, x->towers);
         return PTL_OK;
     }
     ptl_status st = await(x, has_losses, own->done, err);
     if (st == PTL_OK)
-        out->loss = all_losses(x, own->done);
+        out->loss = add_losses(x->metrics[own->done % METRIC_STEPS].losses,
+                               x->plan->job.workers * x->towers);
     return st;
 }
 
@@ -241,7 +216,7 @@ static const void *value_of(const cluster_exchange *x, state_group group,
                             bool due)
 {
     int b = x->plan->state_bucket[group];
-    return b != NO_BUCKET && due ? x->incoming + x->at[b] : NULL;
+    return b != NO_BUCKET && due ? x->incoming + x->plan->at[b] : NULL;
 }
 
 /* `strict`: the original's barriers, one after each parameter's update (only
@@ -395,21 +370,17 @@ static void *zeroed(size_t count, size_t size)
 
 static bool take_memory(cluster_exchange *x)
 {
-    size_t buckets = (size_t)exchange_buckets(x), all = 0, most = 0;
+    size_t buckets = (size_t)exchange_buckets(x), most = 0;
     size_t workers = (size_t)x->plan->job.workers;
     x->order = (order){.gradients = zeroed(buckets, sizeof(dist_blob *)),
                        .weights = zeroed(buckets, sizeof(double)),
                        .due = zeroed(buckets, sizeof(bool))};
-    x->at = zeroed(buckets, sizeof *x->at);
-    if (!x->order.gradients || !x->order.weights || !x->order.due || !x->at)
+    if (!x->order.gradients || !x->order.weights || !x->order.due)
         return false;
-    for (size_t b = 0; b < buckets; b++) {
-        x->at[b] = all;
-        all += memory_padded(x->plan->bytes[b]);
+    for (size_t b = 0; b < buckets; b++)
         if (x->plan->slot_bytes[b] > most)
             most = x->plan->slot_bytes[b];
-    }
-    x->incoming = zeroed(all, 1);
+    x->incoming = zeroed(x->plan->block_bytes, 1);
     x->slots = zeroed(most, 1);
     x->gave = zeroed(workers, sizeof *x->gave);
     bool whole = x->incoming && x->slots && x->gave;
@@ -436,14 +407,15 @@ ptl_status exchange_open(const cluster_plan *plan, session *s, int worker,
     x->towers = (int)s->job->cluster.towers;
     x->last = plan->run.last;
     pthread_mutex_init(&x->lock, NULL);
-    pthread_condattr_t attributes; /* the clock of in_a_moment() */
+    pthread_condattr_t attributes; /* the clock of await() */
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&x->moved, &attributes);
     pthread_condattr_destroy(&attributes);
     if (!take_memory(x))
         return ptl_fail(err, PTL_E_MEMORY, "no memory for an exchange");
-    x->updates = (int64_t)plan->buckets[0].rules.first_updates;
+    x->first_updates = (int64_t)plan->buckets[0].rules.first_updates;
+    x->updates = x->first_updates;
     x->rate = -1;
     return worker == 0 ? rate_open(x, err) : PTL_OK;
 }
@@ -463,7 +435,6 @@ void exchange_close(cluster_exchange *x)
     free(x->order.due);
     rate_close(x);
     free(x->gave);
-    free(x->at);
     free(x->incoming);
     free(x->slots);
     free(x);

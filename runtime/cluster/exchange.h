@@ -41,6 +41,6 @@ ptl_status exchange_end(cluster_exchange *x, ptl_error *err);
 
 /* Where gradients of the plan's buckets lie in one block. */
 peers_place *exchange_places(const cluster_plan *plan, ptl_arena *arena,
-                             int *count, size_t *bytes);
+                             int *count);
 
 #endif

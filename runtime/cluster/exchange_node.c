@@ -14,7 +14,7 @@ static void take_value(void *ctx, uint32_t bucket, uint64_t version,
 {
     cluster_exchange *x = ctx;
     (void)version;
-    memcpy(x->incoming + x->at[bucket] + offset, bytes, size);
+    memcpy(x->incoming + x->plan->at[bucket] + offset, bytes, size);
 }
 
 static void step_begins(void *ctx, uint64_t step, bool end)
@@ -60,10 +60,19 @@ static void clear_table(const cluster_exchange *x, metric_table *t,
     memset(t->there, 0, (size_t)x->plan->job.workers * sizeof *t->there);
 }
 
+static bool has_rows(const loss_sum *losses, int towers)
+{
+    for (int i = 0; i < towers; i++)
+        if (losses[i].weight != 0)
+            return true;
+    return false;
+}
+
 void exchange_put_losses(cluster_exchange *x, int worker, int64_t step,
                          const loss_sum *losses)
 {
     metric_table *t = &x->metrics[step % METRIC_STEPS];
+    x->gradients += has_rows(losses, x->towers);
     if (t->step > step)
         return; /* of a step the chief is done with */
     if (t->step < step)

@@ -34,8 +34,7 @@ struct cluster_exchange {
     cluster_node *node;
     int worker, towers;
     order order;
-    size_t *at; /* by bucket: in `incoming`, and in blocks of gradients */
-    uint8_t *incoming;
+    uint8_t *incoming; /* plan->at says where each bucket lies */
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
@@ -47,7 +46,8 @@ struct cluster_exchange {
     char why[300];
     metric_table metrics[METRIC_STEPS]; /* at the chief */
     bool slots_here, slots_gone, passed;
-    uint8_t *slots;             /* of one bucket */
+    uint8_t *slots;    /* of one bucket */
+    int64_t gradients; /* of all workers and steps, that the chief heard of */
     uint32_t slots_of, barrier; /* what was asked for last */
     uint64_t generation;
     wire_phase phase; /* that exchange_tell_busy() tells */
@@ -55,8 +55,8 @@ struct cluster_exchange {
     /* The loop's. */
     int64_t last;
     bool drained;
-    int64_t updates; /* made so far, where each gradient is one */
-    bool *gave;      /* by worker: rows since the last exchange, at the chief */
+    int64_t first_updates, updates; /* made, where each gradient is one */
+    bool *gave; /* by worker: rows since the last exchange, at the chief */
     /* At the chief: the learning rate alone. */
     ptl_program *rate_program;
     ptl_run *rate_run;

@@ -61,6 +61,18 @@ static int64_t count_givers(cluster_exchange *x)
     return count;
 }
 
+/* So many updates by one gradient each. Workers that do not wait for each other
+ * are counted as the chief hears of their steps. */
+static void count_updates(cluster_exchange *x, int64_t givers)
+{
+    const ptl_job_cluster *c = &x->plan->updates.rule;
+    pthread_mutex_lock(&x->lock);
+    x->updates = c->pace == PTL_PACE_BARRIER
+                     ? x->updates + givers
+                     : x->first_updates + x->gradients / c->sync_every;
+    pthread_mutex_unlock(&x->lock);
+}
+
 ptl_status rate_take(cluster_exchange *x, const peers_own *own,
                      peers_shared *out, ptl_error *err)
 {
@@ -73,7 +85,7 @@ ptl_status rate_take(cluster_exchange *x, const peers_own *own,
     int64_t givers = count_givers(x);
     int64_t number = exchanges_of(&u->rule, own->done, u->total_steps);
     if (counts_each(x)) {
-        x->updates += givers;
+        count_updates(x, givers);
         out->updates = x->updates;
         number = x->updates - 1;
     }

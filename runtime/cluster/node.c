@@ -79,11 +79,7 @@ ptl_status node_start(cluster_node *n, ptl_error *err)
 
 bool node_await(cluster_node *n, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = clock_in(CLOCK_REALTIME, ms);
     if (n->started && pthread_timedjoin_np(n->thread, NULL, &until) == 0)
         n->started = false;
     return !n->started;
@@ -172,10 +168,6 @@ static void make_machines(cluster_node *n)
 
 static ptl_status open_transport(cluster_node *n, ptl_error *err)
 {
-    static const net_security_mode modes[] = {
-        [PTL_SECURITY_AUTO] = NET_SECURITY_AUTO,
-        [PTL_SECURITY_CURVE] = NET_SECURITY_CURVE,
-        [PTL_SECURITY_NONE] = NET_SECURITY_NONE};
     const launch_role *role = n->o.role;
     bool listens = n->o.server >= 0 || role_coordinates(role);
     net_options o = {.bind = listens ? role->bind : NULL,
@@ -187,9 +179,8 @@ static ptl_status open_transport(cluster_node *n, ptl_error *err)
                      .server = role->index,
                      .log = n->o.log,
                      .ctx = n->o.ctx};
-    ptl_status st =
-        net_security(modes[n->o.cluster->security], role->coordinator,
-                     role->insecure, &o.curve, err);
+    ptl_status st = net_security(n->o.cluster->security, role->coordinator,
+                                 role->insecure, &o.curve, err);
     return st == PTL_OK ? net_open(&o, &n->transport, err) : st;
 }
 

@@ -116,9 +116,7 @@ static void list_spans(cluster_numbers *n, const ptl_job *job,
         const ptl_job_tensor *t = &job->tensors[i];
         if (!state_is_in(group, t))
             continue;
-        int64_t count = 1;
-        for (int k = 0; k < t->rank; k++)
-            count *= t->dims[k];
+        int64_t count = job_tensor_elements(t);
         state_span span = {s->bytes, count, t->sync == PTL_SYNC_SUM};
         vec_push(n->plan->arena, &s->spans, span);
         s->bytes += (size_t)(count * dtype_size(n->type));

@@ -223,6 +223,17 @@ static void fill_job(cluster_plan *p, const ptl_job *job,
                            .worker_wait = 0};
 }
 
+static void place_in_block(cluster_plan *p)
+{
+    int parameters = p->layout->plan->bucket_count;
+    for (int b = 0; b < p->limits.bucket_count; b++) {
+        p->at[b] = p->block_bytes;
+        p->block_bytes += memory_padded(p->bytes[b]);
+        if (b < parameters)
+            p->gradient_bytes = p->block_bytes;
+    }
+}
+
 static void count_updates(cluster_plan *p, const ptl_job *job,
                           const launch_role *role)
 {
@@ -257,9 +268,11 @@ ptl_status cluster_plan_make(const ptl_job *job, const launch_role *role,
     out->bytes = ARENA_ARRAY(out->arena, uint64_t, room);
     out->slot_bytes = ARENA_ARRAY(out->arena, uint64_t, room);
     out->types = ARENA_ARRAY(out->arena, ptl_dtype, room);
+    out->at = ARENA_ARRAY(out->arena, size_t, room);
     place_parameters(out, job, role, first_updates);
     place_states(out, job, role, &count);
     out->limits.bucket_count = count;
+    place_in_block(out);
     write_agreement(out, job, role);
     fill_job(out, job, role);
     count_updates(out, job, role);

@@ -32,6 +32,9 @@ typedef struct cluster_plan {
     wire_limits limits;
     machine_bucket *buckets;
     uint64_t *bytes, *slot_bytes;
+    /* Where each lies where all are put one after another; parameters first,
+     * which take `gradient_bytes`. */
+    size_t *at, gradient_bytes, block_bytes;
     ptl_dtype *types;
     ptl_str agreement;
     int strict_barriers; /* of an exchange; numbers from 1 on */

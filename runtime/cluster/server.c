@@ -29,10 +29,9 @@ ptl_status server_open(cluster_server *server, ptl_job *job,
     *server = (cluster_server){0};
     ptl_status st = session_open(&server->s, job, options, err);
     if (st == PTL_OK)
-        st = ps_store_open(&server->s, &clock, plan->layout,
-                           plan->totals, index,
-                           keep_raw(plan->arena, raw, raw_count), raw_count,
-                           &server->parameters, err);
+        st = ps_store_open(&server->s, &clock, plan->layout, plan->totals,
+                           index, keep_raw(plan->arena, raw, raw_count),
+                           raw_count, &server->parameters, err);
     if (st == PTL_OK)
         st = ps_store_start(server->parameters, checkpoint, err);
     if (st == PTL_OK)

@@ -88,8 +88,8 @@ bool net_endpoint_is_local(const net_endpoint *e)
     return inet_pton(AF_INET6, e->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-ptl_status net_security(net_security_mode mode, const char *endpoint,
-                        bool insecure, bool *curve, ptl_error *err)
+ptl_status net_security(ptl_security mode, const char *endpoint, bool insecure,
+                        bool *curve, ptl_error *err)
 {
     net_endpoint e;
     ptl_status st = net_endpoint_read(endpoint, &e, err);
@@ -97,7 +97,7 @@ ptl_status net_security(net_security_mode mode, const char *endpoint,
         return st;
     bool local = net_endpoint_is_local(&e);
     *curve =
-        mode == NET_SECURITY_CURVE || (mode == NET_SECURITY_AUTO && !local);
+        mode == PTL_SECURITY_CURVE || (mode == PTL_SECURITY_AUTO && !local);
     if (*curve || local || insecure)
         return PTL_OK;
     return ptl_fail(err, PTL_E_USAGE,

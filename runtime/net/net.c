@@ -266,7 +266,7 @@ static ptl_status check_security(const net_transport *n, ptl_error *err)
                         n->endpoint[0] ? n->endpoint : "connecting");
     if (n->options.curve || !n->endpoint[0])
         return PTL_OK;
-    return net_security(NET_SECURITY_NONE, n->endpoint, n->options.insecure,
+    return net_security(PTL_SECURITY_NONE, n->endpoint, n->options.insecure,
                         &curve, err);
 }
 

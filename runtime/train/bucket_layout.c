@@ -6,14 +6,6 @@
 
 /* ---------- parameters ---------- */
 
-static int64_t elements_of(const ptl_job_tensor *t)
-{
-    int64_t count = 1;
-    for (int i = 0; i < t->rank; i++)
-        count *= t->dims[i];
-    return count;
-}
-
 static place_variable *list_variables(ptl_arena *arena, const ptl_job *job,
                                       cluster_layout *l)
 {
@@ -29,8 +21,10 @@ static place_variable *list_variables(ptl_arena *arena, const ptl_job *job,
         *own = *t;
         own->path = arena_strdup(arena, t->path);
         l->variables[l->variable_count] = own;
-        list[l->variable_count++] = (place_variable){
-            .elements = elements_of(t), .dtype = t->dtype, .whole = t->whole};
+        list[l->variable_count++] =
+            (place_variable){.elements = job_tensor_elements(t),
+                             .dtype = t->dtype,
+                             .whole = t->whole};
     }
     return list;
 }
@@ -40,7 +34,7 @@ static place_variable *list_variables(ptl_arena *arena, const ptl_job *job,
 static const char *piece_name(ptl_arena *arena, const ptl_job_tensor *t,
                               const place_piece *p)
 {
-    if (p->count == elements_of(t))
+    if (p->count == job_tensor_elements(t))
         return t->path;
     return arena_printf(arena, "%s[%lld..%lld]", t->path, (long long)p->first,
                         (long long)(p->first + p->count));
@@ -64,7 +58,7 @@ static void add_slot(ptl_arena *arena, bucket_layout *b,
     layout_part part = {.path = arena_strdup(arena, t->path),
                         .name = arena_printf(arena, "%s/%s", of->name, slot),
                         .first = whole ? 0 : of->first,
-                        .count = whole ? elements_of(t) : of->count,
+                        .count = whole ? job_tensor_elements(t) : of->count,
                         .at = b->slot_bytes};
     part.from = (size_t)part.first * size;
     part.bytes = (size_t)part.count * size;
@@ -90,7 +84,7 @@ static void add_piece(ptl_arena *arena, const ptl_job *job,
         const char *slot = slot_of(&job->tensors[i], t->path);
         if (slot)
             add_slot(arena, b, &job->tensors[i], slot, &part,
-                     p->count == elements_of(t));
+                     p->count == job_tensor_elements(t));
     }
 }
 

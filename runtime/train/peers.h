@@ -55,9 +55,11 @@ typedef struct peers_run {
     int64_t first, last; /* steps [first, last) are to be made */
     int64_t total_steps, steps_per_epoch, rows;
     int64_t batch; /* rows of a full one */
+    const char *checkpoint; /* it goes on from; NULL: from the start */
 } peers_run;
 
-/* All of it but `first`, from the job, what the user said and the data. */
+/* All of it but `first` and `checkpoint`, from the job, what the user said and
+ * the data. */
 void peers_run_plan(const ptl_job *job, const train_options *options,
                     int64_t rows, peers_run *out);
 
@@ -65,7 +67,7 @@ typedef enum peers_work { PEERS_TRAIN, PEERS_EVALUATE, PEERS_SAVE } peers_work;
 
 typedef struct train_peers {
     void *ctx;
-    int64_t worker, towers; /* 0: the chief */
+    int64_t worker; /* 0: the chief */
 
     /* Once the job's tensors are known: decides what lies where. Fills in
      * `places`. */

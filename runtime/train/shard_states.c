@@ -321,20 +321,12 @@ bool state_is_in(state_group group, const ptl_job_tensor *t)
            (group == STATE_GROUP_SYNCED ? synced : loose);
 }
 
-static int64_t elements_of(const ptl_job_tensor *t)
-{
-    int64_t count = 1;
-    for (int i = 0; i < t->rank; i++)
-        count *= t->dims[i];
-    return count;
-}
-
 int64_t states_group_count(const ptl_job *job, state_group group)
 {
     int64_t count = 0;
     for (int i = 0; i < job->tensor_count; i++)
         if (state_is_in(group, &job->tensors[i]))
-            count += elements_of(&job->tensors[i]);
+            count += job_tensor_elements(&job->tensors[i]);
     return count;
 }
 
@@ -366,7 +358,8 @@ static bool walk(group_walk *w)
         const ptl_job_tensor *t = &job->tensors[w->next];
         if (!state_is_in(w->group, t))
             continue;
-        w->after += (size_t)elements_of(t) * (size_t)dtype_size(w->st->dtype);
+        w->after +=
+            (size_t)job_tensor_elements(t) * (size_t)dtype_size(w->st->dtype);
         w->state = item_of(w->st, &w->s->store, t->path);
         w->next++;
         return true;

@@ -29,7 +29,7 @@ ptl_status shards_check(const session *s, ptl_error *err)
                         "--shards %lld: each worker of the cluster has %lld "
                         "towers, so it must be a multiple of %lld",
                         (long long)count, (long long)towers, (long long)towers);
-    if (count > 1 && !s->job->cluster.in_step && !s->peers)
+    if (count > 1 && s->job->cluster.pace != PTL_PACE_BARRIER && !s->peers)
         return ptl_fail(err, PTL_E_USAGE,
                         "--shards %lld: what workers do without a barrier is "
                         "only replayed from a recorded schedule (--replay), "
@@ -251,8 +251,7 @@ ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
     h->dtype = s->job->f64 ? PTL_F64 : PTL_F32;
     h->rule = s->job->cluster;
     if (s->options->shards == 0)
-        h->rule =
-            (ptl_job_cluster){.towers = 1, .in_step = true, .sync_every = 1};
+        h->rule = (ptl_job_cluster){.towers = 1, .sync_every = 1};
     PTL_ASSERT(h->rule.towers > 0 && h->shards % h->rule.towers == 0);
     h->workers = h->shards / h->rule.towers;
     if (h->workers == 1) /* one mean is the mean of all */

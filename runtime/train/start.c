@@ -321,6 +321,7 @@ static ptl_status plan_peers(training *t, ptl_error *err)
     peers_run run;
     peers_run_plan(t->s.job, t->s.options, t->rows, &run);
     run.first = t->done;
+    run.checkpoint = t->s.options->resume ? t->checkpoint : NULL;
     return p ? p->plan(p, &t->s, &run, err) : PTL_OK;
 }
 

@@ -4,19 +4,11 @@
 #include "train/evaluate.h"
 #include <stdlib.h>
 
-static int64_t element_count(const ptl_job_tensor *t)
-{
-    int64_t count = 1;
-    for (int i = 0; i < t->rank; i++)
-        count *= t->dims[i];
-    return count;
-}
-
 static int64_t total_count(const ptl_job *job)
 {
     int64_t count = 0;
     for (int i = 0; i < job->sum_count; i++)
-        count += element_count(&job->sums[i]);
+        count += job_tensor_elements(&job->sums[i]);
     return count;
 }
 
@@ -44,7 +36,7 @@ void sums_add(evaluation *e, const session *s, const session_program *p)
 {
     double *to = e->sums;
     for (int i = 0; i < s->job->sum_count; i++) {
-        int64_t count = element_count(&s->job->sums[i]);
+        int64_t count = job_tensor_elements(&s->job->sums[i]);
         int buffer = program_find(p->program, s->job->sums[i].path);
         const void *from = run_data(p->run, buffer);
         for (int64_t k = 0; k < count; k++)
@@ -61,7 +53,7 @@ static void bind_sums(evaluation *e, const session *s)
     char *at = e->sum_memory;
     const double *from = e->sums;
     for (int i = 0; i < s->job->sum_count; i++) {
-        int64_t count = element_count(&s->job->sums[i]);
+        int64_t count = job_tensor_elements(&s->job->sums[i]);
         int buffer = program_find(program, s->job->sums[i].path);
         for (int64_t k = 0; k < count; k++) {
             if (s->job->f64)
@@ -93,7 +85,7 @@ size_t sums_bytes(const session *s)
 {
     size_t bytes = 0;
     for (int i = 0; i < s->job->sum_count; i++)
-        bytes += memory_padded((size_t)element_count(&s->job->sums[i]) *
+        bytes += memory_padded((size_t)job_tensor_elements(&s->job->sums[i]) *
                                sizeof(double));
     return bytes;
 }

@@ -31,6 +31,17 @@ double clock_began(void)
     return began;
 }
 
+struct timespec clock_in(clockid_t clock, int ms)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000L;
+    t.tv_nsec %= 1000000000L;
+    return t;
+}
+
 void clock_stamp(char *text, size_t size)
 {
     struct tm parts;

@@ -9,6 +9,7 @@
 #ifndef PTL_NET_ENDPOINT_H
 #define PTL_NET_ENDPOINT_H
 
+#include "base/security.h"
 #include "base/status.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,19 +30,13 @@ ptl_status net_endpoint_read(const char *text, net_endpoint *out,
  * ipc. Other names are not looked up. */
 bool net_endpoint_is_local(const net_endpoint *e);
 
-typedef enum net_security_mode {
-    NET_SECURITY_AUTO, /* curve where it is not local */
-    NET_SECURITY_CURVE,
-    NET_SECURITY_NONE
-} net_security_mode;
-
 /*
  * Whether a job whose coordinator is at `endpoint` uses curve; all of a job
  * decide alike, since all know this endpoint. E_USAGE: it would go over a
  * network in the clear, and nobody said `insecure`.
  */
-ptl_status net_security(net_security_mode mode, const char *endpoint,
-                        bool insecure, bool *curve, ptl_error *err);
+ptl_status net_security(ptl_security mode, const char *endpoint, bool insecure,
+                        bool *curve, ptl_error *err);
 
 /*
  * Listens there; names are looked up. *fd is the caller's (close-on-exec; an

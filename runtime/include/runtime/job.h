@@ -9,6 +9,7 @@
 #ifndef PTL_RUNTIME_JOB_H
 #define PTL_RUNTIME_JOB_H
 
+#include "base/security.h"
 #include "runtime/program.h"
 
 typedef enum ptl_program_kind {
@@ -83,6 +84,14 @@ typedef struct ptl_job_tensor {
     bool whole;   /* and needs all of it: it is not cut into slices */
 } ptl_job_tensor;
 
+static inline int64_t job_tensor_elements(const ptl_job_tensor *t)
+{
+    int64_t count = 1;
+    for (int i = 0; i < t->rank; i++)
+        count *= t->dims[i];
+    return count;
+}
+
 /* Elements [first, first + count), in memory's order, of a parameter that is
  * trained. */
 typedef struct ptl_job_piece {
@@ -116,32 +125,24 @@ typedef enum ptl_pace {
     PTL_PACE_STALE,   /* the gradients of all but the last `stale` steps */
 } ptl_pace;
 
-typedef enum ptl_security {
-    PTL_SECURITY_AUTO, /* curve off loopback */
-    PTL_SECURITY_CURVE,
-    PTL_SECURITY_NONE,
-} ptl_security;
-
 /* The cluster block, whose combinations the language checked. --shards takes
- * the first part, as far as `state_epochs`. */
+ * the first part, as far as `pace`. */
 typedef struct ptl_job_cluster {
     int64_t towers; /* consecutive shards that are one worker */
     ptl_aggregate aggregate;
-    bool in_step;       /* all workers take each step together: `barrier` */
     int64_t sync_every; /* steps from one exchange to the next */
     ptl_state_sync state_sync;
     int64_t state_steps, state_epochs; /* how often; one of them, other 0 */
-
-    int64_t servers, workers;
-    ptl_placement placement;
     ptl_pace pace;
+
+    ptl_placement placement;
     int64_t stale;         /* steps */
     bool round_robin;      /* else the owner with the fewest bytes */
     int64_t slice, bucket; /* bytes */
     bool ordered, strict, locking;
     bool slots_on_workers, bf16;
     ptl_security security;
-    int64_t heartbeat, dead, stall, worker_wait; /* milliseconds */
+    int64_t heartbeat, dead, stall; /* milliseconds */
     /* What is not carried out yet and was asked for: one warning each; NULL
      * ends them. */
     const char *const *warnings;

@@ -75,29 +75,29 @@ static void a_path_too_long_for_a_socket_is_told_with_its_length(void **state)
 
 /* Mode, endpoint, insecure; then the answer: c(urve), p(lain), r(efused). */
 static const struct {
-    net_security_mode mode;
+    ptl_security mode;
     const char *endpoint;
     bool insecure;
     char answer;
 } rules[] = {
-    {NET_SECURITY_AUTO, "tcp://127.0.0.1:1", false, 'p'},
-    {NET_SECURITY_AUTO, "tcp://127.9.9.9:1", false, 'p'},
-    {NET_SECURITY_AUTO, "tcp://localhost:1", false, 'p'},
-    {NET_SECURITY_AUTO, "tcp://[::1]:1", false, 'p'},
-    {NET_SECURITY_AUTO, "ipc:///tmp/x", false, 'p'},
-    {NET_SECURITY_AUTO, "tcp://10.0.0.1:1", false, 'c'},
-    {NET_SECURITY_AUTO, "tcp://*:1", false, 'c'},
-    {NET_SECURITY_AUTO, "tcp://0.0.0.0:1", false, 'c'},
-    {NET_SECURITY_AUTO, "tcp://127.example.org:1", false, 'c'},
-    {NET_SECURITY_AUTO, "tcp://node0:1", true, 'c'},
-    {NET_SECURITY_CURVE, "tcp://127.0.0.1:1", false, 'c'},
-    {NET_SECURITY_CURVE, "ipc:///tmp/x", false, 'c'},
-    {NET_SECURITY_CURVE, "tcp://node0:1", true, 'c'},
-    {NET_SECURITY_NONE, "tcp://127.0.0.1:1", false, 'p'},
-    {NET_SECURITY_NONE, "ipc:///tmp/x", false, 'p'},
-    {NET_SECURITY_NONE, "tcp://node0:1", false, 'r'},
-    {NET_SECURITY_NONE, "tcp://*:1", false, 'r'},
-    {NET_SECURITY_NONE, "tcp://node0:1", true, 'p'},
+    {PTL_SECURITY_AUTO, "tcp://127.0.0.1:1", false, 'p'},
+    {PTL_SECURITY_AUTO, "tcp://127.9.9.9:1", false, 'p'},
+    {PTL_SECURITY_AUTO, "tcp://localhost:1", false, 'p'},
+    {PTL_SECURITY_AUTO, "tcp://[::1]:1", false, 'p'},
+    {PTL_SECURITY_AUTO, "ipc:///tmp/x", false, 'p'},
+    {PTL_SECURITY_AUTO, "tcp://10.0.0.1:1", false, 'c'},
+    {PTL_SECURITY_AUTO, "tcp://*:1", false, 'c'},
+    {PTL_SECURITY_AUTO, "tcp://0.0.0.0:1", false, 'c'},
+    {PTL_SECURITY_AUTO, "tcp://127.example.org:1", false, 'c'},
+    {PTL_SECURITY_AUTO, "tcp://node0:1", true, 'c'},
+    {PTL_SECURITY_CURVE, "tcp://127.0.0.1:1", false, 'c'},
+    {PTL_SECURITY_CURVE, "ipc:///tmp/x", false, 'c'},
+    {PTL_SECURITY_CURVE, "tcp://node0:1", true, 'c'},
+    {PTL_SECURITY_NONE, "tcp://127.0.0.1:1", false, 'p'},
+    {PTL_SECURITY_NONE, "ipc:///tmp/x", false, 'p'},
+    {PTL_SECURITY_NONE, "tcp://node0:1", false, 'r'},
+    {PTL_SECURITY_NONE, "tcp://*:1", false, 'r'},
+    {PTL_SECURITY_NONE, "tcp://node0:1", true, 'p'},
 };
 
 static void nothing_goes_over_a_network_in_the_clear_unless_told(void **state)
