@@ -169,12 +169,10 @@ static ptl_status wants_keys(const launching *l, const char *coordinator,
                         l->d->options.insecure, curve, err);
 }
 
-/* Without ps, each worker serves the others. */
 static ptl_status make_keys(const launching *l, const char *folder,
                             ptl_error *err)
 {
-    int servers = l->job.servers > 0 ? l->job.servers : l->job.workers;
-    return net_keys_make(folder, servers, l->job.workers, err);
+    return net_keys_make(folder, l->job.servers, l->job.workers, err);
 }
 
 /* In a folder that ends with this process. */

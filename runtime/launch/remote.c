@@ -70,6 +70,14 @@ static ptl_status add_key(json_out *j, const start_job *job, const char *name,
     return PTL_OK;
 }
 
+static ptl_status add_pair(json_out *j, const start_job *job, const char *what,
+                           int index, ptl_arena *arena, ptl_error *err)
+{
+    return add_key(j, job, arena_printf(arena, "%s-%d.key", what, index), arena,
+                   err);
+}
+
+/* As net/keys.h says who has which. */
 static ptl_status add_keys(json_out *j, const start_job *job, const machine *m,
                            ptl_arena *arena, ptl_error *err)
 {
@@ -78,15 +86,13 @@ static ptl_status add_keys(json_out *j, const start_job *job, const machine *m,
         st = add_key(j, job, "clients", arena, err);
     for (int i = 0; st == PTL_OK && i < m->members.count; i++) {
         start_member one = m->members.data[i];
-        bool ps = one.kind == ROLE_PS;
-        st = add_key(
-            j, job,
-            arena_printf(arena, "%s-%d.key", ps ? "ps" : "worker", one.index),
-            arena, err);
-        if (st == PTL_OK && (ps || (job->servers == 0 && one.index == 0)))
-            st =
-                add_key(j, job, arena_printf(arena, "server-%d.key", one.index),
-                        arena, err);
+        bool ps = one.kind == ROLE_PS, serves = ps || job->servers == 0;
+        if (serves)
+            st = add_pair(j, job, "server", one.index, arena, err);
+        if (serves && st == PTL_OK)
+            st = add_pair(j, job, "ps", one.index, arena, err);
+        if (!ps && st == PTL_OK)
+            st = add_pair(j, job, "worker", one.index, arena, err);
     }
     return st;
 }

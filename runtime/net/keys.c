@@ -104,15 +104,15 @@ ptl_status net_keys_make(const char *folder, int servers, int workers,
                          ptl_error *err)
 {
     ptl_str server_list = {0}, client_list = {0};
+    int serving = servers > 0 ? servers : workers;
     ptl_status st = folder_make(folder, err);
     if (st == PTL_OK && chmod(folder, 0700) != 0)
         st = ptl_fail(err, PTL_E_IO, "could not make \"%s\" private: %s",
                       folder, strerror(errno));
     if (st == PTL_OK)
-        st = make_pairs(folder, "server", servers > 0 ? servers : 1,
-                        &server_list, err);
+        st = make_pairs(folder, "server", serving, &server_list, err);
     if (st == PTL_OK)
-        st = make_pairs(folder, "ps", servers, &client_list, err);
+        st = make_pairs(folder, "ps", serving, &client_list, err);
     if (st == PTL_OK)
         st = make_pairs(folder, "worker", workers, &client_list, err);
     if (st == PTL_OK)

@@ -32,3 +32,12 @@ expect_text "$work/out" "worker0| checkpoint many/step-20"
 cmp one/step-20/model.safetensors many/step-20/model.safetensors ||
   fail "other bits than of two shards"
 [ -z "$(ls "$TMPDIR")" ] || fail "keys are left: $(ls "$TMPDIR")"
+
+# Workers that serve each other have a server's keys each.
+sed "s/ps = [^;]*; //; s/security = curve;/& placement = allreduce; slots = worker;/" \
+  listed.ptl >around.ptl
+expect_text around.ptl "cluster { worker ="
+expect_status 0 "$PTLC" launch --ssh around.ptl --set "$data" --steps 20 \
+  --out around
+cmp one/step-20/model.safetensors around/step-20/model.safetensors ||
+  fail "other bits under allreduce"

@@ -2,9 +2,10 @@
  * keys.h - the keys of a job (CurveZMQ, Curve25519): made once by whoever
  * starts it, in a folder that every process reads.
  *
- *   server-I.key            pair of server I: ps I; where there is no ps, of
- *                           worker 0, which coordinates
- *   ps-I.key, worker-I.key  pair of each node, when it connects
+ *   server-I.key            pair of server I: ps I; where there is no ps, in
+ *                           worker I, since workers then serve each other
+ *   ps-I.key, worker-I.key  pair of each node, when it connects; ps I is where
+ *                           server I is
  *   servers, clients        public keys of all of them: NAME KEY, line by line
  *
  * A pair is two lines: public, secret. All files are for their owner alone
