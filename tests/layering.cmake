@@ -7,6 +7,7 @@ cmake_minimum_required(VERSION 3.25)
 set(rules
   "runtime/base|base"
   "runtime/exec|base runtime"
+  "runtime/device|base runtime device"
   "runtime/data|base runtime data"
   "runtime/train|base runtime data train dist"
   "runtime/cli|base runtime"
