@@ -79,6 +79,7 @@ static void place_parameters(cluster_plan *p, const ptl_job *job,
         rules.first_updates = (uint64_t)first_updates;
         p->buckets[b] = (machine_bucket){.owner = l->owner,
                                          .every = (uint64_t)c->sync_every,
+                                         .rest = true,
                                          .rules = rules};
         p->bytes[b] = l->value_bytes;
         p->slot_bytes[b] = l->slot_bytes;

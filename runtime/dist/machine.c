@@ -24,8 +24,9 @@ dist_hub *machine_hub(const machine_job *job, uint32_t self,
 
 uint64_t machine_rounds(const machine_job *job, uint32_t bucket, uint64_t steps)
 {
-    uint64_t every = job->buckets[bucket].every;
-    return steps / every + (steps == job->total && steps % every != 0);
+    const machine_bucket *b = &job->buckets[bucket];
+    bool left = steps == job->total && steps % b->every != 0;
+    return steps / b->every + (b->rest && left);
 }
 
 uint64_t machine_steps(const machine_job *job, uint32_t bucket, uint64_t rounds)

@@ -24,12 +24,13 @@ typedef struct machine_out {
 
 /*
  * A bucket has a clock of its own: its version counts exchanges (what shard.h
- * calls steps). There is one after every `every`th step of the job and after
- * the last of all.
+ * calls steps). There is one after every `every`th step of the job and, of what
+ * may not stay behind, after the last of all.
  */
 typedef struct machine_bucket {
     int owner;      /* the ps */
     uint64_t every; /* 1: each step */
+    bool rest;      /* also after the last step, if that is no `every`th */
     shard_rules rules;
 } machine_bucket;
 
