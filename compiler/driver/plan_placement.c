@@ -2,6 +2,7 @@
  * plan_placement.c - the plan's second half: which process owns what, what is
  * sent together, and how much of it in a step.
  */
+#include "base/plant.h"
 #include "dist/placement.h"
 #include "dist/wire.h"
 #include "lang/slices.h"
@@ -82,7 +83,8 @@ static void print_pieces(const placing *x, ptl_arena *arena)
 {
     int *cached = NULL;
     if (x->c->placement == CLUSTER_PARAMETER_SERVER) {
-        bool device = x->c->caching == CLUSTER_CACHE_DEVICE;
+        bool device = x->c->caching == CLUSTER_CACHE_DEVICE ||
+                      ptl_is_planted(PTL_PLANT_CACHE_POOL);
         cached = ARENA_ARRAY(arena, int, x->count + 1);
         place_caches(x->variables, x->count,
                      device ? (int)x->c->towers.count : 0, cached);

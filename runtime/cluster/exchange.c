@@ -6,6 +6,7 @@
  * was given no other may change.
  */
 #include "base/clock.h"
+#include "base/plant.h"
 #include "cluster/exchange_priv.h"
 #include "runtime/sums.h"
 #include "train/stop.h"
@@ -104,7 +105,8 @@ static bool has_ended(const cluster_exchange *x, int64_t step)
 static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    for (int b = 0; b < parameter_buckets(x) && st == PTL_OK; b++)
+    int count = ptl_is_planted(PTL_PLANT_OWN_VALUES) ? 0 : parameter_buckets(x);
+    for (int b = 0; b < count && st == PTL_OK; b++)
         st = layout_give_value(&x->plan->layout->buckets[b],
                                x->incoming + x->plan->at[b], &x->s->store, err);
     return st;

@@ -2,8 +2,8 @@
  * barrier.c - see barrier.h.
  */
 #include "dist/barrier.h"
+#include "base/plant.h"
 #include "base/status.h"
-#include "dist/plant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +69,7 @@ static barrier_answer of_another(int64_t ahead)
 static void set_bit(barrier_set *set, uint32_t id, int worker)
 {
     uint8_t *byte = bits_of(set, id) + worker / 8;
-    if (!(*byte >> worker % 8 & 1) || dist_is_planted(DIST_PLANT_ENTER_TWICE))
+    if (!(*byte >> worker % 8 & 1) || ptl_is_planted(PTL_PLANT_ENTER_TWICE))
         set->all[id - 1].entered++;
     *byte = (uint8_t)(*byte | 1 << worker % 8);
 }
@@ -81,7 +81,7 @@ barrier_answer barrier_enter(barrier_set *set, uint32_t id, uint64_t generation,
         return BARRIER_UNKNOWN;
     one_barrier *b = &set->all[id - 1];
     int64_t ahead = (int64_t)(generation - b->generation);
-    if (ahead != 0 && !dist_is_planted(DIST_PLANT_ANY_GENERATION))
+    if (ahead != 0 && !ptl_is_planted(PTL_PLANT_ANY_GENERATION))
         return of_another(ahead);
     set_bit(set, id, worker);
     if (b->entered < set->workers)

@@ -8,9 +8,9 @@
  * early.
  */
 #include "dist/link.h"
+#include "base/plant.h"
 #include "base/status.h"
 #include "dist/parcel.h"
-#include "dist/plant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,7 +163,7 @@ static bool may_send_data(const dist_link *l)
 {
     const parcel *p = l->data.first;
     return p && (l->used + p->size <= l->limit ||
-                 dist_is_planted(DIST_PLANT_NO_CREDIT));
+                 ptl_is_planted(PTL_PLANT_NO_CREDIT));
 }
 
 static void tell(dist_link *l)
@@ -226,7 +226,7 @@ static void begin_anew(dist_link *l, uint64_t incarnation)
     parcel_clear(&l->data, &l->spare);
     parcel_clear(&l->sent, &l->spare);
     l->peer_incarnation = incarnation;
-    if (dist_is_planted(DIST_PLANT_OLD_SEQUENCES))
+    if (ptl_is_planted(PTL_PLANT_OLD_SEQUENCES))
         return;
     l->next_sequence = 1;
     l->used = l->limit = l->received = l->taken = 0;
@@ -285,7 +285,7 @@ link_answer link_take(dist_link *l, const wire_message *m, uint64_t now)
     if (h->sequence == 0)
         return LINK_PASSED;
     bool next = h->sequence == l->received + 1;
-    if (!next && dist_is_planted(DIST_PLANT_NO_SEQUENCE))
+    if (!next && ptl_is_planted(PTL_PLANT_NO_SEQUENCE))
         next = true;
     if (!next) {
         l->tell |= h->sequence <= l->received;

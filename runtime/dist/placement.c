@@ -6,7 +6,9 @@
  * variables that are not sliced the owners are the same.
  */
 #include "dist/placement.h"
+#include "base/plant.h"
 #include "dist/placement_priv.h"
+#include <stdlib.h>
 
 /* Of one slice of `v`. */
 static int64_t slice_elements(const place_variable *v, int64_t slice)
@@ -27,7 +29,7 @@ static int least(const int64_t *load, int count)
 {
     int best = 0;
     for (int i = 1; i < count; i++)
-        if (load[i] < load[best])
+        if (load[i] < load[best] + ptl_is_planted(PTL_PLANT_TIES_HIGH))
             best = i;
     return best;
 }
@@ -52,7 +54,8 @@ static void choose_owners(place_plan *plan, const place_variable *variables,
 {
     for (int i = 0; i < plan->piece_count; i++) {
         place_piece *p = &plan->pieces[i];
-        p->owner = o->balance == PLACE_ROUND_ROBIN
+        p->owner = o->balance == PLACE_ROUND_ROBIN &&
+                           !ptl_is_planted(PTL_PLANT_NO_TURNS)
                        ? i % o->owners
                        : least(plan->owner_bytes, o->owners);
         plan->owner_bytes[p->owner] += piece_bytes(variables, p);
@@ -92,16 +95,18 @@ void place_caches(const place_variable *variables, int count, int devices,
     for (int i = 0; i < count; i++) {
         int64_t elements = variables[i].elements;
         device[i] = PLACE_CPU;
-        if (elements < PLACE_CACHE_ELEMENTS || devices == 0)
+        if (elements <
+                PLACE_CACHE_ELEMENTS + ptl_is_planted(PTL_PLANT_CACHE_LIMIT) ||
+            devices == 0)
             continue;
         device[i] = least(load, devices);
-        load[device[i]] += elements;
+        load[device[i]] += ptl_is_planted(PTL_PLANT_CACHE_COUNT) ? 1 : elements;
     }
 }
 
 uint32_t place_next_barrier(uint32_t *counter)
 {
-    return ++*counter;
+    return ++*counter - ptl_is_planted(PTL_PLANT_BARRIER_ZERO);
 }
 
 int place_barrier_owner(uint32_t barrier, int owners)
@@ -111,5 +116,6 @@ int place_barrier_owner(uint32_t barrier, int owners)
 
 int place_tower(int variable, int count, int towers)
 {
-    return (count - 1 - variable) % towers;
+    int first = ptl_is_planted(PTL_PLANT_TOWER_FIRST) ? 0 : count - 1;
+    return abs(first - variable) % towers;
 }

@@ -2,10 +2,10 @@
  * ps.c - see ps.h. What becomes of gradients is in shard.c.
  */
 #include "dist/ps.h"
+#include "base/plant.h"
 #include "dist/barrier.h"
 #include "dist/machine_priv.h"
 #include "dist/members.h"
-#include "dist/plant.h"
 #include "dist/rounds.h"
 #include <stdlib.h>
 #include <string.h>
@@ -333,7 +333,7 @@ static bool has_bucket(const dist_ps *ps, const wire_message *m)
 static void from_worker(dist_ps *ps, uint32_t node, const wire_message *m)
 {
     bool fenced = m->head.epoch != ps->epoch || !is_member(ps, node, m);
-    if (fenced && !dist_is_planted(DIST_PLANT_NO_FENCE)) {
+    if (fenced && !ptl_is_planted(PTL_PLANT_NO_FENCE)) {
         machine_refuse(ps->hub, m, node, ps->epoch, WIRE_REASON_STALE,
                        "epoch %u is over, this is %u", (unsigned)m->head.epoch,
                        (unsigned)ps->epoch);

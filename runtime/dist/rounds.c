@@ -2,7 +2,7 @@
  * rounds.c - see rounds.h.
  */
 #include "dist/rounds.h"
-#include "dist/plant.h"
+#include "base/plant.h"
 #include <stdlib.h>
 
 static bool takes_part(const machine_job *job, int bucket)
@@ -110,7 +110,7 @@ static bool all_sent(const dist_adder *a)
 {
     for (int i = 0; i < a->job.servers; i++)
         if (a->known[i] && !a->sent[i])
-            return dist_is_planted(DIST_PLANT_EARLY_TOTALS);
+            return ptl_is_planted(PTL_PLANT_EARLY_TOTALS);
     return true;
 }
 

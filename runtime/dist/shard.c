@@ -2,8 +2,8 @@
  * shard.c - see shard.h.
  */
 #include "dist/shard.h"
+#include "base/plant.h"
 #include "base/status.h"
-#include "dist/plant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,9 +162,10 @@ static void keep_version(dist_shard *s)
 
 dist_blob *shard_value(dist_shard *s, uint64_t version, bool exact)
 {
-    if (version > s->version && !dist_is_planted(DIST_PLANT_EARLY_PULL))
+    if (version > s->version && !ptl_is_planted(PTL_PLANT_EARLY_PULL))
         return NULL;
-    if (exact && s->kept && version == s->kept_version)
+    if (exact && s->kept && version == s->kept_version &&
+        !ptl_is_planted(PTL_PLANT_GONE_EARLY))
         return blob_keep(s->kept);
     if (exact && version < s->version)
         return NULL;
@@ -206,7 +207,7 @@ void shard_replaced(dist_shard *s, int worker)
 {
     for (int i = 0; i < s->window; i++) {
         gradient *g = &s->gradients[worker * s->window + i];
-        if (!g->whole && !dist_is_planted(DIST_PLANT_HALF_GRADIENT))
+        if (!g->whole && !ptl_is_planted(PTL_PLANT_HALF_GRADIENT))
             forget(s, g);
     }
 }
@@ -340,7 +341,7 @@ static void advance(dist_shard *s, int worker)
         each_in_order(s);
     else if (each)
         each_as_it_comes(s, worker);
-    else if (s->rules.ordered && !dist_is_planted(DIST_PLANT_ANY_ORDER))
+    else if (s->rules.ordered && !ptl_is_planted(PTL_PLANT_ANY_ORDER))
         while (step_in_order(s))
             ;
     else
@@ -400,7 +401,7 @@ shard_answer shard_push(dist_shard *s, const shard_chunk *c)
 {
     uint64_t next = s->next[c->worker];
     bool before = c->step < next;
-    if (before && dist_is_planted(DIST_PLANT_APPLY_TWICE))
+    if (before && ptl_is_planted(PTL_PLANT_APPLY_TWICE))
         update(s, c->weight);
     if (before)
         return SHARD_BEFORE;

@@ -1,7 +1,7 @@
 /*
  * tlv.c - the third frame: fields by name.
  */
-#include "dist/plant.h"
+#include "base/plant.h"
 #include "dist/wire_table.h"
 #include <math.h>
 #include <string.h>
@@ -159,7 +159,7 @@ wire_verdict wire_read_fields(wire_frame frame, wire_fields *out,
         size_t left = frame.size - at;
         size_t bytes = left < 4 ? 0 : wire_get(frame.data + at + 2, 2);
         bool cut = left < 4 || bytes > left - 4;
-        if (dist_is_planted(DIST_PLANT_FIELD_END))
+        if (ptl_is_planted(PTL_PLANT_FIELD_END))
             cut = left < 4;
         if (cut)
             return wire_wrong(fault, WIRE_BAD, WIRE_REASON_MALFORMED,

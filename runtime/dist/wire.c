@@ -1,8 +1,8 @@
 /*
  * wire.c - the header of 96 bytes, byte by byte, and the order of the checks.
  */
+#include "base/plant.h"
 #include "dist/crc32c.h"
-#include "dist/plant.h"
 #include "dist/wire_table.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -120,7 +120,7 @@ static wire_verdict check_bytes(const wire_frame *frames, int count,
     if (fields.size > WIRE_FIELDS_BYTES || frames[1].size > WIRE_PAYLOAD_BYTES)
         return malformed(fault, "a frame is too long");
     if (wire_get(in + 88, 4) != checksum(frames[1], fields) &&
-        !dist_is_planted(DIST_PLANT_CHECKSUM))
+        !ptl_is_planted(PTL_PLANT_CHECKSUM))
         return malformed(fault, "the payload's checksum is wrong");
     return WIRE_GOOD;
 }

@@ -1,7 +1,7 @@
 /*
  * wire_check.c - every range of a header.
  */
-#include "dist/plant.h"
+#include "base/plant.h"
 #include "dist/wire_table.h"
 
 enum {
@@ -54,7 +54,7 @@ static wire_verdict check_chunk(const wire_header *h, const wire_row *row,
         return BAD("%s: elements of bucket %u are %s, uncompressed", row->name,
                    (unsigned)h->id, dtype_name(type));
     bool outside = h->offset > all || h->bytes > all - h->offset;
-    if (dist_is_planted(DIST_PLANT_BOUNDS))
+    if (ptl_is_planted(PTL_PLANT_BOUNDS))
         outside = h->offset + h->bytes > all;
     if (outside)
         return BAD("%s: %u bytes from %llu on, bucket %u has %llu", row->name,

@@ -1,6 +1,7 @@
 /*
  * worker.c - see worker.h: who it is, when it begins and ends.
  */
+#include "base/plant.h"
 #include "dist/machine_priv.h"
 #include "dist/members.h"
 #include "dist/placement.h"
@@ -236,7 +237,7 @@ static bool admit(void *ctx, const wire_header *hello, bool lives,
     (void)ctx, (void)hello, (void)lives;
     fault->code = WIRE_REASON_INDEX;
     strcpy(fault->text, "a worker serves nobody");
-    return false;
+    return ptl_is_planted(PTL_PLANT_WORKER_SERVES);
 }
 
 static void refused(void *ctx, uint32_t node, wire_reason code,
@@ -269,7 +270,7 @@ static void verdict(void *ctx, uint32_t node, liveness_verdict what,
 void worker_enter(dist_worker *w, uint32_t barrier, uint64_t generation,
                   uint64_t now)
 {
-    if (w->job.workers == 1) {
+    if (w->job.workers == 1 && !ptl_is_planted(PTL_PLANT_ENTER_ALONE)) {
         w->owner.passed(w->owner.ctx, barrier, generation);
         return;
     }

@@ -1,6 +1,7 @@
 /*
  * worker_step.c - gradients out, values in.
  */
+#include "base/plant.h"
 #include "dist/machine_priv.h"
 #include "dist/worker_priv.h"
 
@@ -59,7 +60,8 @@ static void pull(dist_worker *w, uint32_t bucket, uint64_t version, bool exact)
     b->exact = exact;
     b->wanted = version;
     b->got = 0;
-    say_pull(w, bucket);
+    for (int i = 0; i <= ptl_is_planted(PTL_PLANT_PULL_TWICE); i++)
+        say_pull(w, bucket);
 }
 
 /* The version of a bucket that is needed at least once `rounds` exchanges are

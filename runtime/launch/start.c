@@ -1,6 +1,7 @@
 /*
  * start.c - processes of a job on this machine.
  */
+#include "base/plant.h"
 #include "net/endpoint.h"
 #include "runtime/pool.h"
 #include "start_priv.h"
@@ -65,7 +66,7 @@ static words environment(const start_job *job, ptl_arena *arena, start_member m)
     set(arena, &env, "PTL_WORKERS", number(arena, job->workers));
     set(arena, &env, "PTL_JOB_ID", job->id);
     set(arena, &env, "PTL_KEYS", job->keys);
-    if (m.kind == ROLE_PS)
+    if (m.kind == ROLE_PS && !ptl_is_planted(PTL_PLANT_PS_DEVICES))
         set(arena, &env, "CUDA_VISIBLE_DEVICES", "");
     return env;
 }

@@ -4,6 +4,7 @@
  */
 #include "base/file.h"
 #include "base/json.h"
+#include "base/plant.h"
 #include "runtime/tensor_file.h"
 #include "train/checkpoint.h"
 #include <inttypes.h>
@@ -21,10 +22,12 @@ static tensor_entry *entries_of(const ptl_store *store, int *count)
     *count = 0;
     for (int i = 0; entries && i < store->count; i++) {
         const store_tensor *t = &store->items[i];
-        if (!t->saved)
+        if (!t->saved || (t->role == PTL_ROLE_STATE &&
+                          ptl_is_planted(PTL_PLANT_STATES_LOST)))
             continue;
+        bool cut = ptl_is_planted(PTL_PLANT_NAME_CUT);
         tensor_entry *e = &entries[(*count)++];
-        *e = (tensor_entry){.name = t->path,
+        *e = (tensor_entry){.name = t->path + (cut ? strcspn(t->path, ".") : 0),
                             .dtype = t->dtype,
                             .rank = t->rank,
                             .bytes = t->memory,

@@ -11,6 +11,7 @@
  *   no word, mean        its own    their own      the mean, when due
  */
 #include "train/shard_states.h"
+#include "base/plant.h"
 #include "base/str.h"
 #include "runtime/sums.h"
 #include <stdlib.h>
@@ -286,7 +287,10 @@ void states_chief(const shard_states *st, const ptl_store *store)
     for (int i = 0; i < st->count; i++)
         if (st->items[i].sync == PTL_SYNC_NONE)
             copy_value(st, i, store->items[st->items[i].saved].memory,
-                       copy_of(st, store, i, 0));
+                       copy_of(st, store, i,
+                               ptl_is_planted(PTL_PLANT_LAST_TOWER)
+                                   ? st->end - 1
+                                   : 0));
 }
 
 void states_exchange(const shard_states *st, const ptl_store *store,

@@ -2,6 +2,7 @@
  * shards_step.c - one step of a run of shards: forward and backward of every
  * part, sums in order, the update, the states.
  */
+#include "base/plant.h"
 #include "train/shards_priv.h"
 #include <math.h>
 #include <string.h>
@@ -119,6 +120,8 @@ static ptl_status run_shard(step_run *r, int64_t shard, shard_sum *worker)
 {
     shards *h = r->h;
     order_part rows = order_cut(r->batch->rows, h->shards, shard);
+    if (ptl_is_planted(PTL_PLANT_FIRST_ROWS))
+        rows.first = 0;
     bool apart = shards_parts_apart(h);
     loss_sum loss = {0};
     h->rows[shard] = rows.rows;
@@ -303,11 +306,12 @@ static void take_states(step_run *r, const peers_shared *shared)
 {
     shards *h = r->h;
     bool chief = h->peers->worker == 0;
-    if (shared->states)
+    if (shared->states && !ptl_is_planted(PTL_PLANT_OWN_STATES))
         states_unpack(&h->states, h->s, STATE_GROUP_SYNCED, shared->states);
     if (shared->copies)
         states_unpack(&h->states, h->s, STATE_GROUP_LOOSE, shared->copies);
-    if (chief && states_due(r) && h->rule.state_sync == PTL_STATE_CHIEF)
+    if (chief && states_due(r) && h->rule.state_sync == PTL_STATE_CHIEF &&
+        !ptl_is_planted(PTL_PLANT_NEVER_DUE))
         states_chief(&h->states, &h->s->store);
 }
 

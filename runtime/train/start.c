@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/integer.h"
+#include "base/plant.h"
 #include "runtime/order.h"
 #include "train/ahead.h"
 #include "train/training.h"
@@ -160,8 +161,10 @@ static ptl_status find_first(training *t, ptl_error *err)
     ptl_status st = checkpoint_read_info(t->checkpoint, &info, err);
     if (st == PTL_OK)
         st = check_same_run(t, &info, err);
+    bool forgets =
+        ptl_is_planted(PTL_PLANT_STEP_ZERO) && !peers_is_chief(t->s.peers);
     if (st == PTL_OK)
-        t->done = t->checkpoint_step = info.step;
+        t->done = t->checkpoint_step = forgets ? 0 : info.step;
     return st;
 }
 

@@ -1,6 +1,10 @@
 # A cluster of n shards is `--shards n`, bit for bit: 200 steps of a LeNet with
 # batch norm and dropout, over every placement, number of parameter servers,
 # workers and towers. Two runs are equal too. Sanitized, a few of them.
+#
+#   cluster.sh [one WORKERS TOWERS PS PLACEMENT | resumed]   one check alone
+#
+# CLUSTER names another binary for the cluster's processes (tests/planted).
 . "$(dirname "$0")/lib.sh"
 lenet=$(dirname "$0")/cluster/lenet.ptl
 data="digits.root=$SOURCE/examples/data"
@@ -18,7 +22,7 @@ alone() {
 cluster() {
   local name=$1 ps=$2 workers=$3
   shift 3
-  expect_status 0 timeout 120 "$PTLC" launch "$lenet" --set "$data" \
+  expect_status 0 timeout 120 "${CLUSTER:-$PTLC}" launch "$lenet" --set "$data" \
     --log json --threads 1 --local "ps=$ps,worker=$workers" \
     --set "cluster.ps=$ps" --set "cluster.worker=$workers" \
     --out "$work/$name" "$@"
@@ -34,24 +38,43 @@ same() {
     "$work/$2/step-200/model.safetensors" || fail "tensors of $1 and $2 differ"
 }
 
+# one WORKERS TOWERS PS PLACEMENT: is what so many shards of one process are.
+one() {
+  local of=$1.$2 name=$4$1.$2.$3
+  [ -e "$work/alone$of.lines" ] ||
+    alone "alone$of" --shards $(($1 * $2)) --set "cluster.towers=$2"
+  cluster "$name" "$3" "$1" --set "cluster.towers=$2" \
+    --set "cluster.placement=$4" --set "cluster.bucket=$((4 * ($3 > 0 ? $3 : 1))) KiB" \
+    --set "cluster.slots=$([ "$3" = 0 ] && echo worker || echo ps)"
+  same "alone$of" "$name"
+}
+
+# A checkpoint from the middle goes on with other numbers of servers, and in one
+# process.
+resumed() {
+  [ -e "$work/alone2.1.lines" ] || alone alone2.1 --shards 2
+  cluster middle 1 2 --steps 100
+  cp -r "$work/middle" "$work/middle_alone"
+  cluster middle 3 2 --resume "$work/middle"
+  alone middle_alone --shards 2 --resume "$work/middle_alone"
+  for name in middle middle_alone; do
+    cmp "$work/alone2.1/step-200/model.safetensors" \
+      "$work/$name/step-200/model.safetensors" || fail "$name differs"
+  done
+}
+
+[ $# = 0 ] || { "$@"; exit; }
+
 all_workers="2 3" all_towers="1 2" all_ps="1 2 3"
 [ -z "${SANITIZED:-}" ] || all_workers=3 all_towers=2 all_ps=2
 for workers in $all_workers; do
   for towers in $all_towers; do
-    of=$workers.$towers
-    alone "alone$of" --shards $((workers * towers)) \
-      --set "cluster.towers=$towers"
     for ps in $all_ps; do
       for placement in replicated parameter_server; do
-        cluster "$placement$of.$ps" "$ps" "$workers" \
-          --set "cluster.towers=$towers" --set "cluster.placement=$placement" \
-          --set "cluster.bucket=$((4 * ps)) KiB"
-        same "alone$of" "$placement$of.$ps"
+        one "$workers" "$towers" "$ps" "$placement"
       done
     done
-    cluster "allreduce$of" 0 "$workers" --set "cluster.towers=$towers" \
-      --set cluster.placement=allreduce --set cluster.slots=worker
-    same "alone$of" "allreduce$of"
+    one "$workers" "$towers" 0 allreduce
   done
 done
 [ -z "${SANITIZED:-}" ] || exit 0
@@ -93,13 +116,4 @@ alone alone_every --shards 2 --set cluster.sync_every=3
 cluster every 2 2 --set cluster.sync_every=3
 cmp "$work/alone_every.lines" "$work/every.lines" || fail "sync_every differs"
 
-# A checkpoint from the middle goes on with other numbers of servers, and in one
-# process.
-cluster middle 1 2 --steps 100
-cp -r "$work/middle" "$work/middle_alone"
-cluster middle 3 2 --resume "$work/middle"
-alone middle_alone --shards 2 --resume "$work/middle_alone"
-for name in middle middle_alone; do
-  cmp "$work/alone2.1/step-200/model.safetensors" \
-    "$work/$name/step-200/model.safetensors" || fail "$name differs"
-done
+resumed

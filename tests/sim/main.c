@@ -5,9 +5,9 @@
  *   sim_cluster [--lies 1] --seed SEED      one schedule, with a trace
  *
  * A schedule that fails is printed with its seed. With --plant a mistake of
- * dist/plants.def is in the machines: not to find it is exit status 1.
+ * base/plants.def is in the machines: not to find it is exit status 1.
  */
-#include "dist/plant.h"
+#include "base/plant.h"
 #include "sim_run.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,12 +73,12 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--schedules"))
             schedules = value;
         else if (!strcmp(argv[i], "--plant"))
-            dist_planted = dist_plant_find(argv[i + 1]);
+            ptl_planted = ptl_plant_find(argv[i + 1]);
     }
-    if (dist_planted == DIST_PLANT_COUNT) {
+    if (ptl_planted == PTL_PLANT_COUNT) {
         fprintf(stderr, "sim_cluster: no such mistake\n");
         return 2;
     }
-    bool planted = dist_planted != DIST_PLANT_NONE;
-    return many(first, schedules) == planted ? 0 : 1;
+    bool wrong = ptl_planted != PTL_PLANT_NONE;
+    return many(first, schedules) == wrong ? 0 : 1;
 }

@@ -24,6 +24,11 @@ enum {
     CHUNK = 64
 };
 
+/* A value a worker asked for; epochs count from 1. */
+typedef struct asked {
+    uint64_t epoch, version;
+} asked;
+
 typedef struct process {
     struct sim *sim;
     int index; /* of the process */
@@ -43,6 +48,7 @@ typedef struct process {
     int to_give; /* gradients of the step */
     uint64_t incoming[SIM_BUCKETS][SIM_ELEMENTS], version[SIM_BUCKETS];
     uint64_t slots[SIM_ELEMENTS]; /* of the chief */
+    asked asked[SIM_BUCKETS];     /* last */
 } process;
 
 typedef struct sim {
@@ -93,10 +99,32 @@ static dist_transport *transport(const process *p)
     return sim_net_transport(p->sim->net, p->index);
 }
 
+/* What nobody needs is not said: a version asked for twice under one
+ * membership, a barrier of one worker. */
+static void judge_sent(process *p, const uint8_t *head)
+{
+    sim *s = p->sim;
+    uint64_t epoch = wire_get(head + 12, 4), version = wire_get(head + 40, 8);
+    uint32_t bucket = (uint32_t)wire_get(head + 36, 4);
+    int type = (int)wire_get(head + 6, 2);
+    if (type == WIRE_BAR_ENTER && s->job.workers == 1)
+        sim_model_wrong(&s->model, "a worker alone entered barrier %u",
+                        (unsigned)bucket);
+    if (type != WIRE_PULL || s->model.rules.sync != DIST_BARRIER ||
+        wire_get(head + 8, 4) & (WIRE_RETRANSMIT | WIRE_SLOTS))
+        return;
+    if (p->asked[bucket].epoch == epoch && p->asked[bucket].version == version)
+        sim_model_wrong(
+            &s->model, "worker %d asked twice for version %llu of bucket %u",
+            p->worker, (unsigned long long)version, (unsigned)bucket);
+    p->asked[bucket] = (asked){epoch, version};
+}
+
 static void out_send(void *ctx, int connection, const wire_frame *frames,
                      int count, dist_blob *payload)
 {
     dist_transport *t = transport(ctx);
+    judge_sent(ctx, frames[0].data);
     t->ops->send(t, connection, frames, count, payload);
 }
 
@@ -270,6 +298,7 @@ static void begin_process(process *p)
                           .slots = take_slots,
                           .metrics = take_metrics};
     p->alive = true;
+    memset(p->asked, 0, sizeof p->asked);
     p->late = s->processes[0].ended;
     snprintf(p->endpoint, sizeof p->endpoint, "%d", p->index);
     if (p->index == 0) {

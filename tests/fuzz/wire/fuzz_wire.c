@@ -9,14 +9,14 @@
  * again, or everything would end there. Frames are copied into blocks of their
  * exact size, so that a byte too far is seen. What was accepted is held against
  * the rules once more, in other words, and written anew: it must be the same
- * bytes. With --plant a mistake of dist/plants.def is in the reader: not to
+ * bytes. With --plant a mistake of base/plants.def is in the reader: not to
  * find it is exit status 1.
  */
 #include "base/clock.h"
 #include "base/philox.h"
+#include "base/plant.h"
 #include "dist/crc32c.h"
 #include "dist/members.h"
-#include "dist/plant.h"
 #include "dist/wire_samples.h"
 #include <sanitizer/common_interface_defs.h>
 #include <stdio.h>
@@ -153,7 +153,7 @@ static void die(const input *in, const char *what)
             fprintf(stderr, " %02x", in->frames[f].data[i]);
         fputc('\n', stderr);
     }
-    exit(dist_is_planted(DIST_PLANT_NONE) ? 1 : 0);
+    exit(ptl_is_planted(PTL_PLANT_NONE) ? 1 : 0);
 }
 
 /* Known fields alone can be written again; unknown ones are passed over. */
@@ -277,14 +277,14 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--seed") == 0)
             seed = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--plant") == 0)
-            dist_planted = dist_plant_find(argv[i + 1]);
+            ptl_planted = ptl_plant_find(argv[i + 1]);
     }
-    if (dist_planted == DIST_PLANT_COUNT) {
+    if (ptl_planted == PTL_PLANT_COUNT) {
         fprintf(stderr, "fuzz_wire: no such mistake\n");
         return 2;
     }
-    if (!dist_is_planted(DIST_PLANT_NONE))
+    if (!ptl_is_planted(PTL_PLANT_NONE))
         __sanitizer_set_death_callback(found);
     run(seconds);
-    return dist_is_planted(DIST_PLANT_NONE) ? 0 : 1;
+    return ptl_is_planted(PTL_PLANT_NONE) ? 0 : 1;
 }

@@ -8,9 +8,9 @@
  * takes n - 1 out of its own.
  */
 #include "base/philox.h"
+#include "base/plant.h"
 #include "dist/barrier.h"
 #include "dist/placement.h"
-#include "dist/plant.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -215,13 +215,13 @@ static void joined_names_let_workers_leave_early(void **state)
 static void planted_mistakes_are_found(void **state)
 {
     (void)state;
-    const dist_plant mistakes[] = {DIST_PLANT_ENTER_TWICE,
-                                   DIST_PLANT_ANY_GENERATION};
+    const ptl_plant mistakes[] = {PTL_PLANT_ENTER_TWICE,
+                                  PTL_PLANT_ANY_GENERATION};
     for (int i = 0; i < 2; i++) {
         run r;
-        dist_planted = mistakes[i];
+        ptl_planted = mistakes[i];
         go(&r, 2, 20000);
-        dist_planted = DIST_PLANT_NONE;
+        ptl_planted = PTL_PLANT_NONE;
         assert_true(r.differs || r.early);
     }
 }
