@@ -1,0 +1,87 @@
+"""The figures of scripts/bench-cluster, in the order of the design's list."""
+
+
+class Figure:
+    """`works`: options of bench_cluster by the name in the table. `ratio` of the
+    seconds of a step by that name, in one round. `serial`: a work without a
+    wait, whose time is the wait of the others. `peer_work`: workers, what, bytes
+    and bucket, for Open MPI and gloo."""
+
+    def __init__(self, number, what, at, bar, works, ratio, reason,
+                 peer_work=None, serial=None):
+        self.number, self.what, self.at, self.bar = number, what, at, bar
+        self.works, self.ratio, self.reason = works, ratio, reason
+        self.peer_work, self.serial = peer_work, serial
+
+    def holds(self, ratio):
+        return ratio >= self.bar if self.at == "at least" else ratio <= self.bar
+
+
+def quotient(over, under):
+    return lambda s, serial: s[over] / s[under]
+
+
+MIB = 1 << 20
+BUCKET = 25 * MIB  # the default
+RESNET_BYTES = 102228128
+LARGE = ["tensors=64x%d" % MIB]
+FEW_KIB = ["tensors=512x4096"]
+TINY = ["tensors=512x256"]
+RESNET = ["tensors=resnet50"]
+
+figures = [
+    Figure(1, "64 tensors of 1 MiB, an exchange over tcp beside the same "
+           "messages by libzmq alone: bytes per second",
+           "at least", 0.9,
+           {"libzmq": ["kind=raw"] + LARGE, "ours": LARGE},
+           quotient("libzmq", "ours"),
+           "gradients are added up, checked at both ends and copied three "
+           "times; libzmq alone looks at nothing",
+           [2, "sum", 64 * MIB, BUCKET]),
+    Figure(2, "512 tensors of 4 KiB: fused beside a message for each",
+           "at least", 5,
+           {"each": FEW_KIB + ["bucket=4096"], "ours": FEW_KIB},
+           quotient("each", "ours"),
+           "what is left is the bytes' own way: sums, checksums, sockets",
+           [2, "sum", 512 * 4096, BUCKET]),
+    Figure(3, "512 tensors of 256 B: fused beside a message for each",
+           "at least", 10,
+           {"each": TINY + ["bucket=256"], "ours": TINY},
+           quotient("each", "ours"),
+           "what is left is a round trip and its wake-ups",
+           [2, "sum", 512 * 256, BUCKET]),
+    Figure(4, "64 tensors of 1 MiB, an exchange in shared memory beside ipc "
+           "sockets",
+           "at least", 3,
+           {"ipc": ["via=ipc"] + LARGE, "ours": ["via=shared"] + LARGE},
+           quotient("ipc", "ours"),
+           "payloads go through sockets on one host too"),
+    Figure(5, "an explicit barrier beside a raw round trip",
+           "at most", 2.2,
+           {"libzmq": ["kind=ping", "workers=1"], "ours": ["kind=barrier"]},
+           quotient("ours", "libzmq"),
+           "two threads are woken on the way",
+           [2, "barrier", 4, 4]),
+    Figure(6, "161 tensors of 102 MB and 4 workers: the original's schedule "
+           "beside ours",
+           "at least", 5,
+           {"original": RESNET + ["workers=4", "bucket=1",
+                                  "slice=%d" % (1 << 30), "original=1",
+                                  "ordered=0"],
+            "ours": RESNET + ["workers=4"]},
+           quotient("original", "ours"),
+           "both carry the same bytes, and these take most of the time",
+           [4, "sum", RESNET_BYTES, BUCKET]),
+    Figure(7, "161 tensors of 102 MB: exposed of an exchange beside a backward "
+           "pass of its own length",
+           "at most", 0.25,
+           {"serial": RESNET, "ours": RESNET + ["wait"]},
+           lambda s, serial: max(0, s["ours"] - serial) / s["serial"],
+           "buckets that are ready late have nothing left to hide behind",
+           serial=RESNET),
+    Figure(8, "64 tensors of 1 MiB: `ordered` beside unordered",
+           "at most", 1.15,
+           {"unordered": LARGE + ["ordered=0"], "ours": LARGE},
+           quotient("ours", "unordered"),
+           "sums wait for the first worker"),
+]
