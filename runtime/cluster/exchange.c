@@ -122,9 +122,11 @@ ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
     return st == PTL_OK ? adopt_values(x, err) : st;
 }
 
-static dist_blob *copy_of(const void *bytes, size_t size, double weight)
+static dist_blob *copy_of(const cluster_exchange *x, const void *bytes,
+                          size_t size, double weight)
 {
-    return weight != 0 ? blob_copy(bytes, size) : NULL;
+    blob_source memory = node_memory(x->node);
+    return weight != 0 ? blob_copy_from(&memory, bytes, size) : NULL;
 }
 
 /* Workers' means are added up under `sum`. */
@@ -133,9 +135,10 @@ static dist_blob *mean_of(const cluster_exchange *x, int bucket,
 {
     ptl_dtype type = x->plan->types[bucket];
     size_t size = x->plan->bytes[bucket];
+    blob_source memory = node_memory(x->node);
     if (own->weight == 0)
         return NULL;
-    dist_blob *out = blob_new(size);
+    dist_blob *out = blob_from(&memory, size);
     sums_span(type, SUM_SET_OVER, blob_bytes(out),
               own->gradients + x->plan->at[bucket],
               (int64_t)size / dtype_size(type), own->weight);
@@ -152,7 +155,7 @@ static void order_parameters(cluster_exchange *x, const peers_own *own)
             continue;
         o->weights[b] = sum ? own->weight != 0 : own->weight;
         o->gradients[b] = sum ? mean_of(x, b, own)
-                              : copy_of(own->gradients + x->plan->at[b],
+                              : copy_of(x, own->gradients + x->plan->at[b],
                                         x->plan->bytes[b], own->weight);
     }
 }
@@ -168,7 +171,7 @@ static void order_states(cluster_exchange *x, state_group group,
     if (!bytes)
         return;
     o->weights[b] = (double)rows;
-    o->gradients[b] = copy_of(bytes, x->plan->bytes[b], (double)rows);
+    o->gradients[b] = copy_of(x, bytes, x->plan->bytes[b], (double)rows);
 }
 
 /* The chief's own losses take the way of everybody's table; others send them.

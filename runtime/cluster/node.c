@@ -90,6 +90,16 @@ void node_post(cluster_node *n, void (*run)(void *ctx), void *ctx)
     reactor_post(n->reactor, run, ctx);
 }
 
+static dist_blob *blob_for(void *ctx, size_t size)
+{
+    return net_blob(((cluster_node *)ctx)->transport, size);
+}
+
+blob_source node_memory(cluster_node *n)
+{
+    return (blob_source){n, blob_for};
+}
+
 dist_worker *node_worker(cluster_node *n)
 {
     return n->ends[WIRE_WORKER].ended ? NULL : n->worker;
@@ -166,6 +176,32 @@ static void make_machines(cluster_node *n)
     }
 }
 
+static uint64_t bytes_of(const machine_job *job, int owner)
+{
+    uint64_t bytes = 0;
+    for (int b = 0; b < job->limits->bucket_count; b++)
+        if (owner < 0 || job->buckets[b].owner == owner)
+            bytes += job->limits->bucket_bytes[b];
+    return bytes;
+}
+
+/* What may be under way at once: of a worker the gradients that no server has
+ * acknowledged; of a server two versions of each value, and as much again that
+ * is still on its way to somebody slow. Twice, for what lies between. */
+static size_t pool_bytes(const node_options *o)
+{
+    const machine_job *job = o->job;
+    uint64_t window = 1, bytes = 0;
+    for (int b = 0; b < job->limits->bucket_count; b++)
+        if ((uint64_t)shard_window(&job->buckets[b].rules) > window)
+            window = (uint64_t)shard_window(&job->buckets[b].rules);
+    if (o->worker >= 0)
+        bytes += (window + 1) * bytes_of(job, -1);
+    if (o->server >= 0)
+        bytes += 4 * bytes_of(job, o->server);
+    return (size_t)(2 * bytes);
+}
+
 static ptl_status open_transport(cluster_node *n, ptl_error *err)
 {
     const launch_role *role = n->o.role;
@@ -177,6 +213,8 @@ static ptl_status open_transport(cluster_node *n, ptl_error *err)
                      .insecure = role->insecure,
                      .keys = role->keys,
                      .server = role->index,
+                     .pool = pool_bytes(&n->o),
+                     .share = !n->o.sockets,
                      .log = n->o.log,
                      .ctx = n->o.ctx};
     ptl_status st = net_security(n->o.cluster->security, role->coordinator,

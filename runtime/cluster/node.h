@@ -27,6 +27,7 @@ typedef struct node_options {
     /* One line for the log, in the node's thread. */
     void (*log)(void *ctx, const char *line);
     void *ctx;
+    bool sockets; /* payloads go through them on this machine too */
 } node_options;
 
 /* Listens and begins to connect. E_IO, E_USAGE: the endpoint. */
@@ -43,6 +44,8 @@ void node_close(cluster_node *n);
 
 /* Calls `run` in the node's thread, soon, unless it has ended. Any thread. */
 void node_post(cluster_node *n, void (*run)(void *ctx), void *ctx);
+/* Where bytes that are sent had better lie. Any thread. */
+blob_source node_memory(cluster_node *n);
 /* For what was posted, and for callbacks. */
 dist_worker *node_worker(cluster_node *n);
 

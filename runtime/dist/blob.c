@@ -10,22 +10,54 @@
 struct dist_blob {
     atomic_int holders;
     size_t size;
-    _Alignas(64) uint8_t bytes[];
+    uint8_t *bytes;
+    void (*release)(void *ctx, uint8_t *bytes, size_t size); /* NULL: ours */
+    void *ctx;
+    _Alignas(64) uint8_t own[];
 };
+
+static dist_blob *begin(size_t own, size_t size)
+{
+    size_t all = (sizeof(dist_blob) + own + 63) / 64 * 64;
+    dist_blob *b = aligned_alloc(64, all);
+    PTL_ASSERT(b);
+    *b = (dist_blob){.size = size, .bytes = b->own};
+    atomic_init(&b->holders, 1);
+    return b;
+}
 
 dist_blob *blob_new(size_t size)
 {
-    size_t all = (sizeof(dist_blob) + size + 63) / 64 * 64;
-    dist_blob *b = aligned_alloc(64, all);
-    PTL_ASSERT(b);
-    atomic_init(&b->holders, 1);
-    b->size = size;
+    return begin(size, size);
+}
+
+dist_blob *blob_around(uint8_t *bytes, size_t size,
+                   void (*release)(void *ctx, uint8_t *bytes, size_t size),
+                   void *ctx)
+{
+    dist_blob *b = begin(0, size);
+    b->bytes = bytes;
+    b->release = release;
+    b->ctx = ctx;
     return b;
 }
 
 dist_blob *blob_copy(const void *bytes, size_t size)
 {
-    dist_blob *b = blob_new(size);
+    return blob_copy_from(NULL, bytes, size);
+}
+
+dist_blob *blob_from(const blob_source *source, size_t size)
+{
+    dist_blob *b =
+        source && source->get ? source->get(source->ctx, size) : NULL;
+    return b ? b : blob_new(size);
+}
+
+dist_blob *blob_copy_from(const blob_source *source, const void *bytes,
+                          size_t size)
+{
+    dist_blob *b = blob_from(source, size);
     if (size > 0)
         memcpy(b->bytes, bytes, size);
     return b;
@@ -40,8 +72,11 @@ dist_blob *blob_keep(dist_blob *b)
 
 void blob_drop(dist_blob *b)
 {
-    if (b && atomic_fetch_sub(&b->holders, 1) == 1)
-        free(b);
+    if (!b || atomic_fetch_sub(&b->holders, 1) != 1)
+        return;
+    if (b->release)
+        b->release(b->ctx, b->bytes, b->size);
+    free(b);
 }
 
 uint8_t *blob_bytes(dist_blob *b)

@@ -408,11 +408,13 @@ static void verdict(void *ctx, uint32_t node, liveness_verdict what,
 static void make_shards(dist_ps *ps, const shard_store *store)
 {
     const wire_limits *l = ps->job.limits;
-    for (int b = 0; b < l->bucket_count; b++)
-        if (ps->job.buckets[b].owner == ps->index)
-            ps->shards[b] =
-                shard_new(&ps->job.buckets[b].rules, store, (uint32_t)b,
-                          (size_t)l->bucket_bytes[b], l->chunk);
+    for (int b = 0; b < l->bucket_count; b++) {
+        if (ps->job.buckets[b].owner != ps->index)
+            continue;
+        ps->shards[b] = shard_new(&ps->job.buckets[b].rules, store, (uint32_t)b,
+                                  (size_t)l->bucket_bytes[b], l->chunk);
+        shard_copies_to(ps->shards[b], &ps->out.memory);
+    }
 }
 
 dist_ps *ps_new(const machine_job *job, int index, uint64_t incarnation,

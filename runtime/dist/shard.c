@@ -36,6 +36,7 @@ struct dist_shard {
     dist_blob *kept;        /* under `barrier`: before the last step began to
                                change the value */
     uint64_t kept_version;
+    const blob_source *memory; /* of both; NULL: anywhere */
 };
 
 int shard_window(const shard_rules *rules)
@@ -95,6 +96,11 @@ void shard_free(dist_shard *s)
     free(s);
 }
 
+void shard_copies_to(dist_shard *s, const blob_source *memory)
+{
+    s->memory = memory;
+}
+
 bool shard_is_at(const dist_shard *s, uint64_t version)
 {
     bool changed = s->rules.aggregate == DIST_APPLY_EACH && s->absorbed > 0;
@@ -137,7 +143,8 @@ static bool is_whole(const dist_shard *s, int worker, uint64_t step)
 
 static dist_blob *copy_value(dist_shard *s)
 {
-    return blob_copy(s->store.value(s->store.ctx, s->bucket), s->bytes);
+    return blob_copy_from(s->memory, s->store.value(s->store.ctx, s->bucket),
+                          s->bytes);
 }
 
 static void make_now(dist_shard *s)

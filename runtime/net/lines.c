@@ -116,9 +116,16 @@ void line_end(net_transport *n, net_line *l)
     l->again = clock_ms() + pause_after(l->failures);
     if (l->connection == NO_CONNECTION)
         return;
-    n->connections[l->connection] = (net_connection){0};
+    net_connection_end(&n->connections[l->connection]);
     net_event(n, TRANSPORT_DOWN, l->connection, NULL);
     l->connection = NO_CONNECTION;
+}
+
+static bool is_local(const net_line *l)
+{
+    net_endpoint e;
+    return net_endpoint_read(l->endpoint, &e, NULL) == PTL_OK &&
+           net_endpoint_is_local(&e);
 }
 
 static void begin(net_transport *n, net_line *l)
@@ -129,6 +136,8 @@ static void begin(net_transport *n, net_line *l)
     n->connections[l->connection] =
         (net_connection){.kind = NET_LINE, .line = l};
     net_event(n, TRANSPORT_UP, l->connection, l);
+    if (is_local(l))
+        message_offer(n, l->connection);
 }
 
 static void report(net_transport *n, net_line *l)

@@ -1,7 +1,8 @@
 /*
  * message.c - messages out and in. Bytes of any size go out from where they
  * lie, held until ZeroMQ has written them; small ones are copied, which is
- * cheaper.
+ * cheaper. Those of the pool are not even read on their way to a peer of this
+ * machine: it is told where they lie (share.h).
  */
 #include "net_priv.h"
 #include <errno.h>
@@ -64,12 +65,9 @@ static bool address_peer(net_transport *n, int connection)
     return false;
 }
 
-bool message_send(dist_transport *t, int connection, const wire_frame *frames,
-                  int count, dist_blob *payload)
+static bool send_frames(net_transport *n, int connection,
+                        const wire_frame *frames, int count, dist_blob *payload)
 {
-    net_transport *n = (net_transport *)t;
-    if (connection < 0 || connection >= n->connection_count)
-        return false;
     const net_connection *c = &n->connections[connection];
     bool peer = c->kind == NET_PEER;
     if (!peer && c->kind != NET_LINE)
@@ -89,6 +87,50 @@ bool message_send(dist_transport *t, int connection, const wire_frame *frames,
     }
     n->counts.sent++;
     return true;
+}
+
+static bool send_own(net_transport *n, int connection,
+                     const uint8_t frame[SHARE_BYTES])
+{
+    wire_frame f = {frame, SHARE_BYTES};
+    return send_frames(n, connection, &f, 1, NULL);
+}
+
+void message_offer(net_transport *n, int connection)
+{
+    net_share *s = &n->connections[connection].share;
+    uint8_t frame[SHARE_BYTES];
+    if (!n->pool || !n->options.share || s->offered)
+        return;
+    share_write_offer(n->pool, frame);
+    s->offered = send_own(n, connection, frame);
+}
+
+/* The link keeps the payload until the peer has acknowledged it. */
+static bool send_place(net_transport *n, int connection,
+                       const wire_frame *frames, int count, uint64_t offset)
+{
+    uint8_t place[SHARE_BYTES];
+    share_write_place(offset, frames[1].size, place);
+    wire_frame to[3] = {{place, sizeof place}, frames[0]};
+    if (count == 3)
+        to[2] = frames[2];
+    n->counts.placed++;
+    return send_frames(n, connection, to, count, NULL);
+}
+
+bool message_send(dist_transport *t, int connection, const wire_frame *frames,
+                  int count, dist_blob *payload)
+{
+    net_transport *n = (net_transport *)t;
+    uint64_t offset;
+    if (connection < 0 || connection >= n->connection_count)
+        return false;
+    if (n->connections[connection].share.taken && payload &&
+        (count == 2 || count == 3) && frames[1].size > COPIED_BYTES &&
+        pool_has(n->pool, frames[1].data, frames[1].size, &offset))
+        return send_place(n, connection, frames, count, offset);
+    return send_frames(n, connection, frames, count, payload);
 }
 
 /* ---------- in ---------- */
@@ -134,6 +176,51 @@ void message_done(net_transport *n)
     n->held = 0;
 }
 
+static void take_offer(net_transport *n, int connection, const uint8_t *frame)
+{
+    uint8_t answer[SHARE_BYTES];
+    if (!n->options.share ||
+        !share_take_offer(&n->connections[connection].share, frame))
+        return;
+    share_write_taken(answer);
+    send_own(n, connection, answer);
+    message_offer(n, connection);
+}
+
+/* The payload takes the place of where it lies. */
+static bool take_place(const net_share *s, transport_event *out)
+{
+    wire_frame payload;
+    if (out->count < 2 || out->count > 3 ||
+        !share_payload(s, out->frames[0].data, &payload))
+        return false;
+    out->frames[0] = out->frames[1];
+    out->frames[1] = payload;
+    return true;
+}
+
+/* Was it the transport's own? What is none, or is wrong, is for those above to
+ * refuse. */
+static bool take_own(net_transport *n, transport_event *out)
+{
+    net_share *s = &n->connections[out->connection].share;
+    const wire_frame *f = &out->frames[0];
+    switch (share_kind_of(f->data, f->size)) {
+    case SHARE_OFFER:
+        take_offer(n, out->connection, f->data);
+        return true;
+    case SHARE_TAKEN:
+        s->taken = s->offered;
+        return true;
+    case SHARE_PLACE:
+        take_place(s, out);
+        return false;
+    case SHARE_NOTHING:
+        break;
+    }
+    return false;
+}
+
 bool message_receive(net_transport *n, net_socket *s, int connection,
                      transport_event *out)
 {
@@ -160,6 +247,10 @@ bool message_receive(net_transport *n, net_socket *s, int connection,
     for (int i = 0; i < n->held; i++)
         out->frames[i] = (wire_frame){zmq_msg_data(&n->frames[i]),
                                       zmq_msg_size(&n->frames[i])};
+    if (take_own(n, out)) {
+        message_done(n);
+        return false;
+    }
     n->counts.received++;
     return true;
 }

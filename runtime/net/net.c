@@ -50,6 +50,12 @@ int net_number(net_transport *n)
     return i;
 }
 
+void net_connection_end(net_connection *c)
+{
+    share_forget(&c->share);
+    *c = (net_connection){0};
+}
+
 void net_event(net_transport *n, transport_kind kind, int connection,
                const net_line *l)
 {
@@ -206,8 +212,13 @@ static void do_close(dist_transport *t, int connection)
         peers_close(n, connection);
 }
 
+dist_blob *net_blob(dist_transport *t, size_t size)
+{
+    return pool_blob(((net_transport *)t)->pool, size);
+}
+
 static const transport_ops ops = {lines_connect, do_close, message_send,
-                                  do_next, do_done};
+                                  do_next,       do_done,  net_blob};
 
 void net_wake(dist_transport *t)
 {
@@ -330,6 +341,9 @@ static void free_transport(net_transport *n, int linger)
         zmq_ctx_term(n->context);
     if (n->wake >= 0)
         close(n->wake);
+    for (int i = 0; i < n->connection_count; i++)
+        net_connection_end(&n->connections[i]);
+    pool_free(n->pool); /* ZeroMQ has let go of all that was sent */
     free(n->origins);
     free(n->told.hashes);
     free(n->connections);
@@ -353,6 +367,8 @@ static net_transport *new_transport(const net_options *options)
     if (!n->options.handshake)
         n->options.handshake = HANDSHAKE_MS;
     n->wake = -1;
+    if (options->pool)
+        n->pool = pool_new(options->pool);
     return n;
 }
 

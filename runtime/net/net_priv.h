@@ -9,6 +9,7 @@
 
 #include "keys_priv.h"
 #include "net/net.h"
+#include "share.h"
 #include "zap.h"
 #include <sys/socket.h>
 #include <zmq.h>
@@ -55,6 +56,7 @@ typedef struct net_connection {
     struct sockaddr_storage address; /* of fd */
     uint32_t node;                   /* proved */
     uint64_t heard;
+    net_share share;
 } net_connection;
 
 typedef struct net_transport {
@@ -63,7 +65,8 @@ typedef struct net_transport {
     char endpoint[NET_ENDPOINT_BYTES];
     void *context;
     net_zap *zap;
-    int wake; /* eventfd */
+    net_pool *pool; /* NULL: none */
+    int wake;       /* eventfd */
     net_socket router;
     /* Of the ROUTER's connections, by descriptor: where they come from. */
     char (*origins)[64];
@@ -125,9 +128,12 @@ bool message_send(dist_transport *t, int connection, const wire_frame *frames,
 bool message_receive(net_transport *n, net_socket *s, int connection,
                      transport_event *out);
 void message_done(net_transport *n);
+/* Names our pool to the other end, which is on this machine. */
+void message_offer(net_transport *n, int connection);
 
 /* net.c */
 int net_number(net_transport *n); /* a free connection's */
+void net_connection_end(net_connection *c);
 void net_event(net_transport *n, transport_kind kind, int connection,
                const net_line *l);
 void net_log(net_transport *n, const char *format, ...)

@@ -96,7 +96,7 @@ void peers_gone(net_transport *n, int connection)
 {
     net_connection *c = &n->connections[connection];
     bool known = c->kind == NET_PEER;
-    *c = (net_connection){0};
+    net_connection_end(c);
     n->peer_count--;
     if (known)
         net_event(n, TRANSPORT_DOWN, connection, NULL);

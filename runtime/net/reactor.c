@@ -76,6 +76,12 @@ static void out_connect(void *ctx, uint32_t node, const char *endpoint)
                     s->self, node);
 }
 
+static dist_blob *out_blob(void *ctx, size_t size)
+{
+    dist_transport *t = ((seat *)ctx)->reactor->transport;
+    return t->ops->blob ? t->ops->blob(t, size) : NULL;
+}
+
 static void out_ended(void *ctx, ptl_status status, const char *text)
 {
     const reactor_owner *o = &((seat *)ctx)->owner;
@@ -90,7 +96,8 @@ machine_out reactor_outside(net_reactor *r, uint32_t self,
     return (machine_out){.wire = {s, out_send, out_close, out_log},
                          .ctx = s,
                          .connect = out_connect,
-                         .ended = out_ended};
+                         .ended = out_ended,
+                         .memory = {s, out_blob}};
 }
 
 /* ---------- machines ---------- */

@@ -15,12 +15,12 @@ def read_options():
     p.add_argument("--only", metavar="N,...", help="figures, by number")
     p.add_argument("--rounds", type=int, default=15)
     p.add_argument("--seconds", type=float, default=0.5, help="of each turn")
-    p.add_argument("--quick", action="store_true", help="few, short rounds")
+    p.add_argument("--quick", action="store_true", help="one round, of a step or two")
     p.add_argument("--no-peers", action="store_true")
     p.add_argument("--json", metavar="FILE")
     options = p.parse_args()
     if options.quick:
-        options.rounds, options.seconds = 3, 0.02
+        options.rounds, options.seconds = 1, 0.001
     return options
 
 

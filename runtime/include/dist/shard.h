@@ -71,6 +71,8 @@ typedef struct dist_shard dist_shard;
 dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
                       uint32_t bucket, size_t bytes, size_t chunk);
 void shard_free(dist_shard *s); /* accepts NULL */
+/* Where values that are given away are copied to. Borrowed. */
+void shard_copies_to(dist_shard *s, const blob_source *memory);
 
 typedef struct shard_chunk {
     int worker;

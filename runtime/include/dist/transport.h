@@ -45,14 +45,18 @@ typedef struct transport_ops {
     /* This connection ends; one of ours is made anew. */
     void (*close)(dist_transport *t, int connection);
     /* Copies the frames; frame 1 it may hold where it lies, if that is
-     * `payload` (NULL: it is not). False: not now; the message is lost, as any
-     * may be. */
+     * `payload` (NULL: it is not); what lies in memory of blob() stays there
+     * unchanged until the peer acknowledged it, or is another. False: not now;
+     * the message is lost, as any may be. */
     bool (*send)(dist_transport *t, int connection, const wire_frame *frames,
                  int count, dist_blob *payload);
     /* Waits until `deadline` (milliseconds of the owner's clock) at most. What
      * it says is done() with before it is asked again. */
     void (*next)(dist_transport *t, uint64_t deadline, transport_event *out);
     void (*done)(dist_transport *t, transport_event *event);
+    /* Memory that send() sends from at less cost, see blob.h. Any thread, until
+     * the transport ends. NULL: none. */
+    dist_blob *(*blob)(dist_transport *t, size_t size);
 } transport_ops;
 
 struct dist_transport {

@@ -28,6 +28,11 @@ typedef struct net_options {
     const char *keys;   /* folder (net/keys.h), with curve; NULL, "": none */
     int server;         /* index of this process's server key */
     uint64_t handshake; /* until a connection is used, ms; 0: 5000 */
+    /* Bytes of payload that may be under way, see net_blob(); 0: each blob is
+     * memory of its own. With `share`, peers on this machine read them where
+     * they lie. */
+    size_t pool;
+    bool share;
     /* One line for each thing that is worth one; NULL: none. In the thread that
      * calls. */
     void (*log)(void *ctx, const char *line);
@@ -40,6 +45,7 @@ typedef struct net_counts {
     uint64_t full;           /* not sent: the queue of the peer was full */
     uint64_t refused;        /* handshakes that failed, on either side */
     uint64_t evicted;        /* peers that were forgotten to make room */
+    uint64_t placed;         /* payloads sent that were not copied: shared */
 } net_counts;
 
 /* E_IO: the world is not fit, `err` names the endpoint. Options are copied. */
@@ -50,6 +56,9 @@ void net_close(dist_transport *t, int linger);
 /* Where others reach it: with its port. "": it does not listen. */
 const char *net_endpoint_of(const dist_transport *t);
 const net_counts *net_counts_of(const dist_transport *t);
+/* From the transport's pool; NULL: there is no room in it, or no pool. Any
+ * thread. */
+dist_blob *net_blob(dist_transport *t, size_t size);
 /* Any thread, and signal handlers: next() returns, now or when it is called
  * next. */
 void net_wake(dist_transport *t);

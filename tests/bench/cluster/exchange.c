@@ -2,7 +2,8 @@
  * exchange.c - a parameter server and its workers as `ptlc run` has them: the
  * machines of dist over the sockets of net in the thread of cluster/node.h, and
  * beside it a thread that gives gradients and waits for values, as
- * cluster/exchange.c does. In place of compiled updates stands one of plain SGD.
+ * cluster/exchange.c does. In place of compiled updates stands one of plain
+ * SGD.
  *
  * The original's schedule (tensorpack's replicated builder): a message for each
  * tensor, each worker's gradient an update, and then, as `strict` has them, a
@@ -146,7 +147,8 @@ static void open_node(member *m, const shard_store *store,
                       .owner = owner,
                       .ended = ended,
                       .log = say,
-                      .ctx = m};
+                      .ctx = m,
+                      .sockets = !m->w->shared};
     ptl_error err;
     if (node_open(&o, &m->node, &err) != PTL_OK ||
         node_start(m->node, &err) != PTL_OK)
@@ -290,9 +292,9 @@ static void give_as_ready(member *m)
     for (int b = 0; b < m->plan->bucket_count; b++) {
         const uint8_t *from = m->gradients + m->buckets[b].at;
         ready += m->bytes[b];
-        until(begin +
-              m->w->wait * (double)ready / (double)work_bytes(m->w));
-        m->buckets[b].gradient = blob_copy(from, m->bytes[b]);
+        until(begin + m->w->wait * (double)ready / (double)work_bytes(m->w));
+        blob_source memory = node_memory(m->node);
+        m->buckets[b].gradient = blob_copy_from(&memory, from, m->bytes[b]);
         if (m->w->wait > 0)
             node_post(m->node, give_next, m);
     }
@@ -315,10 +317,8 @@ static void take_step(member *m)
 
 static void train(member *m)
 {
-    worker_owner owner = {.ctx = m,
-                          .value = take_value,
-                          .step = step_begins,
-                          .passed = passed};
+    worker_owner owner = {
+        .ctx = m, .value = take_value, .step = step_begins, .passed = passed};
     m->gradients = block(m->block_bytes);
     m->incoming = block(m->block_bytes);
     open_node(m, NULL, &owner);
