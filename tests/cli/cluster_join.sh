@@ -2,27 +2,7 @@
 # refused with the first difference in words, and rubbish on the port changes
 # nothing.
 . "$(dirname "$0")/lib.sh"
-lenet=$(dirname "$0")/cluster/lenet.ptl
-
-# A port that nobody listens at now.
-free_port() {
-  local port
-  for _ in $(seq 100); do
-    port=$((20000 + RANDOM % 20000))
-    (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-  fail "no free port"
-}
-port=$(free_port)
-
-# role JOB TASK OPTION...: in the foreground; what it says goes to JOB-TASK.
-role() {
-  local name=$1-$2
-  timeout 100 "$PTLC" run "$lenet" --set "digits.root=$SOURCE/examples/data" \
-    --set "cluster.ps=[\"127.0.0.1:$port\"]" --job "$1" --task "$2" \
-    --log json --threads 1 --out "$work/run" "${@:3}" \
-    >"$work/$name.out" 2>"$work/$name.err" </dev/null
-}
+. "$(dirname "$0")/cluster_lib.sh"
 
 # refused WORDS ROLE...: with exit 78.
 refused() {

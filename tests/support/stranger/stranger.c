@@ -1,0 +1,271 @@
+/*
+ * stranger.c - says rubbish to the port of a job until it is told to end.
+ *
+ *   stranger HOST:PORT [KEYS]...
+ *
+ * A thousand connections that say nothing are there all the time: "idle 1000"
+ * is printed once they are. Meanwhile others speak HTTP, TLS, at random, break
+ * off ZMTP anywhere, or claim frames of 2 GiB; and for each folder of KEYS
+ * ("-": none) somebody who speaks ZMTP well sends messages that are damaged:
+ * cut, with a frame too few or too many, too large, a bit flipped. At SIGTERM
+ * it prints how often, as "KIND COUNT" lines.
+ */
+#include "base/clock.h"
+#include "dist/wire_samples.h"
+#include "net/net.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1 };
+
+static volatile sig_atomic_t over;
+static char endpoint[NET_ENDPOINT_BYTES];
+static struct sockaddr_in at;
+static int idle[IDLE];
+
+#define KIND(name) KIND_##name,
+#define KINDS                                                                  \
+    KIND(http)                                                                 \
+    KIND(tls)                                                                  \
+    KIND(random)                                                               \
+    KIND(broken_off)                                                           \
+    KIND(huge)                                                                 \
+    KIND(truncated)                                                            \
+    KIND(frames)                                                               \
+    KIND(oversized)                                                            \
+    KIND(flipped)
+typedef enum kind { KINDS KIND_COUNT } kind;
+#undef KIND
+#define KIND(name) #name,
+static const char *const names[] = {KINDS};
+static unsigned long long said[KIND_COUNT], got_in;
+
+static void end_it(int number)
+{
+    (void)number;
+    over = 1;
+}
+
+/* ---------- who speaks no ZMTP, or not to the end ---------- */
+
+/* -1: not now; where too many wait, a connection may take seconds. */
+static int connect_one(void)
+{
+    struct timeval most = {.tv_usec = 50000};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static void say(kind what, const void *bytes, size_t size)
+{
+    int fd = connect_one();
+    if (fd < 0)
+        return;
+    said[what] += send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
+    usleep(1000);
+    close(fd);
+}
+
+static void fill(uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(rand() >> 8);
+}
+
+static size_t zmtp(uint8_t out[300])
+{
+    static const uint8_t ready[] = "\4\x26\5READY\x0bSocket-Type\0\0\0\6DEALER"
+                                   "\x08Identity\0\0\0\0";
+    memset(out, 0, 300);
+    memcpy(out, "\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL", 16);
+    memcpy(out + 64, ready, sizeof ready - 1);
+    return 64 + sizeof ready - 1;
+}
+
+static void speak_no_zmtp(void)
+{
+    static const char http[] = "GET / HTTP/1.1\r\nHost: node0\r\n\r\n";
+    uint8_t tls[205] = {0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3};
+    uint8_t bytes[3000];
+    say(KIND_http, http, sizeof http - 1);
+    say(KIND_tls, tls, sizeof tls);
+    fill(bytes, sizeof bytes);
+    say(KIND_random, bytes, 1 + (size_t)rand() % sizeof bytes);
+    size_t whole = zmtp(bytes);
+    say(KIND_broken_off, bytes, 1 + (size_t)rand() % (whole - 1));
+    memcpy(bytes + whole, "\2\0\0\0\0\x80\0\0\0", 9);
+    say(KIND_huge, bytes, whole + 9);
+}
+
+/* ---------- connections that say nothing ---------- */
+
+/* What the server greets with is read, or its hanging up would not be seen. */
+static bool is_open(int fd)
+{
+    char bytes[256];
+    ssize_t got = fd < 0 ? 0 : 1;
+    while (got > 0)
+        got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    return got < 0 && errno == EAGAIN;
+}
+
+/* How many there are now. */
+static int keep_idle(void)
+{
+    int open = 0;
+    for (int i = 0; i < IDLE; i++) {
+        if (!is_open(idle[i])) {
+            if (idle[i] >= 0)
+                close(idle[i]);
+            idle[i] = connect_one();
+        }
+        open += idle[i] >= 0;
+    }
+    return open;
+}
+
+/* ---------- who speaks it well ---------- */
+
+typedef struct end {
+    const char *keys;
+    dist_transport *t;
+    int connection, turns; /* of its own, while it is connected */
+} end;
+
+static end ends[MOST_ENDS];
+static int end_count;
+
+static void drop_line(void *ctx, const char *line)
+{
+    (void)ctx, (void)line;
+}
+
+/* As worker 1, whose key a folder of keys has. */
+static void open_end(end *e)
+{
+    ptl_error err = {0};
+    bool curve = strcmp(e->keys, "-") != 0;
+    net_options o = {.peers = 4,
+                     .curve = curve,
+                     .keys = curve ? e->keys : NULL,
+                     .log = drop_line};
+    e->connection = NO_CONNECTION;
+    if (net_open(&o, &e->t, &err) != PTL_OK ||
+        !e->t->ops->connect(e->t, endpoint, wire_node(WIRE_WORKER, 1),
+                            wire_node(WIRE_PS, 0))) {
+        fprintf(stderr, "stranger: %s\n", err.text);
+        exit(1);
+    }
+}
+
+static void send_frames(end *e, kind what, const wire_frame *frames, int count)
+{
+    if (e->connection != NO_CONNECTION)
+        said[what] += e->t->ops->send(e->t, e->connection, frames, count, NULL);
+}
+
+static void damage(end *e, int type)
+{
+    wire_sample s;
+    if (!wire_sample_make(type, &s))
+        return;
+    wire_frame frames[4];
+    memcpy(frames, s.frames, sizeof s.frames);
+    frames[0].size = (size_t)rand() % WIRE_HEADER_BYTES;
+    send_frames(e, KIND_truncated, frames, s.count);
+    frames[0] = frames[3] = s.frames[0];
+    send_frames(e, KIND_frames, frames, rand() % 2 ? 1 : 4);
+    s.head[rand() % WIRE_HEADER_BYTES] ^= (uint8_t)(1 << rand() % 8);
+    send_frames(e, KIND_flipped, s.frames, s.count);
+}
+
+static void oversize(end *e)
+{
+    static uint8_t bytes[WIRE_CHUNK_BYTES + (128 << 10)];
+    wire_sample s;
+    if (!wire_sample_make(WIRE_PUSH, &s))
+        return;
+    s.frames[1] = (wire_frame){bytes, sizeof bytes};
+    send_frames(e, KIND_oversized, s.frames, s.count);
+}
+
+/* Hung up on, it comes again at once, as the transport alone would not. */
+static void look(end *e)
+{
+    transport_event event;
+    do {
+        e->t->ops->next(e->t, clock_ms(), &event);
+        bool in = e->connection != NO_CONNECTION;
+        if (event.kind == TRANSPORT_UP) {
+            e->connection = event.connection;
+            got_in++;
+        }
+        e->t->ops->done(e->t, &event);
+        if (event.kind == TRANSPORT_DOWN && in) {
+            net_close(e->t, 0);
+            open_end(e);
+        }
+    } while (event.kind != TRANSPORT_NOTHING);
+}
+
+static void speak_zmtp(void)
+{
+    for (int i = 0; i < end_count; i++) {
+        end *e = &ends[i];
+        look(e);
+        if (e->connection == NO_CONNECTION)
+            continue;
+        if (++e->turns % 4 == 0)
+            oversize(e);
+        else
+            damage(e, e->turns % (WIRE_TOTALS + 1));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    net_endpoint e;
+    if (argc < 2 || argc - 2 > MOST_ENDS)
+        return 2;
+    snprintf(endpoint, sizeof endpoint, "tcp://%s", argv[1]);
+    if (net_endpoint_read(endpoint, &e, NULL) != PTL_OK)
+        return 2;
+    at = (struct sockaddr_in){.sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)e.port)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    signal(SIGTERM, end_it);
+    memset(idle, -1, sizeof idle);
+    for (int i = 2; i < argc; i++) {
+        ends[end_count].keys = argv[i];
+        open_end(&ends[end_count++]);
+    }
+    while (!over && keep_idle() < IDLE)
+        usleep(10000);
+    printf("idle %d\n", IDLE);
+    fflush(stdout);
+    for (int round = 0; !over; round++) {
+        speak_no_zmtp();
+        speak_zmtp();
+        if (round % 100 == 0)
+            keep_idle();
+        usleep(2000);
+    }
+    for (int i = 0; i < KIND_COUNT; i++)
+        printf("%s %llu\n", names[i], said[i]);
+    printf("got_in %llu\n", got_in);
+    for (int i = 0; i < end_count; i++)
+        net_close(ends[i].t, 0);
+    return 0;
+}
