@@ -5,6 +5,7 @@
  * schedule and the kernel form end here.
  */
 #include "codegen/compile.h"
+#include "codegen/cuda/cuda_code.h"
 #include "codegen/llvm/llvm_jit.h"
 #include "loops/build.h"
 #include "sched/sched.h"
@@ -38,11 +39,15 @@ static void stages_free(stages *st)
 }
 
 static ptl_status make_schedule(const ir_graph *g,
-                                const compile_options *options, stages *out,
-                                ptl_error *err)
+                                const compile_options *options, bool cuda,
+                                stages *out, ptl_error *err)
 {
     sched_options how = {.f64 = options->f64, .no_fuse = options->no_fuse};
-    ptl_status st = llvm_target(llvm_options_of(options).cpu, &how.target, err);
+    ptl_status st = PTL_OK;
+    if (cuda)
+        cuda_target(&how.target);
+    else
+        st = llvm_target(llvm_options_of(options).cpu, &how.target, err);
     if (options->portable_bits)
         how.target.bf16_pairs = false;
     if (st == PTL_OK)
@@ -228,7 +233,7 @@ ptl_status compile_graph(const ir_graph *g, const char *name,
     stages made = {0};
     llvm_code *code = NULL;
     llvm_options how = llvm_options_of(options);
-    ptl_status st = make_schedule(g, options, &made, err);
+    ptl_status st = make_schedule(g, options, false, &made, err);
     if (st == PTL_OK)
         st = make_kernels(options, &made, err);
     if (st == PTL_OK && !options->plan_only)
@@ -244,6 +249,31 @@ ptl_status compile_graph(const ir_graph *g, const char *name,
 
 /* ---------- texts ---------- */
 
+static bool is_about_cuda(const char *stage)
+{
+    return strcmp(stage, "cuda") == 0 || strcmp(stage, "ptx") == 0 ||
+           strcmp(stage, "sass-report") == 0;
+}
+
+static ptl_status emit_cuda(const stages *made, const char *stage, int arch,
+                            ptl_str *out, ptl_error *err)
+{
+    cuda_code code;
+    if (strcmp(stage, "cuda") == 0) {
+        cuda_print(made->module, 0, made->module->kernels.count, out);
+        return PTL_OK;
+    }
+    ptl_status st = cuda_compile(made->module, arch, &code, err);
+    if (st != PTL_OK)
+        return st;
+    if (strcmp(stage, "ptx") == 0)
+        cuda_print_ptx(&code, out);
+    else
+        cuda_report(made->module, &code, arch, out);
+    cuda_code_fini(&code);
+    return PTL_OK;
+}
+
 static ptl_status emit_stage(const stages *made, const char *stage,
                              const compile_options *options, ptl_str *out,
                              ptl_error *err)
@@ -253,6 +283,8 @@ static ptl_status emit_stage(const stages *made, const char *stage,
         kern_print(made->module, out);
         return PTL_OK;
     }
+    if (is_about_cuda(stage))
+        return emit_cuda(made, stage, options->arch, out, err);
     if (strcmp(stage, "llvm") == 0)
         return llvm_emit(made->module, &how, false, out, err);
     if (strcmp(stage, "asm") == 0)
@@ -265,7 +297,7 @@ ptl_status compile_emit(const ir_graph *g, const char *stage,
                         ptl_error *err)
 {
     stages made = {0};
-    ptl_status st = make_schedule(g, options, &made, err);
+    ptl_status st = make_schedule(g, options, is_about_cuda(stage), &made, err);
     if (st == PTL_OK && strcmp(stage, "schedule") == 0) {
         sched_print(made.schedule, out);
     } else if (st == PTL_OK) {

@@ -12,6 +12,7 @@ typedef struct compile_options {
     bool no_fuse;
     bool portable_bits;
     const char *cpu;       /* native, avx512, avx2, portable; NULL: native */
+    int arch;              /* of the stages about GPUs: 80 for sm_80 */
     const char *cache_dir; /* NULL: no object cache */
     bool verify;           /* verifiers after every pass */
     /* No machine code: a program to be looked at, whose entries are NULL. */
@@ -28,7 +29,8 @@ ptl_status compile_graph(const ir_graph *g, const char *name,
                          const compile_options *options, ptl_program **out,
                          ptl_error *err);
 
-/* Text of a stage: "schedule", "kernels", "llvm", "asm". */
+/* Text of a stage: "schedule", "kernels", "llvm", "asm"; for options->arch:
+ * "cuda", "ptx", "sass-report". */
 ptl_status compile_emit(const ir_graph *g, const char *stage,
                         const compile_options *options, ptl_str *out,
                         ptl_error *err);

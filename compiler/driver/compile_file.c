@@ -83,12 +83,22 @@ static const char *cache_folder(driver *d)
     return home && *home ? arena_printf(d->arena, "%s/.cache/ptl", home) : NULL;
 }
 
+enum { DEFAULT_ARCH = 80 };
+
+/* sm_80 or 80; anything else is told at the command line (driver_options). */
+static int arch_of(const char *text)
+{
+    const char *digits = text && strncmp(text, "sm_", 3) == 0 ? text + 3 : text;
+    return digits ? (int)strtol(digits, NULL, 10) : DEFAULT_ARCH;
+}
+
 compile_options driver_compile_options(driver *d, typed_precision precision)
 {
     compile_options o = {.f64 = precision == TYPED_F64,
                          .no_fuse = d->options.no_fuse,
                          .portable_bits = d->options.portable_bits,
                          .cpu = d->options.cpu,
+                         .arch = arch_of(d->options.arch),
                          .plan_only = d->options.summary,
                          .cache_dir = cache_folder(d)};
     /* --real f32 wins over `precision = f64` of the file. */

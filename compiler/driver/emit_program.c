@@ -106,3 +106,18 @@ bool emit_asm(driver *d, const char *path, ptl_str *out, ptl_error *err)
 {
     return emit_compiled(d, path, "asm", out, err);
 }
+
+bool emit_cuda(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "cuda", out, err);
+}
+
+bool emit_ptx(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "ptx", out, err);
+}
+
+bool emit_sass_report(driver *d, const char *path, ptl_str *out, ptl_error *err)
+{
+    return emit_compiled(d, path, "sass-report", out, err);
+}

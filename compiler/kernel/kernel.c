@@ -137,6 +137,13 @@ kern_value *kern_task(kern_builder *b)
     return emit(b, new_value(b, KERN_TASK, KERN_I64, 1));
 }
 
+kern_value *kern_input(kern_builder *b, int number)
+{
+    kern_value *v = new_value(b, KERN_INPUT, KERN_I64, 1);
+    v->integer = number;
+    return emit(b, v);
+}
+
 kern_value *kern_iota(kern_builder *b, kern_type type, int lanes)
 {
     return emit(b, new_value(b, KERN_IOTA, type, lanes));

@@ -68,7 +68,7 @@ struct kern_value {
     int id;    /* within the kernel, in order of creation */
     const char *name; /* for readable dumps, may be NULL */
     double number;    /* CONST of a real */
-    int64_t integer;  /* CONST of an integer or BOOL; LANE */
+    int64_t integer;  /* CONST of an integer or BOOL; LANE; INPUT */
     kern_value *args[3];
     const uint8_t *order; /* SHUFFLE: one number a lane; 2 lanes or more */
     kern_local *local;   /* GET */
@@ -177,7 +177,40 @@ typedef struct kern_direct {
     int64_t m_block, n_block;
 } kern_direct;
 
-typedef enum kern_kernel_kind { KERN_NEST, KERN_TILE, KERN_DIRECT } kern_kernel_kind;
+/*
+ * A contraction for targets whose lanes are threads: operands are fetched
+ * element by element, nothing is packed before.
+ *
+ *   C[place(b, i, j) + p * c_split] = sum over k in part p of
+ *       left(b, i, k) * right(b, j, k)
+ *
+ * One chain of fma to an element, from zero, k ascending, as in the other two
+ * forms; how tiles of it are shared among threads changes no bits. Part p sums
+ * k from p * k_split on. A fetch is a kernel over the buffers of the whole; its
+ * INPUTs 0, 1, 2 are b, the row or column (place: row) and k (place: column);
+ * it leaves its result in `value`.
+ */
+typedef struct kern_fetch {
+    kern_kernel *kernel;
+    kern_local *value;
+    bool along_k; /* neighbours of k are neighbours in memory, those of the
+                     other index are not. A wish; never changes bits. */
+} kern_fetch;
+
+typedef struct kern_product {
+    kern_type type; /* F32 or F64 */
+    int64_t batch, m, n, k;
+    int64_t splits, k_split, c_split;
+    kern_fetch left, right, place; /* place: I64 */
+    int c;                         /* the kernel's buffer */
+} kern_product;
+
+typedef enum kern_kernel_kind {
+    KERN_NEST,
+    KERN_TILE,
+    KERN_DIRECT,
+    KERN_PRODUCT
+} kern_kernel_kind;
 
 struct kern_kernel {
     kern_kernel_kind kind;
@@ -188,6 +221,7 @@ struct kern_kernel {
     kern_block *body;     /* NEST */
     kern_tile tile;       /* TILE */
     kern_direct direct;   /* DIRECT */
+    kern_product product; /* PRODUCT */
     int value_count, local_count;
     struct kern_module *module; /* owner, for its arena */
 };
@@ -206,6 +240,9 @@ typedef struct kern_target {
     int mr_f64, nr_f64;
     int64_t kc;           /* elements of k in one block, f32 */
     bool bf16_pairs;      /* it multiplies pairs of bf16 */
+    /* Each lane of a vector is a thread: a task is a vector or a few, and
+     * contractions are PRODUCTs. Changes no bits. */
+    bool threads;
 } kern_target;
 
 /* The micro-tile for a contraction of m x n: the target's own, or one that fits
@@ -250,6 +287,7 @@ kern_builder kern_begin(kern_kernel *k);
 kern_value *kern_real(kern_builder *b, kern_type type, int lanes, double x);
 kern_value *kern_int(kern_builder *b, kern_type type, int lanes, int64_t x);
 kern_value *kern_task(kern_builder *b);
+kern_value *kern_input(kern_builder *b, int number);
 kern_value *kern_iota(kern_builder *b, kern_type type, int lanes);
 kern_value *kern_splat(kern_builder *b, kern_value *x, int lanes);
 /* Types and lanes are checked (PTL_ASSERT); one-lane operands are splat where

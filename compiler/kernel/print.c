@@ -85,6 +85,8 @@ static void print_operation(ptl_str *out, const kern_kernel *k,
         str_printf(out, "%s%d", i ? " " : " to ", v->order[i]);
     if (v->op == KERN_LANE)
         str_printf(out, ", %" PRId64, v->integer);
+    if (v->op == KERN_INPUT)
+        str_printf(out, " %" PRId64, v->integer);
 }
 
 static void print_block(ptl_str *out, const kern_kernel *k,
@@ -220,6 +222,27 @@ static void print_inside(ptl_str *out, const kern_kernel *k)
     print_block(out, k, k->body, 2);
 }
 
+static void print_fetch(ptl_str *out, const kern_fetch *f)
+{
+    str_printf(out, "  fetch %s gives ", f->kernel->name);
+    print_local(out, f->value);
+    str_add(out, f->along_k ? " along k\n" : "\n");
+    print_block(out, f->kernel, f->kernel->body, 2);
+}
+
+static void print_product(ptl_str *out, const kern_product *p)
+{
+    str_printf(out,
+               "  product %s batch %" PRId64 " m %" PRId64 " n %" PRId64
+               " k %" PRId64 " parts %" PRId64 " of %" PRId64 " at %" PRId64
+               " to %d\n",
+               kern_type_name(p->type), p->batch, p->m, p->n, p->k, p->splits,
+               p->k_split, p->c_split, p->c);
+    print_fetch(out, &p->left);
+    print_fetch(out, &p->right);
+    print_fetch(out, &p->place);
+}
+
 static void print_kernel(ptl_str *out, const kern_kernel *k)
 {
     str_printf(out, "kernel %s tasks %" PRId64 "\n", k->name, k->task_count);
@@ -240,6 +263,8 @@ static void print_kernel(ptl_str *out, const kern_kernel *k)
         print_inside(out, k->tile.pack_b);
     } else if (k->kind == KERN_DIRECT) {
         print_direct(out, &k->direct);
+    } else if (k->kind == KERN_PRODUCT) {
+        print_product(out, &k->product);
     } else if (k->body) {
         print_block(out, k, k->body, 1);
     }

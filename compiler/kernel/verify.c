@@ -268,18 +268,56 @@ static bool check_tile(verifier *c)
            check_pack(c, t->pack_b, n_blocks, m_blocks);
 }
 
+static bool check_fetch(verifier *c, const kern_fetch *f, kern_type type)
+{
+    if (!f->kernel || !f->value || f->value->type != type ||
+        f->value->lanes != 1)
+        return fail(c, NULL, "a fetch without a value of its type");
+    verifier own = {f->kernel, NULL, c->arena, c->err};
+    own.seen =
+        ARENA_ARRAY(c->arena, const kern_value *, f->kernel->value_count + 1);
+    bool *set = ARENA_ARRAY(c->arena, bool, f->kernel->local_count + 1);
+    return check_block(&own, f->kernel->body, set) &&
+           (set[f->value->id] || fail(&own, NULL, "a fetch sets nothing"));
+}
+
+static bool check_product(verifier *c)
+{
+    const kern_product *p = &c->kernel->product;
+    if (p->batch < 1 || p->m < 1 || p->n < 1 || p->k < 1 || p->splits < 1 ||
+        p->k_split < 1 || p->splits * p->k_split < p->k ||
+        (p->splits - 1) * p->k_split >= p->k)
+        return fail(c, NULL, "sizes of a product do not fit");
+    return check_operand(c, p->c, p->type, true) &&
+           check_fetch(c, &p->left, p->type) &&
+           check_fetch(c, &p->right, p->type) &&
+           check_fetch(c, &p->place, KERN_I64);
+}
+
+static bool check_kernel(const kern_kernel *k, ptl_arena *arena, ptl_error *err)
+{
+    verifier c = {k, NULL, arena, err};
+    if (k->task_count < 0)
+        return fail(&c, NULL, "a negative number of tasks");
+    switch (k->kind) {
+    case KERN_NEST:
+        return check_nest(k, arena, err);
+    case KERN_TILE:
+        return check_tile(&c);
+    case KERN_DIRECT:
+        return check_direct(&c);
+    case KERN_PRODUCT:
+        return check_product(&c);
+    }
+    return fail(&c, NULL, "an unknown kind");
+}
+
 bool kern_verify(const kern_module *m, ptl_error *err)
 {
     bool ok = true;
     ptl_arena *arena = arena_new();
-    for (int i = 0; ok && i < m->kernels.count; i++) {
-        const kern_kernel *k = m->kernels.data[i];
-        verifier c = {k, NULL, arena, err};
-        ok = k->task_count >= 0 || fail(&c, NULL, "a negative number of tasks");
-        ok = ok && (k->kind == KERN_TILE     ? check_tile(&c)
-                    : k->kind == KERN_DIRECT ? check_direct(&c)
-                                             : check_nest(k, arena, err));
-    }
+    for (int i = 0; ok && i < m->kernels.count; i++)
+        ok = check_kernel(m->kernels.data[i], arena, err);
     arena_free(arena);
     return ok;
 }

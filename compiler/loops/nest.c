@@ -9,7 +9,7 @@
 #include "loops/build.h"
 #include <string.h>
 
-enum { MOST_TASKS = 256 };
+enum { MOST_TASKS = 256, MOST_THREAD_TASKS = 1 << 26 };
 
 void nest_init(nest *n, emit *e, const sched_loop *loops, int count,
                int lane_var)
@@ -37,12 +37,18 @@ static int64_t width(const nest *n)
     return n->has_lanes ? n->e->lanes : 1;
 }
 
-nest_cut nest_plan(const nest *n, double work, int limit)
+/* Where lanes are threads, as many as there can be. */
+static int64_t tasks_wanted(const nest *n, double work)
 {
     double wish = work / BUILD_TASK_WORK;
-    int64_t wanted = wish < 1            ? 1
-                     : wish > MOST_TASKS ? MOST_TASKS
-                                         : (int64_t)wish;
+    if (n->e->k->s->options.target.threads)
+        return MOST_THREAD_TASKS;
+    return wish < 1 ? 1 : wish > MOST_TASKS ? MOST_TASKS : (int64_t)wish;
+}
+
+nest_cut nest_plan(const nest *n, double work, int limit)
+{
+    int64_t wanted = tasks_wanted(n, work);
     nest_cut cut = {.lead = -1, .chunk = 1, .chunks = 1, .tasks = 1};
     for (int i = 0; i < limit; i++) {
         int64_t extent = n->loops[i].extent;

@@ -123,6 +123,7 @@ static double step_flops(const sched_step *step)
                (double)step->reduction.chunks;
     case SCHED_STEP_TILE:
     case SCHED_STEP_DIRECT:
+    case SCHED_STEP_PRODUCT:
         return 2.0 * (double)ir_volume(&n->comp);
     case SCHED_STEP_SCATTER:
         return n->disjoint ? 0

@@ -48,6 +48,8 @@ static void print_contraction(const sched_contraction *c, ptl_str *out)
     print_axis("m", &c->m, out);
     print_axis("n", &c->n, out);
     print_axis("k", &c->k, out);
+    if (c->splits > 1)
+        str_printf(out, ", k in %lld parts", (long long)c->splits);
     str_printf(out, ", tile %d x %d", c->mr, c->nr);
     if (c->packs_left || c->packs_right)
         str_printf(out, ", packs %s",
@@ -110,7 +112,7 @@ static void print_step(const sched_schedule *s, int index, ptl_str *out)
     if (step->note)
         str_printf(out, " (not on the template: %s)", step->note);
     str_add(out, "\n");
-    if (step->kind == SCHED_STEP_TILE)
+    if (step->kind == SCHED_STEP_TILE || step->kind == SCHED_STEP_PRODUCT)
         print_contraction(step->contraction, out);
     if (step->kind == SCHED_STEP_DIRECT)
         print_direct(step->direct, out);

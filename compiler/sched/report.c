@@ -72,6 +72,8 @@ static const char *how_summed(const sched_schedule *s, const sched_step *step,
         return "packed";
     case SCHED_STEP_DIRECT:
         return "in place";
+    case SCHED_STEP_PRODUCT:
+        return "fetched";
     case SCHED_STEP_REDUCE:
     case SCHED_STEP_ROWS:
         sched_classify(n, &s->options, note);

@@ -314,16 +314,44 @@ static int add_panels(sched_schedule *s, sched_scope *scope, sched_step *tile,
     return packed;
 }
 
+/* The order of K and its parts are those of the other forms, and so are the
+ * bits. */
+static void add_product(sched_schedule *s, sched_scope *scope,
+                        sched_contraction *c)
+{
+    sched_step *step =
+        sched_add_step(s, scope, SCHED_STEP_PRODUCT, c->node->name);
+    set_nodes(s, step, &c->node, 1);
+    step->contraction = c;
+    note_reads(s, step, c->left);
+    note_reads(s, step, c->right);
+    step->reduction =
+        (sched_reduction){.lane_var = -1, .chunk_var = -1, .chunks = c->splits};
+    if (c->splits > 1)
+        add_combine(s, scope, step, 0);
+}
+
 static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
 {
+    bool threads = s->options.target.threads;
     sched_direct *direct = ARENA_NEW(s->arena, sched_direct);
     if (!sched_find_direct(n, &s->options, direct)) {
-        add_direct(s, scope, direct);
+        sched_contraction *base = &direct->base;
+        base->splits = direct->splits;
+        base->k_split = direct->split_runs * direct->length;
+        if (threads)
+            add_product(s, scope, base);
+        else
+            add_direct(s, scope, direct);
         return;
     }
     sched_contraction *c = ARENA_NEW(s->arena, sched_contraction);
     const char *refused = sched_find_contraction(n, &s->options, c);
     PTL_ASSERT(!refused);
+    if (threads) {
+        add_product(s, scope, c);
+        return;
+    }
     sched_plan_blocks(c, &s->options);
     c->packs_left = c->packs_left && !is_steady(scope, c->left);
     c->packs_right = c->packs_right && !is_steady(scope, c->right);

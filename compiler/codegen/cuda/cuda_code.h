@@ -1,0 +1,32 @@
+/*
+ * cuda_code.h - a module's kernels as code for one GPU architecture.
+ */
+#ifndef PTL_CODEGEN_CUDA_CODE_H
+#define PTL_CODEGEN_CUDA_CODE_H
+
+#include "codegen/cuda/cuda_text.h"
+#include "codegen/cuda/nvrtc.h"
+
+/* Kernels [begin, end) of the module, compiled together. */
+typedef struct cuda_part {
+    int begin, end;
+    nvrtc_code code;
+} cuda_part;
+
+typedef struct cuda_code {
+    cuda_part *parts;
+    int count;
+} cuda_code;
+
+/* In parts, by several threads; the first failure is reported. */
+ptl_status cuda_compile(const kern_module *m, int arch, cuda_code *out,
+                        ptl_error *err);
+void cuda_code_fini(cuda_code *code);
+
+/* `emit ptx`; `emit sass-report`: what each kernel takes, and how many of its
+ * blocks fit a multiprocessor. */
+void cuda_print_ptx(const cuda_code *code, ptl_str *out);
+void cuda_report(const kern_module *m, const cuda_code *code, int arch,
+                 ptl_str *out);
+
+#endif
