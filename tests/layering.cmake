@@ -6,7 +6,7 @@
 cmake_minimum_required(VERSION 3.25)
 set(rules
   "runtime/base|base"
-  "runtime/exec|base runtime"
+  "runtime/exec|base runtime device exec"
   "runtime/device|base runtime device"
   "runtime/data|base runtime data"
   "runtime/train|base runtime data train dist"

@@ -8,6 +8,7 @@
 #include "codegen/cuda/cuda_code.h"
 #include "codegen/llvm/llvm_jit.h"
 #include "loops/build.h"
+#include "runtime/device.h"
 #include "sched/sched.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ typedef struct program_owner {
     ptl_arena *arena;
     void *constants; /* one aligned block */
     llvm_code *code;
+    cuda_code cuda; /* in its place, for a device */
 } program_owner;
 
 typedef struct stages {
@@ -70,8 +72,9 @@ static ptl_status make_kernels(const compile_options *options, stages *out,
 
 static void release(ptl_program *program)
 {
-    program_owner *owner = program->owner;
+    program_owner *owner = (program_owner *)program; /* its first member */
     llvm_code_release(owner->code);
+    cuda_code_fini(&owner->cuda);
     free(owner->constants);
     arena_free(owner->arena);
     free(owner);
@@ -152,6 +155,19 @@ typedef struct step_copy {
     int count;
 } step_copy;
 
+static void set_launch(step_copy *c, const kern_kernel *k, int index,
+                       ptl_step *to)
+{
+    ptl_str name = {0};
+    int function = c->owner->cuda.same[index];
+    cuda_shape shape = cuda_shape_of(k);
+    cuda_kernel_name(c->from->module->kernels.data[function], function, &name);
+    to->launch = (ptl_launch){.part = c->owner->cuda.part_of[index],
+                              .blocks = shape.blocks,
+                              .threads = shape.threads};
+    to->launch.function = str_keep(&name, c->owner->arena);
+}
+
 static bool copy_step(int index, void *ctx)
 {
     step_copy *c = ctx;
@@ -169,6 +185,8 @@ static bool copy_step(int index, void *ctx)
                          .expected_us =
                              sched_expected_us(s, s->steps.data[index])};
         to->name = arena_strdup(c->owner->arena, k->name);
+        if (c->owner->cuda.count)
+            set_launch(c, k, index, to);
     }
     c->count++;
     return true;
@@ -197,28 +215,36 @@ static void copy_steps(program_owner *owner, const stages *from,
     owner->program.step_count = c.count;
 }
 
-static ptl_status make_program(const stages *from, const char *name,
-                               llvm_code *code, ptl_program **out,
-                               ptl_error *err)
+static void copy_parts(program_owner *owner, ptl_device *device)
 {
-    program_owner *owner = calloc(1, sizeof *owner);
-    if (!owner)
-        return ptl_fail(err, PTL_E_MEMORY, "no memory for the program \"%s\"",
-                        name);
+    const cuda_code *code = &owner->cuda;
+    ptl_code_part *parts =
+        ARENA_ARRAY(owner->arena, ptl_code_part, code->count + 1);
+    for (int i = 0; i < code->count; i++)
+        parts[i] =
+            (ptl_code_part){code->parts[i].code.ptx, code->parts[i].code.cubin};
+    owner->program.device = device;
+    owner->program.parts = parts;
+    owner->program.part_count = code->count;
+}
+
+/* Takes over the code of `owner`, which is empty otherwise. */
+static ptl_status make_program(const stages *from, const char *name,
+                               program_owner *owner, ptl_device *device,
+                               ptl_program **out, ptl_error *err)
+{
     owner->arena = arena_new();
-    owner->code = code;
     const void **constants = ARENA_ARRAY(owner->arena, const void *,
                                          from->schedule->buffers.count + 1);
-    if (!copy_constants(owner, from->schedule, constants)) {
-        arena_free(owner->arena);
-        free(owner);
+    if (!copy_constants(owner, from->schedule, constants))
         return ptl_fail(err, PTL_E_MEMORY,
                         "no memory for the constants of \"%s\"", name);
-    }
     int *number =
         ARENA_ARRAY(owner->arena, int, from->schedule->buffers.count + 1);
     copy_buffers(owner, from->schedule, constants, number);
     copy_steps(owner, from, number);
+    if (device)
+        copy_parts(owner, device);
     owner->program.name = arena_strdup(owner->arena, name);
     owner->program.release = release;
     owner->program.owner = owner;
@@ -226,23 +252,37 @@ static ptl_status make_program(const stages *from, const char *name,
     return PTL_OK;
 }
 
+static ptl_status make_code(const stages *made, const compile_options *options,
+                            program_owner *owner, ptl_error *err)
+{
+    llvm_options how = llvm_options_of(options);
+    if (options->plan_only)
+        return PTL_OK;
+    if (options->device)
+        return cuda_compile(made->module, device_arch(options->device),
+                            &owner->cuda, err);
+    return llvm_compile(made->module, &how, &owner->code, err);
+}
+
 ptl_status compile_graph(const ir_graph *g, const char *name,
                          const compile_options *options, ptl_program **out,
                          ptl_error *err)
 {
     stages made = {0};
-    llvm_code *code = NULL;
-    llvm_options how = llvm_options_of(options);
-    ptl_status st = make_schedule(g, options, false, &made, err);
+    program_owner *owner = calloc(1, sizeof *owner);
+    if (!owner)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for the program \"%s\"",
+                        name);
+    ptl_status st =
+        make_schedule(g, options, options->device != NULL, &made, err);
     if (st == PTL_OK)
         st = make_kernels(options, &made, err);
-    if (st == PTL_OK && !options->plan_only)
-        st = llvm_compile(made.module, &how, &code, err);
-    if (st == PTL_OK) {
-        st = make_program(&made, name, code, out, err);
-        if (st != PTL_OK)
-            llvm_code_release(code);
-    }
+    if (st == PTL_OK)
+        st = make_code(&made, options, owner, err);
+    if (st == PTL_OK)
+        st = make_program(&made, name, owner, options->device, out, err);
+    if (st != PTL_OK)
+        release(&owner->program);
     stages_free(&made);
     return st;
 }
@@ -255,12 +295,24 @@ static bool is_about_cuda(const char *stage)
            strcmp(stage, "sass-report") == 0;
 }
 
+static void print_cuda(const kern_module *m, ptl_str *out)
+{
+    ptl_arena *scratch = arena_new();
+    const int *same = cuda_find_equal(m, scratch);
+    int *kernels = ARENA_ARRAY(scratch, int, m->kernels.count + 1), count = 0;
+    for (int i = 0; i < m->kernels.count; i++)
+        if (same[i] == i)
+            kernels[count++] = i;
+    cuda_print(m, kernels, count, out);
+    arena_free(scratch);
+}
+
 static ptl_status emit_cuda(const stages *made, const char *stage, int arch,
                             ptl_str *out, ptl_error *err)
 {
     cuda_code code;
     if (strcmp(stage, "cuda") == 0) {
-        cuda_print(made->module, 0, made->module->kernels.count, out);
+        print_cuda(made->module, out);
         return PTL_OK;
     }
     ptl_status st = cuda_compile(made->module, arch, &code, err);

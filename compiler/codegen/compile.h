@@ -13,6 +13,7 @@ typedef struct compile_options {
     bool portable_bits;
     const char *cpu;       /* native, avx512, avx2, portable; NULL: native */
     int arch;              /* of the stages about GPUs: 80 for sm_80 */
+    struct ptl_device *device; /* to compile for; NULL: this CPU */
     const char *cache_dir; /* NULL: no object cache */
     bool verify;           /* verifiers after every pass */
     /* No machine code: a program to be looked at, whose entries are NULL. */

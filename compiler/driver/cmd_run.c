@@ -17,8 +17,8 @@ static bool is(const char *given, const char *word)
 /* What step A of the runtime does not carry out is refused, never ignored. */
 static const char *unbuilt(const driver_options *o)
 {
-    if (o->device && strcmp(o->device, "cpu") != 0)
-        return "--device other than cpu";
+    if (o->device && strchr(o->device, ','))
+        return "--device with several devices";
     if (o->trace)
         return "--trace";
     if (o->cublas)

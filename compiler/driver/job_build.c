@@ -7,6 +7,7 @@
 #include "cluster_role.h"
 #include "compile_file.h"
 #include "lang/slices.h"
+#include "runtime/device.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,7 +193,10 @@ static ptl_status build_graph(job_owner *o, const typed_program *p,
     if (!g)
         return program_is_wrong(err);
     driver_simplify(g, p->settings.precision, &o->compile);
-    st = compile_graph(g, kind_name(kind), &o->compile, out, err);
+    compile_options options = o->compile;
+    if (kind != LOWER_UPDATE && kind != LOWER_PARTIALS)
+        options.device = o->job.device;
+    st = compile_graph(g, kind_name(kind), &options, out, err);
     ir_graph_free(g);
     return st;
 }
@@ -267,6 +271,7 @@ static ptl_status build_update(ptl_job *job, int round,
 static void job_free(ptl_job *job)
 {
     job_owner *o = job->owner;
+    device_close(job->device);
     arena_free(o->arena);
     free(o);
 }
@@ -420,6 +425,14 @@ static typed_program *open_program(job_owner *o, const char *path,
     return p;
 }
 
+/* A ps opens no device: its updates run on the host. */
+static bool is_on_device(const driver *d)
+{
+    const driver_options *o = &d->options;
+    return o->device && strcmp(o->device, "cpu") != 0 &&
+           !(o->job && strcmp(o->job, "ps") == 0);
+}
+
 ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
 {
     job_owner *o = calloc(1, sizeof *o);
@@ -443,6 +456,13 @@ ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
     o->compile = driver_compile_options(d, p->settings.precision);
     o->options.f64 = o->compile.f64;
     fill_job(o, p);
+    if (is_on_device(d)) {
+        ptl_status st = device_open(d->options.device, &o->job.device, err);
+        if (st != PTL_OK) {
+            job_free(&o->job);
+            return st;
+        }
+    }
     *out = &o->job;
     return PTL_OK;
 }

@@ -8,6 +8,7 @@
  */
 #include "runtime/run.h"
 #include "base/clock.h"
+#include "exec/device_run.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 struct ptl_run {
     const ptl_program *program;
     ptl_pool *pool;
+    device_run *device; /* NULL: the host carries it out */
     char *arena; /* outputs and transients; NULL: not there yet */
     bool own_arena;
     char *scalars; /* PTL_BUFFER_ALIGN bytes for each buffer that is one */
@@ -134,6 +136,12 @@ ptl_status run_open_without(const ptl_program *program, ptl_pool *pool,
         return run_no_arena(program, err);
     }
     place_constants(run);
+    if (program->device)
+        st = device_run_open(program, &run->device, err);
+    if (st != PTL_OK) {
+        run_close(run);
+        return st;
+    }
     *out = run;
     return PTL_OK;
 }
@@ -159,6 +167,7 @@ void run_close(ptl_run *run)
 {
     if (!run)
         return;
+    device_run_close(run->device);
     if (run->own_arena)
         memory_unmap(run->arena, (size_t)run->program->arena_bytes);
     memory_unmap(run->constants, run->constant_bytes);
@@ -261,6 +270,8 @@ ptl_status run_execute(ptl_run *run, ptl_error *err)
     }
     void **args = run->args;
     run->profiled++;
+    if (run->device)
+        return device_run_execute(run->device, run->data, err);
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
         double start = run->seconds ? clock_seconds() : 0;
@@ -293,6 +304,8 @@ void run_profile(ptl_run *run, bool on)
             calloc((size_t)run->program->step_count + 1, sizeof(double));
         PTL_ASSERT(run->seconds);
     }
+    if (run->device)
+        device_run_measure(run->device, run->seconds);
 }
 
 double run_step_seconds(const ptl_run *run, int index)

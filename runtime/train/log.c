@@ -197,7 +197,7 @@ ptl_status log_event_start(train_log *log, const log_start *e, ptl_error *err)
     json_out j = begin_event(log, "start");
     put_text(&j, "model", e->model);
     put_int(&j, "parameters", e->parameters);
-    put_text(&j, "device", "cpu");
+    put_text(&j, "device", e->device);
     put_int(&j, "threads", e->threads);
     put_int(&j, "shards", e->shards);
     put_int(&j, "steps", e->steps);
@@ -211,11 +211,12 @@ ptl_status log_event_start(train_log *log, const log_start *e, ptl_error *err)
     if (e->shards > 1)
         snprintf(shards, sizeof shards, ", %lld shards", (long long)e->shards);
     return say(log, err,
-               "%s: %lld parameters, %lld records, %lld steps, cpu, "
+               "%s: %lld parameters, %lld records, %lld steps, %s, "
                "%d thread%s%s, %.1f MiB",
                e->model, (long long)e->parameters, (long long)e->records,
-               (long long)e->steps, e->threads, e->threads == 1 ? "" : "s",
-               shards, (double)e->peak_bytes / 1048576.0);
+               (long long)e->steps, e->device, e->threads,
+               e->threads == 1 ? "" : "s", shards,
+               (double)e->peak_bytes / 1048576.0);
 }
 
 /* At most ten times a second, over itself. */

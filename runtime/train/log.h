@@ -22,7 +22,7 @@ typedef struct train_log {
 } train_log;
 
 typedef struct log_start {
-    const char *model, *config_json;
+    const char *model, *config_json, *device;
     int64_t parameters, steps, records, shards;
     int64_t peak_bytes; /* planned */
     int threads;

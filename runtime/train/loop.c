@@ -89,6 +89,14 @@ static ptl_status step_fused(training *t, const data_batch *batch,
     return st;
 }
 
+static ptl_status back_up(training *t, ptl_error *err)
+{
+    ptl_status st = t->backup ? session_fetch(&t->s, err) : PTL_OK;
+    if (t->backup && st == PTL_OK)
+        memcpy(t->backup, t->s.store.block, t->s.store.block_bytes);
+    return st;
+}
+
 /* One update; on return the step counts as completed. */
 static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
 {
@@ -96,10 +104,11 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
     double start = clock_seconds();
     if (!t->timed)
         t->start_s = start - clock_began();
-    if (t->backup)
-        memcpy(t->backup, t->s.store.block, t->s.store.block_bytes);
-    ptl_status st = t->shards ? shards_step(t->shards, batch, t->done, &r, err)
-                              : step_fused(t, batch, &r, err);
+    ptl_status st = back_up(t, err);
+    if (st != PTL_OK)
+        return st;
+    st = t->shards ? shards_step(t->shards, batch, t->done, &r, err)
+                   : step_fused(t, batch, &r, err);
     if (st != PTL_OK)
         return st;
     double spent = clock_seconds() - start;
@@ -107,6 +116,9 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
     t->times[t->timed++ % STEP_TIMES] = spent;
     t->step_s += spent;
     bool skips = t->s.options->on_nan == TRAIN_NAN_SKIP;
+    st = skips ? session_fetch(&t->s, err) : PTL_OK;
+    if (st != PTL_OK)
+        return st;
     if (!isfinite(r.loss) || (skips && store_nonfinite(&t->s.store)))
         return training_nonfinite(t, batch, r.loss, err);
     t->skipped = 0;

@@ -56,12 +56,15 @@ ptl_status training_save(training *t, ptl_error *err)
     char path[CHECKPOINT_PATH];
     checkpoint_info info = info_of(t);
     double start = clock_seconds();
+    ptl_status st = session_fetch(&t->s, err);
+    if (st != PTL_OK)
+        return st;
     const store_tensor *wrong = store_nonfinite(&t->s.store);
     if (wrong)
         return ptl_fail(err, PTL_E_NONFINITE,
                         "\"%s\" became non-finite by step %lld", wrong->path,
                         (long long)t->done);
-    ptl_status st = fetch_slots(t, &gone, err);
+    st = fetch_slots(t, &gone, err);
     if (st == PTL_OK && gone) {
         log_note(&t->log,
                  "warning: no checkpoint at step %lld: this process replaced "
@@ -156,6 +159,7 @@ static ptl_status skip(training *t, const data_batch *batch, double loss,
                        ptl_error *err)
 {
     memcpy(t->s.store.block, t->backup, t->s.store.block_bytes);
+    session_changed(&t->s);
     t->skipped++;
     log_step e = {.step = t->done,
                   .epoch = batch->epoch,

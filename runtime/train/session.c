@@ -3,6 +3,7 @@
  */
 #include "train/session.h"
 #include "base/clock.h"
+#include "runtime/device.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ void session_close(session *s)
         program_free(s->programs[i]);
     data_close(s->train);
     data_close(s->eval);
+    if (s->placed)
+        device_block_remove(s->job->device);
     store_fini(&s->store);
     memory_unmap(s->arena, s->arena_bytes);
     pool_close(s->pool);
@@ -257,6 +260,30 @@ int64_t session_bytes(const session *s)
     return (int64_t)bytes;
 }
 
+ptl_status session_place(session *s, bool resident, ptl_error *err)
+{
+    ptl_device *device = s->job->device;
+    if (!device)
+        return PTL_OK;
+    ptl_status st =
+        device_block_add(device, s->store.block, s->store.block_bytes, err);
+    s->placed = st == PTL_OK;
+    if (s->placed && resident)
+        device_block_keep(device);
+    return st;
+}
+
+ptl_status session_fetch(session *s, ptl_error *err)
+{
+    return s->placed ? device_block_fetch(s->job->device, err) : PTL_OK;
+}
+
+void session_changed(session *s)
+{
+    if (s->placed)
+        device_block_changed(s->job->device);
+}
+
 ptl_status session_load(session *s, const char *path, ptl_error *err)
 {
     ptl_status st = PTL_OK;
@@ -264,6 +291,8 @@ ptl_status session_load(session *s, const char *path, ptl_error *err)
         st = store_add(&s->store, s->programs[i]->program, err);
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
+    if (st == PTL_OK)
+        st = session_place(s, true, err);
     if (st == PTL_OK)
         st = checkpoint_load(path, &s->store, false, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)

@@ -27,6 +27,7 @@ typedef struct session {
     ptl_job *job;
     const train_options *options;
     struct train_peers *peers; /* of a worker of a cluster; NULL: none */
+    bool placed;               /* the job's device has a copy of the store */
     FILE *output, *notes;
     ptl_pool *pool;
     ptl_dataset *train, *eval; /* eval NULL: none */
@@ -73,6 +74,16 @@ void session_set_scalars(const session *s, session_program *p, int64_t step,
 ptl_status session_find_from(const train_options *options,
                              char path[CHECKPOINT_PATH], checkpoint_info *info,
                              ptl_error *err);
+/*
+ * Where the job has a device: its copy of the store, made when the store is
+ * there. Kept by the device between steps (`resident`), the host's is brought
+ * up to date by session_fetch() before it is read, and session_changed() says
+ * that it was written.
+ */
+ptl_status session_place(session *s, bool resident, ptl_error *err);
+ptl_status session_fetch(session *s, ptl_error *err);
+void session_changed(session *s);
+
 /* Memory for the tensors of the programs built so far, filled from the
  * checkpoint at `path`. */
 ptl_status session_load(session *s, const char *path, ptl_error *err);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/integer.h"
 #include "base/plant.h"
+#include "runtime/device.h"
 #include "runtime/order.h"
 #include "train/ahead.h"
 #include "train/training.h"
@@ -106,6 +107,8 @@ static ptl_status open_store(training *t, ptl_error *err)
         st = shards_open(s, int_min(s->job->batch, t->rows), &t->shards, err);
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
+    if (st == PTL_OK)
+        st = session_place(s, !t->shards && !s->peers, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_bind(&s->store, s->programs[i]->run, err);
     return st;
@@ -294,6 +297,7 @@ static ptl_status log_start_of(training *t, ptl_error *err)
                    .records = t->rows,
                    .shards = shards_count(&t->s),
                    .peak_bytes = planned_bytes(t),
+                   .device = job->device ? device_name(job->device) : "cpu",
                    .threads = pool_threads(t->s.pool)};
     return log_event_start(&t->log, &e, err);
 }

@@ -25,7 +25,7 @@ static void compile_part(work *w, cuda_part *part)
 {
     ptl_str source = {0};
     ptl_error err = {0};
-    cuda_print(w->m, part->begin, part->end, &source);
+    cuda_print(w->m, part->kernels, part->count, &source);
     ptl_status st = nvrtc_compile(str_text(&source), "kernels.cu", w->arch,
                                   &part->code, &err);
     str_fini(&source);
@@ -69,22 +69,44 @@ static void run_all(work *w)
         pthread_join(threads[i], NULL);
 }
 
+/* Kernels that are not like an earlier one, so many to a part that all threads
+ * have work. */
+static void share_out(const kern_module *m, cuda_code *out)
+{
+    int count = m->kernels.count, kept = 0;
+    int *kernels = ARENA_ARRAY(out->arena, int, count + 1);
+    out->same = cuda_find_equal(m, out->arena);
+    out->part_of = ARENA_ARRAY(out->arena, int, count + 1);
+    for (int i = 0; i < count; i++)
+        if (out->same[i] == i)
+            kernels[kept++] = i;
+    out->count = (int)int_ceil_div(kept, PART_KERNELS);
+    out->parts = ARENA_ARRAY(out->arena, cuda_part, out->count + 1);
+    for (int i = 0; i < kept; i++) {
+        cuda_part *part = &out->parts[i % out->count];
+        out->part_of[kernels[i]] = i % out->count;
+        part->count++;
+    }
+    const int *next = kernels;
+    int *sorted = ARENA_ARRAY(out->arena, int, kept + 1), placed = 0;
+    for (int p = 0; p < out->count; p++) {
+        out->parts[p].kernels = &sorted[placed];
+        for (int i = p; i < kept; i += out->count)
+            sorted[placed++] = next[i];
+    }
+    for (int i = 0; i < count; i++)
+        out->part_of[i] = out->part_of[out->same[i]];
+}
+
 ptl_status cuda_compile(const kern_module *m, int arch, cuda_code *out,
                         ptl_error *err)
 {
-    int count = m->kernels.count;
     *out = (cuda_code){0};
     ptl_status st = nvrtc_check(arch, err);
     if (st != PTL_OK)
         return st;
-    out->count = (int)int_ceil_div(count, PART_KERNELS);
-    out->parts = calloc((size_t)out->count + 1, sizeof *out->parts);
-    PTL_ASSERT(out->parts);
-    for (int i = 0; i < out->count; i++) {
-        int end = (i + 1) * PART_KERNELS;
-        out->parts[i].begin = i * PART_KERNELS;
-        out->parts[i].end = end < count ? end : count;
-    }
+    out->arena = arena_new();
+    share_out(m, out);
     work w = {.m = m, .arch = arch, .code = out, .err = err};
     pthread_mutex_init(&w.lock, NULL);
     run_all(&w);
@@ -98,7 +120,7 @@ void cuda_code_fini(cuda_code *code)
 {
     for (int i = 0; i < code->count; i++)
         nvrtc_code_fini(&code->parts[i].code);
-    free(code->parts);
+    arena_free(code->arena);
     *code = (cuda_code){0};
 }
 

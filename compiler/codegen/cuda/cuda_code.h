@@ -7,13 +7,17 @@
 #include "codegen/cuda/cuda_text.h"
 #include "codegen/cuda/nvrtc.h"
 
-/* Kernels [begin, end) of the module, compiled together. */
+/* Kernels of the module that are compiled together. */
 typedef struct cuda_part {
-    int begin, end;
+    const int *kernels;
+    int count;
     nvrtc_code code;
 } cuda_part;
 
 typedef struct cuda_code {
+    ptl_arena *arena;
+    const int *same; /* by kernel: whose function it uses */
+    int *part_of;    /* by kernel: where that is */
     cuda_part *parts;
     int count;
 } cuda_code;

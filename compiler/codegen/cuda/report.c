@@ -111,17 +111,20 @@ void cuda_report(const kern_module *m, const cuda_code *code, int arch,
     str_printf(out,
                "sm_%d: kernels, blocks x threads, and what a block takes\n",
                arch);
-    for (int p = 0; p < code->count; p++)
-        for (int i = code->parts[p].begin; i < code->parts[p].end; i++) {
-            usage u;
-            cuda_shape shape = cuda_shape_of(m->kernels.data[i]);
-            str_clear(&name);
-            cuda_kernel_name(m->kernels.data[i], i, &name);
-            if (find_usage(code->parts[p].code.log, str_text(&name), &u))
-                report_kernel(on, str_text(&name), &shape, &u, out);
-            else
-                str_printf(out, "%-40s ptxas says nothing of it\n",
-                           str_text(&name));
-        }
+    for (int i = 0; i < m->kernels.count; i++) {
+        const kern_kernel *k = m->kernels.data[i];
+        usage u;
+        cuda_shape shape = cuda_shape_of(k);
+        str_clear(&name);
+        cuda_kernel_name(k, i, &name);
+        if (code->same[i] != i)
+            continue;
+        if (find_usage(code->parts[code->part_of[i]].code.log, str_text(&name),
+                       &u))
+            report_kernel(on, str_text(&name), &shape, &u, out);
+        else
+            str_printf(out, "%-40s ptxas says nothing of it\n",
+                       str_text(&name));
+    }
     str_fini(&name);
 }

@@ -236,9 +236,10 @@ static void write_parameters(cuda_writer *w)
         const kern_buffer *b = &k->buffers.data[i];
         if (b->scratch)
             continue;
-        str_printf(w->out, "%s\n    %s%s *__restrict__ b%d /* %s */",
-                   first ? "" : ",", b->written ? "" : "const ",
-                   cuda_memory_type(b->dtype), i, b->name);
+        str_printf(w->out, "%s\n    %s%s *__restrict__ b%d", first ? "" : ",",
+                   b->written ? "" : "const ", cuda_memory_type(b->dtype), i);
+        if (!w->bare)
+            str_printf(w->out, " /* %s */", b->name);
         first = false;
     }
 }
@@ -266,7 +267,10 @@ static void print_kernel(cuda_writer *w, int index)
     ptl_arena *scratch = arena_new();
     const kern_kernel *k = w->kernel;
     ptl_str name = {0};
-    cuda_kernel_name(k, index, &name);
+    if (w->bare)
+        str_add(&name, "kernel");
+    else
+        cuda_kernel_name(k, index, &name);
     w->shape = cuda_shape_of(k);
     w->shared = ARENA_ARRAY(scratch, bool, k->buffers.count + 1);
     note_loads(k->body, w->shared);
@@ -295,17 +299,38 @@ static void add_file(const char *name, ptl_str *out)
             str_addn(out, f->text, f->size);
 }
 
-void cuda_print(const kern_module *m, int begin, int end, ptl_str *out)
+void cuda_print(const kern_module *m, const int *kernels, int count,
+                ptl_str *out)
 {
     bool products = false;
-    for (int i = begin; i < end; i++)
-        products = products || m->kernels.data[i]->kind == KERN_PRODUCT;
+    for (int i = 0; i < count; i++)
+        products =
+            products || m->kernels.data[kernels[i]]->kind == KERN_PRODUCT;
     add_file("prelude.cu", out);
     if (products)
         add_file("product.cu", out);
-    for (int i = begin; i < end; i++) {
-        cuda_writer w = {.kernel = m->kernels.data[i], .out = out};
+    for (int i = 0; i < count; i++) {
+        cuda_writer w = {.kernel = m->kernels.data[kernels[i]], .out = out};
         str_addc(out, '\n');
-        print_kernel(&w, i);
+        print_kernel(&w, kernels[i]);
     }
+}
+
+const int *cuda_find_equal(const kern_module *m, ptl_arena *arena)
+{
+    int count = m->kernels.count;
+    int *same = ARENA_ARRAY(arena, int, count + 1);
+    const char **texts = ARENA_ARRAY(arena, const char *, count + 1);
+    for (int i = 0; i < count; i++) {
+        ptl_str text = {0};
+        cuda_writer w = {
+            .kernel = m->kernels.data[i], .out = &text, .bare = true};
+        print_kernel(&w, i);
+        texts[i] = str_keep(&text, arena);
+        same[i] = i;
+        for (int k = 0; k < i && same[i] == i; k++)
+            if (same[k] == k && strcmp(texts[k], texts[i]) == 0)
+                same[i] = k;
+    }
+    return same;
 }

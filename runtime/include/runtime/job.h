@@ -162,6 +162,8 @@ typedef struct ptl_job {
      * or neither. */
     int64_t average_steps, average_epochs;
     bool f64;                   /* reals are f64: JSON prints %.17g */
+    /* What programs but updates are made for; NULL: the host. The job's own. */
+    struct ptl_device *device;
     ptl_job_source train, eval; /* eval.array_count 0: none */
     /* Known once a program was built; the job owns them. */
     const ptl_job_tensor *tensors;

@@ -58,9 +58,25 @@ typedef struct ptl_buffer {
  * Buffers are readable up to the next multiple of 64 bytes. */
 typedef void (*ptl_entry)(void *const *args, int64_t begin, int64_t end);
 
+/* How a step runs on a device: a function of part `part` of the code, over
+ * blocks of threads in one dimension, whose arguments are the step's. */
+typedef struct ptl_launch {
+    const char *function;
+    int part;
+    int64_t blocks; /* 0: nothing to do */
+    int threads;
+} ptl_launch;
+
+/* Code for a device: text, and what was made of it for one architecture. */
+typedef struct ptl_code_part {
+    const char *ptx;
+    const void *image; /* NULL: only the text */
+} ptl_code_part;
+
 typedef struct ptl_step {
     const char *name; /* e.g. "contract.h": names the tensor it makes */
-    ptl_entry entry;
+    ptl_entry entry;  /* NULL where the program is for a device */
+    ptl_launch launch; /* on the program's device */
     const int *args; /* buffer indices */
     int arg_count;
     int64_t task_count;
@@ -75,6 +91,9 @@ typedef struct ptl_program {
     const ptl_step *steps;
     int step_count;
     int64_t arena_bytes;
+    struct ptl_device *device;  /* that carries it out; NULL: the host */
+    const ptl_code_part *parts; /* its code there */
+    int part_count;
     /* Frees code, tables and this struct. No entry may be running. */
     void (*release)(struct ptl_program *program);
     void *owner; /* of whoever made it */
