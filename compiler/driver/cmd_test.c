@@ -260,6 +260,9 @@ int cmd_test(driver *d)
 {
     test_run t = {.d = d};
     int status = driver_check_options(d, "test"), wrong;
+    if (!status && d->options.device && strcmp(d->options.device, "cpu") != 0)
+        status = driver_usage("test", "--device other than cpu is not built "
+                                      "yet: test blocks run by the oracle");
     if (status != EXIT_DONE)
         return status;
     if (d->args.count == 0)
