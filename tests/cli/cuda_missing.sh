@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Without a CUDA driver, without NVRTC, or with an architecture that it does
 # not know: one clear sentence and status 3, and nothing is left behind.
-source "${0%/*}/common.sh"
+source "${0%/*}/lib.sh"
 lenet=$SOURCE/examples/digits_mlp.ptl
 
 PTL_CUDA_DRIVER=$work/none expect_status 3 "$PTLC" run "$lenet" \
@@ -12,8 +12,8 @@ expect_status 2 "$PTLC" run "$lenet" --device gpu --steps 1
 expect_text "$work/err" 'cpu, cuda or cuda:N is wanted'
 
 # A driver that is none: a library without its functions.
-if [ -e "$NOT_A_DRIVER" ]; then
-  PTL_CUDA_DRIVER=$NOT_A_DRIVER expect_status 3 "$PTLC" run "$lenet" \
+if [ -n "$COUNTER" ]; then
+  PTL_CUDA_DRIVER=$COUNTER expect_status 3 "$PTLC" run "$lenet" \
     --device cuda --steps 1 --out "$work/run"
   expect_text "$work/err" 'too old: it has no cuInit'
 fi

@@ -3,10 +3,11 @@
  */
 #include "check.h"
 #include "codegen/compile.h"
+#include "device/test_device.h"
 #include "generate.h"
-#include "llvm/levels.h"
 #include "merge.h"
 #include "runtime/run.h"
+#include "llvm/levels.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ typedef struct variant {
     const char *name;
     bool f64, no_fuse;
     int threads;
+    bool on_host; /* though there is a device */
 } variant;
 
 /* Every output of every case, in order, as one variant computed them. */
@@ -163,8 +165,11 @@ static const char *level_of(const batch *b)
 
 static ptl_program *compile(const batch *b, const variant *v)
 {
-    compile_options options = {.f64 = v->f64, .no_fuse = v->no_fuse,
-                               .cpu = level_of(b), .verify = true};
+    compile_options options = {.f64 = v->f64,
+                               .no_fuse = v->no_fuse,
+                               .cpu = level_of(b),
+                               .verify = true,
+                               .device = v->on_host ? NULL : test_device()};
     ptl_program *p = NULL;
     ptl_error err = {0};
     if (compile_graph(b->merged, "fuzz", &options, &p, &err) != PTL_OK)
@@ -269,13 +274,32 @@ static void compare_bits(const batch *b, const outcome *x, const outcome *y,
 
 /* ---------- the batch ---------- */
 
+/* A device gives the host's bits. */
+static void check_device(const batch *b, const outcome *device,
+                         const variant *how)
+{
+    variant host = *how;
+    outcome o = {0};
+    host.on_host = true;
+    ptl_program *p = test_device() ? compile(b, &host) : NULL;
+    if (!p)
+        return;
+    run_variant(b, p, &host, &o);
+    p->release(p);
+    host.name = "device against host";
+    if (o.data && device->data)
+        compare_bits(b, device, &o, &host, true);
+    outcome_fini(&o);
+}
+
 static void check_f32(const batch *b)
 {
-    static const variant one = {"f32, 1 thread", false, false, 1};
-    static const variant two = {"f32, 1 against 2 threads", false, false, 2};
-    static const variant plain = {"f32, not fused", false, true, 2};
-    static const variant against = {"f32, fused against not fused", false,
-                                    true, 1};
+    static const variant one = {"f32, 1 thread", false, false, 1, false};
+    static const variant two = {"f32, 1 against 2 threads", false, false, 2,
+                                false};
+    static const variant plain = {"f32, not fused", false, true, 2, false};
+    static const variant against = {"f32, fused against not fused", false, true,
+                                    1, false};
     outcome fused = {0}, fused_two = {0}, unfused = {0};
     ptl_program *p = compile(b, &one);
     if (p) {
@@ -288,6 +312,7 @@ static void check_f32(const batch *b)
         run_variant(b, p, &plain, &unfused);
         p->release(p);
     }
+    check_device(b, &fused, &one);
     if (fused.data)
         judge_all(b, &fused, &one);
     if (unfused.data)
@@ -303,13 +328,14 @@ static void check_f32(const batch *b)
 
 static void check_f64(const batch *b)
 {
-    static const variant wide = {"f64", true, false, 2};
+    static const variant wide = {"f64", true, false, 2, false};
     outcome o = {0};
     ptl_program *p = compile(b, &wide);
     if (!p)
         return;
     run_variant(b, p, &wide, &o);
     p->release(p);
+    check_device(b, &o, &wide);
     if (o.data)
         judge_all(b, &o, &wide);
     outcome_fini(&o);

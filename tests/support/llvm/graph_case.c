@@ -3,6 +3,7 @@
  */
 #include "llvm/graph_case.h"
 #include "base/philox.h"
+#include "device/test_device.h"
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
@@ -170,8 +171,11 @@ static ptl_program *compile_case(const graph_case *c, graph_way way)
 {
     ptl_error err = {0};
     ptl_program *program = NULL;
-    compile_options options = {
-        .f64 = way.f64, .no_fuse = way.no_fuse, .cpu = way.cpu, .verify = true};
+    compile_options options = {.f64 = way.f64,
+                               .no_fuse = way.no_fuse,
+                               .cpu = way.cpu,
+                               .verify = true,
+                               .device = test_device()};
     if (compile_graph(c->graph, "test", &options, &program, &err) != PTL_OK)
         stop("%s", err.text);
     return program;

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/philox.h"
 #include "codegen/compile.h"
+#include "device/test_device.h"
 #include "ir/eval.h"
 #include "lang/elab.h"
 #include "lower/lower.h"
@@ -112,7 +113,8 @@ static void unbind_inputs(example *e)
 static void run_compiled(example *e)
 {
     ptl_error err = {0};
-    compile_options options = {.f64 = true, .verify = true};
+    compile_options options = {
+        .f64 = true, .verify = true, .device = test_device()};
     if (compile_graph(e->backward, "gradients", &options, &e->program, &err) !=
         PTL_OK)
         fail_msg("%s", err.text);
