@@ -260,7 +260,7 @@ static ptl_status make_code(const stages *made, const compile_options *options,
         return PTL_OK;
     if (options->device)
         return cuda_compile(made->module, device_arch(options->device),
-                            &owner->cuda, err);
+                            options->cache_dir, &owner->cuda, err);
     return llvm_compile(made->module, &how, &owner->code, err);
 }
 
@@ -307,21 +307,23 @@ static void print_cuda(const kern_module *m, ptl_str *out)
     arena_free(scratch);
 }
 
-static ptl_status emit_cuda(const stages *made, const char *stage, int arch,
-                            ptl_str *out, ptl_error *err)
+static ptl_status emit_cuda(const stages *made, const char *stage,
+                            const compile_options *options, ptl_str *out,
+                            ptl_error *err)
 {
     cuda_code code;
     if (strcmp(stage, "cuda") == 0) {
         print_cuda(made->module, out);
         return PTL_OK;
     }
-    ptl_status st = cuda_compile(made->module, arch, &code, err);
+    ptl_status st = cuda_compile(made->module, options->arch,
+                                 options->cache_dir, &code, err);
     if (st != PTL_OK)
         return st;
     if (strcmp(stage, "ptx") == 0)
         cuda_print_ptx(&code, out);
     else
-        cuda_report(made->module, &code, arch, out);
+        cuda_report(made->module, &code, options->arch, out);
     cuda_code_fini(&code);
     return PTL_OK;
 }
@@ -336,7 +338,7 @@ static ptl_status emit_stage(const stages *made, const char *stage,
         return PTL_OK;
     }
     if (is_about_cuda(stage))
-        return emit_cuda(made, stage, options->arch, out, err);
+        return emit_cuda(made, stage, options, out, err);
     if (strcmp(stage, "llvm") == 0)
         return llvm_emit(made->module, &how, false, out, err);
     if (strcmp(stage, "asm") == 0)

@@ -3,10 +3,14 @@
  */
 #include "base/integer.h"
 #include "base/thread.h"
+#include "codegen/cache/cache.h"
 #include "codegen/cuda/cuda_code.h"
+#include "codegen_version.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { PART_KERNELS = 12, MOST_THREADS = 16 };
@@ -14,6 +18,7 @@ enum { PART_KERNELS = 12, MOST_THREADS = 16 };
 typedef struct work {
     const kern_module *m;
     int arch;
+    const char *cache_dir;
     cuda_code *code;
     atomic_int next;
     pthread_mutex_t lock;
@@ -21,13 +26,65 @@ typedef struct work {
     ptl_error *err;
 } work;
 
+/* ---------- the cache: text, machine code and log of a part ---------- */
+
+enum { PTX, CUBIN, LOG, OBJECTS };
+
+static code_key key_of(const char *source, int arch)
+{
+    char with[80];
+    snprintf(with, sizeof with, "sm_%d NVRTC %d", arch, nvrtc_version());
+    const char *parts[] = {PTL_CODEGEN_VERSION, with, source, NULL};
+    return code_key_of(parts);
+}
+
+static bool load(const work *w, const code_key *key, nvrtc_code *out)
+{
+    code_object *objects;
+    int count;
+    if (!w->cache_dir || !code_cache_load(w->cache_dir, key, &objects, &count))
+        return false;
+    bool whole = count == OBJECTS && objects[PTX].size && objects[LOG].size &&
+                 objects[PTX].bytes[objects[PTX].size - 1] == '\0' &&
+                 objects[LOG].bytes[objects[LOG].size - 1] == '\0';
+    if (whole) {
+        *out = (nvrtc_code){.ptx = objects[PTX].bytes,
+                            .ptx_size = objects[PTX].size,
+                            .cubin = objects[CUBIN].bytes,
+                            .cubin_size = objects[CUBIN].size,
+                            .log = objects[LOG].bytes};
+        count = 0; /* theirs now */
+    }
+    code_objects_free(objects, count);
+    return whole;
+}
+
+static void keep(const work *w, const code_key *key, const nvrtc_code *code)
+{
+    const code_object objects[OBJECTS] = {
+        [PTX] = {code->ptx, code->ptx_size},
+        [CUBIN] = {code->cubin, code->cubin_size},
+        [LOG] = {code->log, strlen(code->log) + 1},
+    };
+    if (w->cache_dir)
+        code_cache_store(w->cache_dir, key, objects, OBJECTS);
+}
+
+/* ---------- parts ---------- */
+
 static void compile_part(work *w, cuda_part *part)
 {
     ptl_str source = {0};
     ptl_error err = {0};
+    ptl_status st = PTL_OK;
     cuda_print(w->m, part->kernels, part->count, &source);
-    ptl_status st = nvrtc_compile(str_text(&source), "kernels.cu", w->arch,
-                                  &part->code, &err);
+    code_key key = key_of(str_text(&source), w->arch);
+    if (!load(w, &key, &part->code)) {
+        st = nvrtc_compile(str_text(&source), "kernels.cu", w->arch,
+                           &part->code, &err);
+        if (st == PTL_OK)
+            keep(w, &key, &part->code);
+    }
     str_fini(&source);
     if (st == PTL_OK)
         return;
@@ -98,8 +155,8 @@ static void share_out(const kern_module *m, cuda_code *out)
         out->part_of[i] = out->part_of[out->same[i]];
 }
 
-ptl_status cuda_compile(const kern_module *m, int arch, cuda_code *out,
-                        ptl_error *err)
+ptl_status cuda_compile(const kern_module *m, int arch, const char *cache_dir,
+                        cuda_code *out, ptl_error *err)
 {
     *out = (cuda_code){0};
     ptl_status st = nvrtc_check(arch, err);
@@ -107,7 +164,8 @@ ptl_status cuda_compile(const kern_module *m, int arch, cuda_code *out,
         return st;
     out->arena = arena_new();
     share_out(m, out);
-    work w = {.m = m, .arch = arch, .code = out, .err = err};
+    work w = {
+        .m = m, .arch = arch, .cache_dir = cache_dir, .code = out, .err = err};
     pthread_mutex_init(&w.lock, NULL);
     run_all(&w);
     pthread_mutex_destroy(&w.lock);

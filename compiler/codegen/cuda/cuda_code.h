@@ -22,9 +22,10 @@ typedef struct cuda_code {
     int count;
 } cuda_code;
 
-/* In parts, by several threads; the first failure is reported. */
-ptl_status cuda_compile(const kern_module *m, int arch, cuda_code *out,
-                        ptl_error *err);
+/* In parts, by several threads; what `cache_dir` (NULL: none) has is taken from
+ * there. The first failure is reported. */
+ptl_status cuda_compile(const kern_module *m, int arch, const char *cache_dir,
+                        cuda_code *out, ptl_error *err);
 void cuda_code_fini(cuda_code *code);
 
 /* `emit ptx`; `emit sass-report`: what each kernel takes, and how many of its

@@ -4,6 +4,7 @@
 #ifndef PTL_CODEGEN_LLVM_INTERNAL_H
 #define PTL_CODEGEN_LLVM_INTERNAL_H
 
+#include "codegen/cache/cache.h"
 #include "codegen/llvm/llvm_jit.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/Error.h>
@@ -135,11 +136,6 @@ void llvm_emit_direct(llvm_emitter *e);
 
 /* ---------- object.c: LLVM IR to machine code ---------- */
 
-typedef struct llvm_object {
-    char *bytes; /* owned */
-    size_t size;
-} llvm_object;
-
 /* Runs our passes over `module`. */
 ptl_status llvm_optimize(LLVMModuleRef module, LLVMTargetMachineRef tm,
                          ptl_error *err);
@@ -149,23 +145,7 @@ ptl_status llvm_generate(LLVMModuleRef module, LLVMTargetMachineRef tm,
                          ptl_error *err);
 /* All kernels of `m` as one or more relocatable objects, `*count` of them. */
 ptl_status llvm_make_objects(const kern_module *m, const llvm_machine *machine,
-                             llvm_object **out, int *count, ptl_error *err);
-void llvm_objects_free(llvm_object *objects, int count);
-
-/* ---------- cache.c ---------- */
-
-typedef struct llvm_key {
-    uint8_t bytes[32];
-} llvm_key;
-
-/* Identifies the code of `m` on `machine`, made by this very build. */
-llvm_key llvm_cache_key(const kern_module *m, const llvm_machine *machine);
-/* False where there is no whole, undamaged entry. */
-bool llvm_cache_load(const char *dir, const llvm_key *key, llvm_object **out,
-                     int *count);
-/* Best effort: a full disk costs the next start some time, nothing else. */
-void llvm_cache_store(const char *dir, const llvm_key *key,
-                      const llvm_object *objects, int count);
+                             code_object **out, int *count, ptl_error *err);
 
 /* ---------- symbols.c ---------- */
 

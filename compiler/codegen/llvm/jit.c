@@ -7,6 +7,7 @@
  * finds what symbols.def lists and nothing else of the process.
  */
 #include "codegen/llvm/internal.h"
+#include "codegen_version.h"
 #include <llvm-c/LLJIT.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static ptl_status open_linker(llvm_code *code, ptl_error *err)
     return define_symbols(code, err);
 }
 
-static ptl_status add_objects(llvm_code *code, const llvm_object *objects,
+static ptl_status add_objects(llvm_code *code, const code_object *objects,
                               int count, ptl_error *err)
 {
     for (int i = 0; i < count; i++) {
@@ -148,7 +149,7 @@ static ptl_status find_entries(llvm_code *code, const kern_module *m,
 }
 
 static ptl_status link_objects(llvm_code *code, const kern_module *m,
-                               const llvm_object *objects, int count,
+                               const code_object *objects, int count,
                                ptl_error *err)
 {
     ptl_status st = open_linker(code, err);
@@ -159,20 +160,33 @@ static ptl_status link_objects(llvm_code *code, const kern_module *m,
     return st;
 }
 
+/* Identifies the code of `m` on `machine`, made by this very build. */
+static code_key key_of(const kern_module *m, const llvm_machine *machine)
+{
+    ptl_str text = {0};
+    kern_print(m, &text);
+    const char *parts[] = {PTL_CODEGEN_VERSION, machine->target.name,
+                           machine->cpu,        machine->features,
+                           str_text(&text),     NULL};
+    code_key key = code_key_of(parts);
+    str_fini(&text);
+    return key;
+}
+
 static ptl_status get_objects(const kern_module *m, const llvm_machine *machine,
-                              const char *cache_dir, llvm_object **out,
+                              const char *cache_dir, code_object **out,
                               int *count, bool *from_cache, ptl_error *err)
 {
     *from_cache = false;
     if (!cache_dir)
         return llvm_make_objects(m, machine, out, count, err);
-    llvm_key key = llvm_cache_key(m, machine);
-    *from_cache = llvm_cache_load(cache_dir, &key, out, count);
+    code_key key = key_of(m, machine);
+    *from_cache = code_cache_load(cache_dir, &key, out, count);
     if (*from_cache)
         return PTL_OK;
     ptl_status st = llvm_make_objects(m, machine, out, count, err);
     if (st == PTL_OK)
-        llvm_cache_store(cache_dir, &key, *out, *count);
+        code_cache_store(cache_dir, &key, *out, *count);
     return st;
 }
 
@@ -180,7 +194,7 @@ ptl_status llvm_compile(const kern_module *m, const llvm_options *options,
                         llvm_code **out, ptl_error *err)
 {
     llvm_machine machine;
-    llvm_object *objects = NULL;
+    code_object *objects = NULL;
     int count = 0;
     ptl_status st = llvm_machine_init(&machine, options->cpu, err);
     if (st != PTL_OK)
@@ -191,7 +205,7 @@ ptl_status llvm_compile(const kern_module *m, const llvm_options *options,
                      &code->from_cache, err);
     if (st == PTL_OK)
         st = link_objects(code, m, objects, count, err);
-    llvm_objects_free(objects, count);
+    code_objects_free(objects, count);
     llvm_machine_fini(&machine);
     if (st != PTL_OK) {
         llvm_code_release(code);

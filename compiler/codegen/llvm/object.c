@@ -108,14 +108,14 @@ typedef struct part {
     const kern_module *module;
     const llvm_machine *machine;
     int first, count;
-    llvm_object object;
+    code_object object;
     ptl_status status;
     ptl_error error;
 } part;
 
-static llvm_object copy_object(LLVMMemoryBufferRef code)
+static code_object copy_object(LLVMMemoryBufferRef code)
 {
-    llvm_object object = {.size = LLVMGetBufferSize(code)};
+    code_object object = {.size = LLVMGetBufferSize(code)};
     object.bytes = malloc(object.size);
     PTL_ASSERT(object.bytes);
     memcpy(object.bytes, LLVMGetBufferStart(code), object.size);
@@ -202,7 +202,7 @@ static void run_parts(part *parts, int count)
 }
 
 ptl_status llvm_make_objects(const kern_module *m, const llvm_machine *machine,
-                             llvm_object **out, int *count, ptl_error *err)
+                             code_object **out, int *count, ptl_error *err)
 {
     part parts[MOST_PARTS];
     int n = part_count(m);
@@ -212,7 +212,7 @@ ptl_status llvm_make_objects(const kern_module *m, const llvm_machine *machine,
     share_out(m, parts, n);
     run_parts(parts, n);
 
-    llvm_object *objects = calloc((size_t)n, sizeof *objects);
+    code_object *objects = calloc((size_t)n, sizeof *objects);
     PTL_ASSERT(objects);
     ptl_status st = PTL_OK;
     for (int i = 0; i < n; i++) {
@@ -221,17 +221,10 @@ ptl_status llvm_make_objects(const kern_module *m, const llvm_machine *machine,
             st = ptl_fail(err, parts[i].status, "%s", parts[i].error.text);
     }
     if (st != PTL_OK) {
-        llvm_objects_free(objects, n);
+        code_objects_free(objects, n);
         return st;
     }
     *out = objects;
     *count = n;
     return PTL_OK;
-}
-
-void llvm_objects_free(llvm_object *objects, int count)
-{
-    for (int i = 0; i < count; i++)
-        free(objects[i].bytes);
-    free(objects);
 }

@@ -1,18 +1,19 @@
 /*
  * cache.c - machine code kept on disk between runs.
  *
- * An entry is one file, named by its key: a hash of the kernels' text, of the
- * machine, of LLVM's version and of the sources of our own generator. It is
- * written beside its place and renamed, so a reader sees a whole file or none;
- * a checksum in the header finds what the disk or anyone else did to it since.
- * An entry that is not exactly right is as good as none. Because it is code, an
- * entry that another user could have written is none either.
+ * An entry is one file, named by its key: a hash of all that decides about the
+ * code. It is written beside its place and renamed, so a reader sees a whole
+ * file or none; a checksum in the header finds what the disk or anyone else did
+ * to it since. An entry that is not exactly right is as good as none. Because
+ * it is code, an entry that another user could have written is none either.
  */
-#include "codegen/llvm/internal.h"
-#include "codegen_version.h"
+#include "codegen/cache/cache.h"
+#include "base/status.h"
+#include "base/str.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <llvm-c/Core.h>
 #include <llvm-c/blake3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,30 +33,26 @@ typedef struct header {
     uint64_t payload_bytes; /* object sizes (u64 each), then the objects */
 } header;
 
-/* ---------- keys ---------- */
-
-static void hash_text(llvm_blake3_hasher *h, const char *text)
+void code_objects_free(code_object *objects, int count)
 {
-    llvm_blake3_hasher_update(h, text, strlen(text) + 1);
+    for (int i = 0; objects && i < count; i++)
+        free(objects[i].bytes);
+    free(objects);
 }
 
-llvm_key llvm_cache_key(const kern_module *m, const llvm_machine *machine)
+/* ---------- keys ---------- */
+
+code_key code_key_of(const char *const *parts)
 {
     unsigned version[3];
     llvm_blake3_hasher h;
-    llvm_key key;
-    ptl_str text = {0};
-    kern_print(m, &text);
+    code_key key;
     LLVMGetVersion(&version[0], &version[1], &version[2]);
     llvm_blake3_hasher_init(&h);
-    hash_text(&h, PTL_CODEGEN_VERSION);
     llvm_blake3_hasher_update(&h, version, sizeof version);
-    hash_text(&h, machine->target.name);
-    hash_text(&h, machine->cpu);
-    hash_text(&h, machine->features);
-    hash_text(&h, str_text(&text));
+    for (int i = 0; parts[i]; i++)
+        llvm_blake3_hasher_update(&h, parts[i], strlen(parts[i]) + 1);
     llvm_blake3_hasher_finalize(&h, key.bytes, sizeof key.bytes);
-    str_fini(&text);
     return key;
 }
 
@@ -67,7 +64,7 @@ static void digest(const void *bytes, size_t size, uint8_t out[DIGEST_BYTES])
     llvm_blake3_hasher_finalize(&h, out, DIGEST_BYTES);
 }
 
-static void entry_path(const char *dir, const llvm_key *key, ptl_str *out)
+static void entry_path(const char *dir, const code_key *key, ptl_str *out)
 {
     str_printf(out, "%s/", dir);
     for (int i = 0; i < 16; i++)
@@ -102,7 +99,7 @@ static bool is_trusted(int fd, uint64_t *size)
     return *size >= sizeof(header) && *size <= most_bytes;
 }
 
-static bool header_fits(const header *h, const llvm_key *key, uint64_t size)
+static bool header_fits(const header *h, const code_key *key, uint64_t size)
 {
     return memcmp(h->magic, magic, sizeof magic) == 0 &&
            memcmp(h->key, key->bytes, DIGEST_BYTES) == 0 &&
@@ -112,17 +109,17 @@ static bool header_fits(const header *h, const llvm_key *key, uint64_t size)
 }
 
 /* Splits a payload whose checksum is right. */
-static llvm_object *split_payload(const char *payload, uint64_t bytes,
+static code_object *split_payload(const char *payload, uint64_t bytes,
                                   uint64_t count)
 {
     uint64_t at = count * sizeof(uint64_t);
-    llvm_object *objects = calloc(count, sizeof *objects);
+    code_object *objects = calloc(count, sizeof *objects);
     PTL_ASSERT(objects);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t size;
         memcpy(&size, payload + i * sizeof size, sizeof size);
         if (size > bytes - at) {
-            llvm_objects_free(objects, (int)i);
+            code_objects_free(objects, (int)i);
             return NULL;
         }
         objects[i].size = size;
@@ -134,7 +131,7 @@ static llvm_object *split_payload(const char *payload, uint64_t bytes,
     return objects;
 }
 
-static bool read_entry(int fd, const llvm_key *key, llvm_object **out,
+static bool read_entry(int fd, const code_key *key, code_object **out,
                        int *count)
 {
     header h;
@@ -157,7 +154,7 @@ static bool read_entry(int fd, const llvm_key *key, llvm_object **out,
     return *out != NULL;
 }
 
-bool llvm_cache_load(const char *dir, const llvm_key *key, llvm_object **out,
+bool code_cache_load(const char *dir, const code_key *key, code_object **out,
                      int *count)
 {
     ptl_str path = {0};
@@ -205,7 +202,7 @@ static void make_dirs(const char *dir)
     mkdir(path, 0700);
 }
 
-static void build_payload(const llvm_object *objects, int count, ptl_str *out)
+static void build_payload(const code_object *objects, int count, ptl_str *out)
 {
     for (int i = 0; i < count; i++) {
         uint64_t size = objects[i].size;
@@ -226,8 +223,8 @@ static bool write_entry(const char *path, const header *h,
     return close(fd) == 0 && good;
 }
 
-void llvm_cache_store(const char *dir, const llvm_key *key,
-                      const llvm_object *objects, int count)
+void code_cache_store(const char *dir, const code_key *key,
+                      const code_object *objects, int count)
 {
     static _Atomic unsigned counter; /* one name for each writer's file */
     ptl_str payload = {0}, path = {0}, temporary = {0};
