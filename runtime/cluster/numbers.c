@@ -68,6 +68,14 @@ static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)
     }
 }
 
+/* Only parameters' do. */
+static void meet(void *ctx, uint32_t bucket, int worker, const uint8_t *part,
+                 double weight, uint64_t updates)
+{
+    const shard_store *p = ((cluster_numbers *)ctx)->parameters;
+    p->meet(p->ctx, bucket, worker, part, weight, updates);
+}
+
 static const uint8_t *value(void *ctx, uint32_t bucket)
 {
     cluster_numbers *n = ctx;
@@ -136,6 +144,7 @@ ptl_status numbers_open(const cluster_plan *plan, const ptl_job *job, int index,
     n->store = (shard_store){.ctx = n,
                              .add = add,
                              .update = update,
+                             .meet = meet,
                              .value = value,
                              .slots = slots,
                              .add_up = add_up,

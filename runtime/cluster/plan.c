@@ -26,8 +26,7 @@ static ptl_status check_built(const ptl_job *job, const launch_role *role,
     const char *missing = c->bf16 ? "`compress = bf16`"
                           : c->slots_on_workers && c->placement != PTL_ALLREDUCE
                               ? "`slots = worker` under `replicated`"
-                          : !c->locking ? "`locking = false`"
-                                        : NULL;
+                              : NULL;
     if (missing)
         return ptl_fail(err, PTL_E_USAGE, "%s is not built yet", missing);
     bool each = c->aggregate == PTL_APPLY_EACH && !lonely && !c->ordered;
@@ -64,7 +63,8 @@ static shard_rules rules_of(const ptl_job *job, const launch_role *role)
         .ordered = c->ordered,
         .stale = (int)c->stale,
         .workers = role->workers,
-        .hold = job->rounds > 0};
+        .hold = job->rounds > 0,
+        .meet = !c->locking && role->workers > 1};
 }
 
 static void place_parameters(cluster_plan *p, const ptl_job *job,

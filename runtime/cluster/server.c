@@ -34,6 +34,9 @@ ptl_status server_open(cluster_server *server, ptl_job *job,
                            raw_count, &server->parameters, err);
     if (st == PTL_OK)
         st = ps_store_start(server->parameters, checkpoint, err);
+    if (st == PTL_OK && plan->buckets[0].rules.meet)
+        st = ps_store_meet(server->parameters, plan->job.workers,
+                           job->cluster.pace != PTL_PACE_ASYNC, err);
     if (st == PTL_OK)
         st = numbers_open(plan, job, index, server->parameters,
                           &server->numbers, err);

@@ -168,14 +168,26 @@ size_t ps_bucket_memory(ps_bucket *b, char *at)
 /* ---------- binding ---------- */
 
 /* What the program does not have, it does not need. */
-static void bind_piece(const ps_bucket *b, ptl_run *run, int piece)
+static void bind_piece(const ps_bucket *b, ptl_run *run, char *sums, int piece)
 {
     const layout_part *part = &b->layout->value.data[piece];
     ptl_str sum = {0};
     run_bind_name(run, part->name, b->value + b->at[piece]);
     str_printf(&sum, PTL_SUM_PREFIX "%s", part->name);
-    run_bind_name(run, str_text(&sum), b->sum + b->at[piece]);
+    run_bind_name(run, str_text(&sum), sums + b->at[piece]);
     str_fini(&sum);
+}
+
+void ps_bucket_bind_update(const ps_bucket *b, ptl_run *run, char *sum,
+                           void *weight)
+{
+    const bucket_layout *l = b->layout;
+    for (int i = 0; i < l->value.count; i++)
+        bind_piece(b, run, sum, i);
+    for (int i = 0; i < l->slots.count; i++)
+        run_bind_name(run, l->slots.data[i].name,
+                      b->slots + l->slots.data[i].at);
+    run_bind_name(run, "weight", weight);
 }
 
 static void bind_totals(ptl_run *run, char *totals, int count)
@@ -200,17 +212,11 @@ static ptl_status check_bound(const ps_program *p, ptl_error *err)
 ptl_status ps_bucket_bind(ps_bucket *b, void *arena, void *weight, char *totals,
                           int total_count, ptl_error *err)
 {
-    const bucket_layout *l = b->layout;
     ptl_status st = PTL_OK;
     for (int r = 0; r <= b->rounds && st == PTL_OK; r++) {
         ptl_run *run = b->programs[r].run;
         run_give_arena(run, arena);
-        for (int i = 0; i < l->value.count; i++)
-            bind_piece(b, run, i);
-        for (int i = 0; i < l->slots.count; i++)
-            run_bind_name(run, l->slots.data[i].name,
-                          b->slots + l->slots.data[i].at);
-        run_bind_name(run, "weight", weight);
+        ps_bucket_bind_update(b, run, b->sum, weight);
         bind_totals(run, totals, total_count);
         st = check_bound(&b->programs[r], err);
     }

@@ -58,6 +58,11 @@ size_t ps_bucket_memory(ps_bucket *b, char *at);
 ptl_status ps_bucket_bind(ps_bucket *b, void *arena, void *weight, char *totals,
                           int total_count, ptl_error *err);
 
+/* Binds another run of the update's program, which updates the same values and
+ * slots by sums and a weight of its own. Not where updates wait for totals. */
+void ps_bucket_bind_update(const ps_bucket *b, ptl_run *run, char *sum,
+                           void *weight);
+
 /* The value as it is sent, put together where it is not; and taken apart. */
 const uint8_t *ps_bucket_pack(ps_bucket *b);
 void ps_bucket_unpack(ps_bucket *b);

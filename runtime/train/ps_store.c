@@ -2,7 +2,7 @@
  * ps_store.c - see ps_store.h.
  */
 #include "train/ps_store.h"
-#include "train/ps_bucket.h"
+#include "train/ps_lanes.h"
 #include "train/totals.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@ struct ps_store {
     char *numbers; /* totals, each in a unit of PTL_BUFFER_ALIGN */
     char *sent;    /* of the round under way: this owner's partial sums */
     double rate;
+    ps_lanes *lanes; /* NULL: one update at a time */
+    bool waits;
 };
 
 static ptl_status no_memory(ptl_error *err)
@@ -74,14 +76,34 @@ static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)
                       : (double)*(const float *)run_data(last->run, rate);
 }
 
+static void meet(void *ctx, uint32_t bucket, int worker, const uint8_t *part,
+                 double weight, uint64_t number)
+{
+    const ps_store *p = ctx;
+    lane_update u = {.bucket = (int)bucket,
+                     .weight = weight,
+                     .number = (int64_t)number,
+                     .total_updates = p->clock.total_updates,
+                     .average_from = p->clock.average_from,
+                     .seed = (int64_t)p->s->job->seed};
+    lanes_begin(p->lanes, worker, &u, part);
+}
+
 static const uint8_t *value(void *ctx, uint32_t bucket)
 {
+    const ps_store *p = ctx;
+    if (p->lanes && p->waits)
+        lanes_await(p->lanes, (int)bucket);
+    if (p->lanes)
+        return lanes_value(p->lanes, (int)bucket);
     return ps_bucket_pack(&((ps_store *)ctx)->buckets[bucket]);
 }
 
 static const uint8_t *slots(void *ctx, uint32_t bucket, size_t *size)
 {
     ps_store *p = ctx;
+    if (p->lanes)
+        lanes_await(p->lanes, (int)bucket);
     *size = p->buckets[bucket].layout->slot_bytes;
     return (const uint8_t *)p->buckets[bucket].slots;
 }
@@ -239,6 +261,7 @@ ptl_status ps_store_open(session *s, const ps_clock *clock,
     p->shard = (shard_store){.ctx = p,
                              .add = add,
                              .update = update,
+                             .meet = meet,
                              .value = value,
                              .slots = slots,
                              .add_up = add_up,
@@ -252,10 +275,18 @@ ptl_status ps_store_open(session *s, const ps_clock *clock,
     return st;
 }
 
+ptl_status ps_store_meet(ps_store *p, int count, bool waits, ptl_error *err)
+{
+    PTL_ASSERT(p->s->job->rounds == 0);
+    p->waits = waits;
+    return lanes_open(p->buckets, p->count, count, &p->lanes, err);
+}
+
 void ps_store_close(ps_store *p)
 {
     if (!p)
         return;
+    lanes_close(p->lanes);
     for (int i = 0; i < p->count && p->buckets; i++)
         ps_bucket_close(&p->buckets[i]);
     memory_unmap(p->memory, p->bytes);

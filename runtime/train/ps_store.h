@@ -48,10 +48,14 @@ ptl_status ps_store_start(ps_store *p, const char *checkpoint, ptl_error *err);
 /* The same from tensors that are there. */
 ptl_status ps_store_fill(ps_store *p, const ptl_store *tensors, ptl_error *err);
 
+/* Updates by single gradients may meet from now on: so many at a time.
+ * `waits`: whoever asks for a value gets one that no update is under way to. */
+ptl_status ps_store_meet(ps_store *p, int count, bool waits, ptl_error *err);
+
 /* For dist/ps.h. `ctx` is the store. Slots lie as layout_give_slots() takes
  * them. */
 const shard_store *ps_store_shard(const ps_store *p);
-/* The rate of the last update; NaN: there was none. */
+/* The rate of the last update; NaN: there was none, or they meet. */
 double ps_store_rate(const ps_store *p);
 
 #endif

@@ -24,3 +24,7 @@ awk -v lr="$(last_value "$work/out" step lr)" 'BEGIN { exit !(lr < 1e-3) }' ||
 reaches stale --set 'cluster.sync=stale(2)'
 reaches stale_each --set 'cluster.sync=stale(2)' \
   --set cluster.aggregate=apply_each --set cluster.ordered=false
+# Without a lock updates meet, and some are lost: not many.
+reaches unlocked --set cluster.sync=async --set cluster.locking=false
+reaches unlocked_together --set cluster.aggregate=apply_each \
+  --set cluster.ordered=false --set cluster.locking=false

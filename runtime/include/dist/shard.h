@@ -34,6 +34,8 @@ typedef struct shard_rules {
     /* An update waits for totals: until shard_release(). Under `barrier` alone,
      * and `apply_each` in order alone. */
     bool hold;
+    /* `apply_each` not in order: updates may meet, and some be lost. */
+    bool meet;
 } shard_rules;
 
 /* Steps of one worker that may be under way: k + 1. */
@@ -50,6 +52,10 @@ typedef struct shard_store {
      * where each gradient is an update, these.
      */
     void (*update)(void *ctx, uint32_t bucket, double weight, uint64_t number);
+    /* Where updates may meet: begins one by a single gradient, a mean's sum of
+     * this weight; `part` may go afterwards. */
+    void (*meet)(void *ctx, uint32_t bucket, int worker, const uint8_t *part,
+                 double weight, uint64_t number);
     const uint8_t *(*value)(void *ctx, uint32_t bucket);
     /* What else belongs to the bucket's parameters (slots), for a checkpoint;
      * `size`: as the limits say. */

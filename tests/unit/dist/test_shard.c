@@ -41,6 +41,18 @@ static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)
     value[0]++;
 }
 
+static void meet(void *ctx, uint32_t bucket, int worker, const uint8_t *part,
+                 double weight, uint64_t number)
+{
+    uint64_t words[2];
+    (void)ctx, (void)bucket;
+    memcpy(words, part, sizeof words);
+    assert_int_equal(number, value[0]);
+    str_printf(&said, " %d:%llu/%g", worker, (unsigned long long)words[0],
+               weight);
+    value[0]++;
+}
+
 static const uint8_t *current(void *ctx, uint32_t bucket)
 {
     (void)ctx, (void)bucket;
@@ -48,7 +60,7 @@ static const uint8_t *current(void *ctx, uint32_t bucket)
 }
 
 static const shard_store store = {
-    .add = add, .update = update, .value = current};
+    .add = add, .update = update, .meet = meet, .value = current};
 
 static void open_shard(dist_aggregate aggregate, dist_sync sync, bool ordered,
                        int stale)
@@ -185,6 +197,26 @@ static void or_when_it_is_there(void **state)
     push(2, 0, 30);
     assert_int_equal(shard_version(shard), 1);
     assert_string_equal(str_text(&said), " 20/2 21/2 22/2 10/1 30/3");
+}
+
+/* Each is told apart, and what was begun counts. */
+static void without_a_lock_each_begins_when_it_is_there(void **state)
+{
+    (void)state;
+    shard_rules r = {.aggregate = DIST_APPLY_EACH,
+                     .sync = DIST_BARRIER,
+                     .workers = WORKERS,
+                     .meet = true};
+    open_shard(DIST_APPLY_EACH, DIST_BARRIER, false, 0);
+    shard_free(shard);
+    shard = shard_new(&r, &store, 7, BYTES, CHUNK);
+    push(2, 0, 30);
+    push(0, 0, 10);
+    assert_int_equal(shard_version(shard), 0);
+    push(1, 0, 20);
+    assert_string_equal(str_text(&said), " 2:30/3 0:10/1 1:20/2");
+    assert_int_equal(shard_version(shard), 1);
+    assert_int_equal(shard_updates(shard), 3);
 }
 
 /* ---------- once ---------- */
@@ -356,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_worker_without_rows_adds_nothing),
         cmocka_unit_test(each_is_applied_in_the_order_of_step_and_worker),
         cmocka_unit_test(or_when_it_is_there),
+        cmocka_unit_test(without_a_lock_each_begins_when_it_is_there),
         cmocka_unit_test(what_is_said_again_counts_once),
         cmocka_unit_test(steps_beyond_the_window_are_ahead),
         cmocka_unit_test(another_weight_is_another_gradient),

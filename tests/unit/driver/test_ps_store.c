@@ -804,6 +804,134 @@ static void what_needs_all_of_it_is_not_cut(void **state)
     close_job(&f);
 }
 
+/* ---------- with a lock, and without ---------- */
+
+enum { HAMMERS = 64, BLOWS = 10 };
+
+/* Workers of a shard, each with a gradient of ones in each step. */
+static void hammer(fixture *f, int bucket, bool meet)
+{
+    shard_rules rules = {.aggregate = DIST_APPLY_EACH,
+                         .sync = DIST_BARRIER,
+                         .workers = HAMMERS,
+                         .meet = meet};
+    const bucket_layout *b = &f->layout->buckets[bucket];
+    float *ones = malloc(b->value_bytes);
+    assert_non_null(ones);
+    for (size_t i = 0; i < b->value_bytes / sizeof *ones; i++)
+        ones[i] = 1;
+    dist_shard *s = shard_new(&rules, server_of(f, bucket), (uint32_t)bucket,
+                              b->value_bytes, b->value_bytes);
+    for (int blow = 0; blow < BLOWS; blow++)
+        for (int w = 0; w < HAMMERS; w++) {
+            shard_chunk c = {.worker = w,
+                             .step = (uint64_t)blow,
+                             .bytes = b->value_bytes,
+                             .data = (const uint8_t *)ones,
+                             .weight = 1,
+                             .last = true};
+            assert_int_equal(shard_push(s, &c), SHARD_WHOLE);
+        }
+    assert_int_equal(shard_version(s), BLOWS);
+    assert_int_equal(shard_updates(s), HAMMERS * BLOWS);
+    shard_free(s);
+    free(ones);
+}
+
+/* How many updates an element saw: the most, where several come to the same;
+ * -1: no number of them makes this of it. */
+static int blows_of(float before, float after)
+{
+    int found = -1;
+    for (int n = 0; n <= HAMMERS * BLOWS; n++, before -= 1)
+        if (before == after)
+            found = n;
+    return found;
+}
+
+/* The first bucket; calls `judge` for some of its elements. */
+static void strike(bool meet, void (*judge)(int blows))
+{
+    fixture f = {0};
+    ptl_error err = {0};
+    open_job(&f, mlp, "", "optim.sgd(lr = 1.0);", NULL);
+    open_servers(&f, 1, NULL);
+    size_t bytes = f.layout->buckets[0].value_bytes;
+    const shard_store *s = server_of(&f, 0);
+    float *before = malloc(bytes);
+    assert_non_null(before);
+    memcpy(before, s->value(s->ctx, 0), bytes);
+    if (meet)
+        good(ps_store_meet(f.ps[0], HAMMERS, true, &err), &err, &f.d);
+    hammer(&f, 0, meet);
+    const float *after = (const float *)s->value(s->ctx, 0);
+    for (size_t i = 0; i < bytes / sizeof *before; i += 11)
+        judge(blows_of(before[i], after[i]));
+    free(before);
+    close_job(&f);
+}
+
+static void judge_all(int blows)
+{
+    assert_int_equal(blows, HAMMERS * BLOWS);
+}
+
+static void judge_some(int blows)
+{
+    assert_in_range(blows, 1, HAMMERS * BLOWS);
+}
+
+static void with_a_lock_no_update_is_lost(void **state)
+{
+    (void)state;
+    strike(false, judge_all);
+}
+
+static void without_one_each_element_is_what_updates_made_of_it(void **state)
+{
+    (void)state;
+    strike(true, judge_some);
+}
+
+/* Where there is one lane, nothing meets. */
+static void without_one_a_single_worker_has_the_same_bits(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    ptl_error err = {0};
+    open_job(&f, mlp, "", "optim.adam(lr = 0.1);", NULL);
+    list_gradients(&f);
+    uint8_t *parts[2] = {0};
+    for (int meet = 0; meet < 2; meet++) {
+        open_servers(&f, 1, NULL);
+        if (meet)
+            good(ps_store_meet(f.ps[0], 1, true, &err), &err, &f.d);
+        const bucket_layout *b = &f.layout->buckets[0];
+        const shard_store *s = server_of(&f, 0);
+        uint8_t *part = malloc(b->value_bytes);
+        parts[meet] = malloc(b->value_bytes);
+        assert_true(part && parts[meet]);
+        for (int step = 0; step < STEPS; step++) {
+            make_gradients(&f, step, 0);
+            good(layout_take_value(b, &f.gradients, part, &err), &err, &f.d);
+            if (meet) {
+                s->meet(s->ctx, 0, 0, part, weight_of(step), (uint64_t)step);
+                continue;
+            }
+            s->add(s->ctx, 0, part, b->value_bytes, true);
+            s->update(s->ctx, 0, weight_of(step), (uint64_t)step);
+        }
+        memcpy(parts[meet], s->value(s->ctx, 0), b->value_bytes);
+        if (meet)
+            assert_memory_equal(parts[0], parts[1], b->value_bytes);
+        free(part);
+        close_servers(&f);
+    }
+    free(parts[0]);
+    free(parts[1]);
+    close_job(&f);
+}
+
 /* ---------- what it costs ---------- */
 
 #ifdef COUNTED
@@ -846,6 +974,9 @@ int main(void)
         cmocka_unit_test(a_program_without_pieces_gives_the_rate),
         cmocka_unit_test(what_is_no_piece_is_refused),
         cmocka_unit_test(what_needs_all_of_it_is_not_cut),
+        cmocka_unit_test(with_a_lock_no_update_is_lost),
+        cmocka_unit_test(without_one_each_element_is_what_updates_made_of_it),
+        cmocka_unit_test(without_one_a_single_worker_has_the_same_bits),
 #ifdef COUNTED
         cmocka_unit_test(a_steady_update_allocates_nothing),
 #endif
