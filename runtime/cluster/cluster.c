@@ -120,6 +120,7 @@ static ptl_status plan_worker(train_peers *p, session *s, const peers_run *run,
     if (st != PTL_OK)
         return st;
     p->places = exchange_places(&m->plan, m->plan.arena, &p->place_count);
+    p->bucket_count = m->plan.layout->plan->bucket_count;
     p->block_bytes = m->plan.gradient_bytes;
     st = exchange_open(&m->plan, s, m->role->index, &m->exchange, err);
     return st == PTL_OK && worker_serves(m)
@@ -135,6 +136,11 @@ static ptl_status begin(void *ctx, ptl_error *err)
     if (st == PTL_OK)
         st = node_start(m->node, err);
     return st == PTL_OK ? exchange_begin(m->exchange, m->node, err) : st;
+}
+
+static void give(void *ctx, int bucket, const char *gradients, double weight)
+{
+    exchange_early(((member *)ctx)->exchange, bucket, gradients, weight);
 }
 
 static ptl_status exchange(void *ctx, const peers_own *own, peers_shared *out,
@@ -177,6 +183,7 @@ static ptl_status run_worker(member *m, ptl_error *err)
                              .worker = m->role->index,
                              .plan = plan_worker,
                              .begin = begin,
+                             .give = give,
                              .exchange = exchange,
                              .last = last,
                              .drain = drain,

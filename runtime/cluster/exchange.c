@@ -26,7 +26,7 @@ peers_place *exchange_places(const cluster_plan *plan, ptl_arena *arena,
         for (int i = 0; i < l->buckets[b].value.count; i++) {
             const layout_part *p = &l->buckets[b].value.data[i];
             peers_place place = {p->path, p->first, p->count,
-                                 plan->at[b] + p->at};
+                                 plan->at[b] + p->at, b};
             vec_push(arena, &list, place);
         }
     *count = list.count;
@@ -131,33 +131,47 @@ static dist_blob *copy_of(const cluster_exchange *x, const void *bytes,
 
 /* Workers' means are added up under `sum`. */
 static dist_blob *mean_of(const cluster_exchange *x, int bucket,
-                          const peers_own *own)
+                          const char *gradients, double weight)
 {
     ptl_dtype type = x->plan->types[bucket];
     size_t size = x->plan->bytes[bucket];
     blob_source memory = node_memory(x->node);
-    if (own->weight == 0)
+    if (weight == 0)
         return NULL;
     dist_blob *out = blob_from(&memory, size);
     sums_span(type, SUM_SET_OVER, blob_bytes(out),
-              own->gradients + x->plan->at[bucket],
-              (int64_t)size / dtype_size(type), own->weight);
+              gradients + x->plan->at[bucket], (int64_t)size / dtype_size(type),
+              weight);
     return out;
+}
+
+static void order_bucket(cluster_exchange *x, int b, const char *gradients,
+                         double weight)
+{
+    order *o = &x->order;
+    bool sum = x->plan->buckets[b].rules.aggregate == DIST_SUM;
+    o->weights[b] = sum ? weight != 0 : weight;
+    o->gradients[b] =
+        sum ? mean_of(x, b, gradients, weight)
+            : copy_of(x, gradients + x->plan->at[b], x->plan->bytes[b], weight);
 }
 
 static void order_parameters(cluster_exchange *x, const peers_own *own)
 {
     order *o = &x->order;
     for (int b = 0; b < parameter_buckets(x); b++) {
-        bool sum = x->plan->buckets[b].rules.aggregate == DIST_SUM;
         o->due[b] = own->exchanged;
-        if (!own->exchanged)
-            continue;
-        o->weights[b] = sum ? own->weight != 0 : own->weight;
-        o->gradients[b] = sum ? mean_of(x, b, own)
-                              : copy_of(x, own->gradients + x->plan->at[b],
-                                        x->plan->bytes[b], own->weight);
+        if (own->exchanged && !o->given[b])
+            order_bucket(x, b, own->gradients, own->weight);
     }
+}
+
+void exchange_early(cluster_exchange *x, int bucket, const char *gradients,
+                    double weight)
+{
+    order_bucket(x, bucket, gradients, weight);
+    x->order.given[bucket] = true;
+    node_post(x->node, exchange_give_early, &x->early[bucket]);
 }
 
 static void order_states(cluster_exchange *x, state_group group,
@@ -248,11 +262,13 @@ static ptl_status pass_barriers(cluster_exchange *x, const peers_own *own,
     return st;
 }
 
-static int64_t bytes_given(const cluster_exchange *x)
+/* `early`: before the rest of the step was computed. */
+static int64_t bytes_given(const cluster_exchange *x, bool early)
 {
+    const order *o = &x->order;
     int64_t bytes = 0;
     for (int b = 0; b < exchange_buckets(x); b++)
-        if (x->order.due[b] && x->order.gradients[b])
+        if (o->due[b] && (o->given[b] || (!early && o->gradients[b])))
             bytes += (int64_t)x->plan->bytes[b];
     return bytes;
 }
@@ -289,11 +305,14 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     tell_losses(x, own);
     x->begun = false;
     double given = clock_seconds();
-    out->comm.bytes_out = bytes_given(x);
+    out->comm.bytes_out = bytes_given(x, false);
+    out->comm.bytes_early = bytes_given(x, true);
     out->comm.bytes_in = bytes_taken(x);
     node_post(x->node, exchange_give, x);
     ptl_status st = await(x, has_begun, own->done + 1, err);
     double begun = clock_seconds();
+    memset(x->order.given, 0,
+           (size_t)exchange_buckets(x) * sizeof *x->order.given);
     if (st == PTL_OK)
         st = adopt_values(x, err);
     if (st == PTL_OK)
@@ -379,9 +398,14 @@ static bool take_memory(cluster_exchange *x)
     size_t workers = (size_t)x->plan->job.workers;
     x->order = (order){.gradients = zeroed(buckets, sizeof(dist_blob *)),
                        .weights = zeroed(buckets, sizeof(double)),
-                       .due = zeroed(buckets, sizeof(bool))};
-    if (!x->order.gradients || !x->order.weights || !x->order.due)
+                       .due = zeroed(buckets, sizeof(bool)),
+                       .given = zeroed(buckets, sizeof(bool))};
+    x->early = zeroed(buckets, sizeof *x->early);
+    if (!x->order.gradients || !x->order.weights || !x->order.due ||
+        !x->order.given || !x->early)
         return false;
+    for (size_t b = 0; b < buckets; b++)
+        x->early[b] = (early_bucket){x, (int)b};
     for (size_t b = 0; b < buckets; b++)
         if (x->plan->slot_bytes[b] > most)
             most = x->plan->slot_bytes[b];
@@ -433,11 +457,15 @@ void exchange_close(cluster_exchange *x)
         free(x->metrics[i].losses);
         free(x->metrics[i].there);
     }
+    for (int b = 0; x->order.gradients && b < exchange_buckets(x); b++)
+        blob_drop(x->order.gradients[b]); /* whom nobody gave any more */
     pthread_mutex_destroy(&x->lock);
     pthread_cond_destroy(&x->moved);
     free(x->order.gradients);
     free(x->order.weights);
     free(x->order.due);
+    free(x->order.given);
+    free(x->early);
     rate_close(x);
     free(x->gave);
     free(x->incoming);

@@ -31,6 +31,8 @@ void exchange_ended(cluster_exchange *x, ptl_status status, const char *text);
 /* The first step; `node` is running. */
 ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
                           ptl_error *err);
+void exchange_early(cluster_exchange *x, int bucket, const char *gradients,
+                    double weight);
 ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
                          peers_shared *out, ptl_error *err);
 int64_t exchange_last(cluster_exchange *x);

@@ -122,23 +122,33 @@ void exchange_ended(cluster_exchange *x, ptl_status status, const char *text)
     pthread_mutex_unlock(&x->lock);
 }
 
-/* Posted: everything of the step. */
+static void give(cluster_exchange *x, int b)
+{
+    order *o = &x->order;
+    dist_worker *w = node_worker(x->node);
+    if (w)
+        worker_gradient(w, (uint32_t)b, o->gradients[b], o->weights[b],
+                        clock_ms());
+    blob_drop(o->gradients[b]);
+    o->gradients[b] = NULL;
+}
+
+void exchange_give_early(void *ctx)
+{
+    const early_bucket *e = ctx;
+    give(e->x, e->bucket);
+}
+
+/* Posted: all of the step that was not given. */
 void exchange_give(void *ctx)
 {
     cluster_exchange *x = ctx;
-    order *o = &x->order;
     dist_worker *w = node_worker(x->node);
-    uint64_t now = clock_ms();
-    for (int b = 0; w && b < exchange_buckets(x); b++)
-        if (o->due[b])
-            worker_gradient(w, (uint32_t)b, o->gradients[b], o->weights[b],
-                            now);
-    for (int b = 0; b < exchange_buckets(x); b++) {
-        blob_drop(o->gradients[b]);
-        o->gradients[b] = NULL;
-    }
+    for (int b = 0; b < exchange_buckets(x); b++)
+        if (x->order.due[b] && !x->order.given[b])
+            give(x, b);
     if (w)
-        worker_done(w, now);
+        worker_done(w, clock_ms());
 }
 
 void exchange_give_metrics(void *ctx)

@@ -26,7 +26,14 @@ typedef struct order {
     dist_blob **gradients; /* by bucket; NULL: no rows, or not due */
     double *weights;
     bool *due;
+    bool *given; /* before the rest, in this step */
 } order;
+
+/* A bucket that is given before the rest. */
+typedef struct early_bucket {
+    struct cluster_exchange *x;
+    int bucket;
+} early_bucket;
 
 struct cluster_exchange {
     const cluster_plan *plan;
@@ -34,6 +41,7 @@ struct cluster_exchange {
     cluster_node *node;
     int worker, towers;
     order order;
+    early_bucket *early; /* by bucket */
     uint8_t *incoming; /* plan->at says where each bucket lies */
 
     pthread_mutex_t lock;
@@ -72,6 +80,7 @@ static inline int exchange_buckets(const cluster_exchange *x)
 
 /* All take the exchange as their context. */
 void exchange_give(void *x); /* everything of the step: x->order */
+void exchange_give_early(void *bucket); /* one of it: x->early */
 void exchange_give_metrics(void *x);
 void exchange_leave(void *x);
 void exchange_tell_busy(void *x);

@@ -102,3 +102,22 @@ ptl_status program_check(const ptl_program *program, ptl_error *err)
         st = check_step(program, i, err);
     return st;
 }
+
+/* ---------- when a value is final ---------- */
+
+static bool overlap(const ptl_buffer *a, const ptl_buffer *b)
+{
+    return in_arena(a) && in_arena(b) &&
+           a->arena_offset < b->arena_offset + b->size_bytes &&
+           b->arena_offset < a->arena_offset + a->size_bytes;
+}
+
+int program_last_touch(const ptl_program *program, int output)
+{
+    const ptl_buffer *b = program->buffers;
+    for (int i = program->step_count - 1; i >= 0; i--)
+        for (int k = 0; k < program->steps[i].arg_count; k++)
+            if (overlap(&b[program->steps[i].args[k]], &b[output]))
+                return i;
+    return -1;
+}

@@ -262,6 +262,12 @@ static void run_step(const ptl_run *run, const ptl_step *s, void **args)
 
 ptl_status run_execute(ptl_run *run, ptl_error *err)
 {
+    return run_execute_watched(run, NULL, NULL, err);
+}
+
+ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
+                               void *ctx, ptl_error *err)
+{
     const ptl_program *p = run->program;
     if (run->stale) {
         ptl_status st = resolve_args(run, err);
@@ -278,6 +284,8 @@ ptl_status run_execute(ptl_run *run, ptl_error *err)
         run_step(run, s, args);
         if (run->seconds)
             run->seconds[i] += clock_seconds() - start;
+        if (after)
+            after(ctx, i);
         args += s->arg_count;
     }
     return PTL_OK;

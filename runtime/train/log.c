@@ -320,15 +320,17 @@ ptl_status log_event_comm(train_log *log, int64_t step, const log_comm *e,
     put_measure(&j, "wait_ms", e->wait_ms);
     put_int(&j, "bytes_out", e->bytes_out);
     put_int(&j, "bytes_in", e->bytes_in);
+    put_int(&j, "bytes_early", e->bytes_early);
     put_text(&j, "slowest", slowest);
     ptl_status st = end_event(log, &j, true, err);
     if (st != PTL_OK || log->quiet)
         return st;
     return say(log, err,
                "exchange at step %lld  %.1f ms, %.1f of them for %s, %lld B "
-               "out, %lld B in",
+               "out (%lld before), %lld B in",
                (long long)step, e->ms, e->wait_ms, slowest,
-               (long long)e->bytes_out, (long long)e->bytes_in);
+               (long long)e->bytes_out, (long long)e->bytes_early,
+               (long long)e->bytes_in);
 }
 
 ptl_status log_event_end(train_log *log, const log_end *e, ptl_error *err)

@@ -38,7 +38,7 @@ typedef struct log_step {
 typedef struct log_comm {
     double ms;      /* from the gradients given to the next values there */
     double wait_ms; /* of these, until the last worker had computed */
-    int64_t bytes_out, bytes_in;
+    int64_t bytes_out, bytes_in, bytes_early;
     int slowest; /* worker */
 } log_comm;
 

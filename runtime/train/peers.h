@@ -19,6 +19,7 @@ typedef struct peers_place {
     const char *path;
     int64_t first, count;
     size_t at;
+    int bucket; /* what goes together */
 } peers_place;
 
 /* A loss times its weight, and the weight. */
@@ -76,13 +77,18 @@ typedef struct train_peers {
                        ptl_error *err);
     /* Its block of gradients. */
     const peers_place *places;
-    int place_count;
+    int place_count, bucket_count;
     size_t block_bytes;
 
     /* Once all programs are there: joins, and puts the values to begin with
      * into the store. */
     ptl_status (*begin)(void *ctx, ptl_error *err);
-    /* Gives all that is due and waits until everybody did. */
+    /* A bucket of the block is final, and will be exchanged after this step;
+     * `weight`: what peers_own will say, not 0. It may go before the rest of
+     * the step is computed. At most once a step. */
+    void (*give)(void *ctx, int bucket, const char *gradients, double weight);
+    /* Gives all that is due and was not given, and waits until everybody did.
+     */
     ptl_status (*exchange)(void *ctx, const peers_own *own, peers_shared *out,
                            ptl_error *err);
     /* Where the run ends by now: earlier, if somebody asked for the end. */

@@ -71,6 +71,7 @@ static ptl_status place_for_update(shards *h, ptl_error *err)
     if (!h->inputs)
         return no_memory(err);
     h->weight_input = program_find(p, "weight");
+    h->bucket_count = 1;
     for (int i = 0; i < p->buffer_count; i++) {
         const ptl_buffer *b = &p->buffers[i];
         if (b->role != PTL_ROLE_DATA || i == h->weight_input)
@@ -94,6 +95,7 @@ static ptl_status place_for_peers(shards *h, ptl_error *err)
     for (int i = 0; i < count; i++)
         h->inputs[i] = (update_input){-1, h->peers->places[i]};
     h->input_count = count;
+    h->bucket_count = h->peers->bucket_count;
     h->block_bytes = memory_padded(h->peers->block_bytes);
     return PTL_OK;
 }
@@ -122,25 +124,55 @@ static int find_gradient(const ptl_program *p, const char *path)
     return -1;
 }
 
-/* A gradient that the update does not read is not sent. */
+static ptl_status list_gradient(const shard_program *p, const peers_place *to,
+                                ptl_error *err)
+{
+    const ptl_program *program = p->built->program;
+    gradient_bucket *bucket = &p->buckets[to->bucket];
+    int from = find_gradient(program, to->path);
+    if (from < 0)
+        return ptl_fail(err, PTL_E_INTERNAL,
+                        "a shard gives no gradient of \"%s\"", to->path);
+    const ptl_buffer *b = &program->buffers[from];
+    size_t first = (size_t)to->first * (size_t)dtype_size(b->dtype);
+    int ready = program_last_touch(program, from);
+    if (ready > bucket->ready)
+        bucket->ready = ready;
+    return sums_list_add(&bucket->list, to->at, (size_t)b->arena_offset + first,
+                         to->count, err);
+}
+
+static void sort_by_ready(const shards *h, const shard_program *p)
+{
+    for (int i = 0; i < h->bucket_count; i++) {
+        int at = i;
+        while (at > 0 &&
+               p->buckets[p->order[at - 1]].ready > p->buckets[i].ready) {
+            p->order[at] = p->order[at - 1];
+            at--;
+        }
+        p->order[at] = i;
+    }
+}
+
+/* A gradient that the update does not read is not sent; none is final before
+ * its weight is. */
 static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
 {
-    p->gradients.dtype = h->dtype;
-    for (int i = 0; i < h->input_count; i++) {
-        const peers_place *to = &h->inputs[i].place;
-        int from = find_gradient(p->built->program, to->path);
-        if (from < 0)
-            return ptl_fail(err, PTL_E_INTERNAL,
-                            "a shard gives no gradient of \"%s\"", to->path);
-        const ptl_buffer *b = &p->built->program->buffers[from];
-        size_t first = (size_t)to->first * (size_t)dtype_size(b->dtype);
-        ptl_status st =
-            sums_list_add(&p->gradients, to->at,
-                          (size_t)b->arena_offset + first, to->count, err);
-        if (st != PTL_OK)
-            return st;
-    }
-    return PTL_OK;
+    size_t count = (size_t)h->bucket_count;
+    p->buckets = calloc(count + 1, sizeof *p->buckets);
+    p->order = calloc(count + 1, sizeof *p->order);
+    if (!p->buckets || !p->order)
+        return no_memory(err);
+    int ready = program_last_touch(p->built->program, p->weight);
+    for (int b = 0; b < h->bucket_count; b++)
+        p->buckets[b] =
+            (gradient_bucket){.list.dtype = h->dtype, .ready = ready};
+    ptl_status st = PTL_OK;
+    for (int i = 0; i < h->input_count && st == PTL_OK; i++)
+        st = list_gradient(p, &h->inputs[i].place, err);
+    sort_by_ready(h, p);
+    return st;
 }
 
 static ptl_status add_program(shards *h, int64_t rows, ptl_error *err)
@@ -271,8 +303,12 @@ void shards_close(shards *h)
     if (!h)
         return;
     for (int i = 0; i < h->program_count; i++) {
-        sums_list_fini(&h->programs[i].gradients);
-        free(h->programs[i].states);
+        shard_program *p = &h->programs[i];
+        for (int b = 0; p->buckets && b < h->bucket_count; b++)
+            sums_list_fini(&p->buckets[b].list);
+        free(p->buckets);
+        free(p->order);
+        free(p->states);
     }
     sums_list_fini(&h->whole);
     states_fini(&h->states);

@@ -17,11 +17,18 @@ typedef struct shard_sum {
     state_sum states;
 } shard_sum;
 
+/* Gradients that go to the peers together; without peers, all. */
+typedef struct gradient_bucket {
+    sum_list list; /* from the arena to a block */
+    int ready;     /* the step of the program after which all are final */
+} gradient_bucket;
+
 /* A SHARD program and where its outputs are added to. */
 typedef struct shard_program {
     session_program *built;
-    int weight;         /* output */
-    sum_list gradients; /* from the arena to a block */
+    int weight; /* output */
+    gradient_bucket *buckets;
+    int *order; /* of buckets, by when they are ready */
     shard_state_io *states;
 } shard_program;
 
@@ -43,6 +50,7 @@ struct shards {
     session_program *update; /* NULL: elsewhere */
     update_input *inputs;
     int input_count, weight_input; /* weight_input -1: not read */
+    int bucket_count;
     ptl_dtype dtype;
     size_t block_bytes; /* of one sum of gradients */
     sum_list whole;     /* from block to block */

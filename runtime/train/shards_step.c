@@ -1,6 +1,9 @@
 /*
  * shards_step.c - one step of a run of shards: forward and backward of every
  * part, sums in order, the update, the states.
+ *
+ * A worker of a cluster gives its buckets away while its last part still
+ * computes, each as soon as its gradients are final.
  */
 #include "base/plant.h"
 #include "train/shards_priv.h"
@@ -14,6 +17,8 @@ typedef struct step_run {
     loss_sum loss;
     double lr;
     ptl_error *err;
+    int64_t last_row; /* the end of the part after which all is computed, where
+                         buckets are given before; -1: they are not */
 } step_run;
 
 /* ---------- one part ---------- */
@@ -41,16 +46,56 @@ static void cut_fields(shards *h, const data_batch *batch, order_part part)
     }
 }
 
-static void take_gradients(shards *h, const shard_program *p, shard_sum *to,
-                           loss_sum *loss)
+/* The gradients of a part on their way into a sum. */
+typedef struct taking {
+    const shards *h;
+    const shard_program *p;
+    const shard_sum *to;
+    int taken; /* buckets, in the order in which they are ready */
+    bool gives;
+} taking;
+
+static void take_bucket(taking *t, double weight)
 {
-    double weight = session_scalar(p->built, p->weight);
+    const shards *h = t->h;
+    int b = t->p->order[t->taken++];
+    sums_run(h->s->pool, &t->p->buckets[b].list,
+             t->to->weight != 0 ? SUM_ADD : SUM_SET, t->to->gradients,
+             h->s->arena, 0);
+    if (t->gives)
+        h->peers->give(h->peers->ctx, b, t->to->gradients,
+                       t->to->weight + weight);
+}
+
+static bool next_is_ready(const taking *t, int step)
+{
+    return t->taken < t->h->bucket_count &&
+           t->p->buckets[t->p->order[t->taken]].ready <= step;
+}
+
+/* After a step of the program, but the last: what is left then is given with
+ * all the rest. */
+static void take_ready(void *ctx, int step)
+{
+    taking *t = ctx;
+    if (!next_is_ready(t, step) || step + 1 == t->p->built->program->step_count)
+        return;
+    double weight = session_scalar(t->p->built, t->p->weight);
+    while (weight != 0 && next_is_ready(t, step))
+        take_bucket(t, weight);
+}
+
+static void take_rest(taking *t, shard_sum *to, loss_sum *loss)
+{
+    const session_program *built = t->p->built;
+    double weight = session_scalar(built, t->p->weight);
     if (weight == 0)
         return;
-    sums_run(h->s->pool, &p->gradients, to->weight != 0 ? SUM_ADD : SUM_SET,
-             to->gradients, h->s->arena, 0);
+    t->gives = false;
+    while (t->taken < t->h->bucket_count)
+        take_bucket(t, weight);
     to->weight += weight;
-    loss->loss += weight * session_scalar(p->built, p->built->loss);
+    loss->loss += weight * session_scalar(built, built->loss);
     loss->weight += weight;
 }
 
@@ -66,10 +111,13 @@ static ptl_status run_part(step_run *r, int64_t shard, order_part part,
     session_set_scalars(h->s, p->built, r->done, r->batch->epoch,
                         h->total_steps);
     run_set(p->built->run, "row0", part.first);
-    ptl_status st = run_execute(p->built->run, r->err);
+    bool gives = part.first + part.rows == r->last_row;
+    taking t = {.h = h, .p = p, .to = to, .gives = gives};
+    ptl_status st = run_execute_watched(p->built->run,
+                                        gives ? take_ready : NULL, &t, r->err);
     if (st != PTL_OK)
         return st;
-    take_gradients(h, p, to, loss);
+    take_rest(&t, to, loss);
     states_take(&h->states, &to->states, p->states, h->s->arena, part.rows);
     if (h->parts == 1)
         states_keep(&h->states, &h->s->store, shard, NULL, p->states,
@@ -272,10 +320,26 @@ static void sync_states(step_run *r)
 
 /* ---------- one worker of a cluster ---------- */
 
+/* Where the rows of this worker end; -1: it has none, or its sum is not final
+ * with its last part. */
+static int64_t end_of_own(const step_run *r)
+{
+    const shards *h = r->h;
+    if (!exchange_due(r) || shards_parts_apart(h))
+        return -1;
+    for (int64_t k = h->states.end - 1; k >= h->states.first; k--) {
+        order_part rows = order_cut(r->batch->rows, h->shards, k);
+        if (rows.rows > 0)
+            return rows.first + rows.rows;
+    }
+    return -1;
+}
+
 static ptl_status run_own(step_run *r)
 {
     shards *h = r->h;
     h->total.states.rows = 0;
+    r->last_row = end_of_own(r);
     return run_worker(r, h->peers->worker, &h->total);
 }
 
@@ -343,8 +407,12 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
 ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
                        shards_result *out, ptl_error *err)
 {
-    step_run r = {
-        .h = h, .batch = batch, .done = done, .lr = (double)NAN, .err = err};
+    step_run r = {.h = h,
+                  .batch = batch,
+                  .done = done,
+                  .lr = (double)NAN,
+                  .err = err,
+                  .last_row = -1};
     if (h->peers)
         return step_with_peers(&r, out);
     ptl_status st = run_workers(&r);

@@ -78,10 +78,15 @@ for workers in $all_workers; do
   done
 done
 [ -z "${SANITIZED:-}" ] || exit 0
-cluster again 3 3
+cluster again 3 3 --set "cluster.bucket=12 KiB"
 same replicated3.1.3 again
 [ "$(grep -c '"event":"comm".*"slowest":"worker' "$work/again.json")" = 2 ] ||
   fail "no two lines about exchanges"
+# Buckets go while the backward pass runs, all but the last.
+early=$(grep -o '"bytes_early":[0-9]*' "$work/again.json" | head -n 1)
+out=$(grep -o '"bytes_out":[0-9]*' "$work/again.json" | head -n 1)
+[ "${early#*:}" -gt 0 ] && [ "${early#*:}" -lt "${out#*:}" ] ||
+  fail "of $out bytes there went $early early"
 
 # Barriers as the original has them hold nobody up for good.
 for placement in replicated parameter_server; do

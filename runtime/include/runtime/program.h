@@ -102,6 +102,10 @@ typedef struct ptl_program {
 /* Index of the non-transient buffer called `name`, -1: none. */
 int program_find(const ptl_program *program, const char *name);
 
+/* The last step that touches memory of this OUTPUT, by whatever buffer: after
+ * it the value is final. -1: none does. */
+int program_last_touch(const ptl_program *program, int output);
+
 /* Checks what the runtime can check: offsets aligned and inside the arena,
  * arguments in range, names unique. The compiler's verifier does the rest. */
 ptl_status program_check(const ptl_program *program, ptl_error *err);

@@ -54,6 +54,10 @@ void run_set(ptl_run *run, const char *scalar, int64_t value);
 
 /* Fails with E_INTERNAL when a buffer of the caller's was never bound. */
 ptl_status run_execute(ptl_run *run, ptl_error *err);
+/* The same; `after` is called, in this thread, with the index of each step that
+ * is over. NULL: nobody asks. */
+ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
+                               void *ctx, ptl_error *err);
 
 /* The memory of a buffer, NULL while nothing is bound. */
 void *run_data(const ptl_run *run, int buffer);

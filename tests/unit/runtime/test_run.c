@@ -120,6 +120,63 @@ static void any_number_of_threads_gives_the_same(void **state)
         assert_true(run_with(threads, 3) == one);
 }
 
+static void note_step(void *ctx, int step)
+{
+    int *next = ctx;
+    assert_int_equal(step, *next);
+    ++*next;
+}
+
+static void who_watches_hears_of_every_step(void **state)
+{
+    (void)state;
+    ptl_program p = program_of(buffers);
+    ptl_pool *pool;
+    ptl_run *run;
+    ptl_error err;
+    int steps_seen = 0;
+    assert_int_equal(pool_open(2, &pool, &err), PTL_OK);
+    assert_int_equal(run_open(&p, pool, &run, &err), PTL_OK);
+    float *x = memory_map(N * 4);
+    assert_true(run_bind_name(run, "x", x));
+    assert_int_equal(run_execute_watched(run, note_step, &steps_seen, &err),
+                     PTL_OK);
+    assert_int_equal(steps_seen, 2);
+    run_close(run);
+    pool_close(pool);
+    memory_unmap(x, N * 4);
+}
+
+/* An output is final after the last step that touches its bytes, even by
+ * another buffer's name. */
+static void the_last_touch_goes_by_memory(void **state)
+{
+    (void)state;
+    enum { OUT, ALIAS, APART, LATE };
+    static const int first[] = {OUT}, second[] = {APART}, third[] = {ALIAS},
+                     fourth[] = {APART};
+    static const ptl_buffer four[] = {
+        {.name = "out",
+         .role = PTL_ROLE_OUTPUT,
+         .size_bytes = 128,
+         .arena_offset = 64},
+        {.role = PTL_ROLE_TRANSIENT, .size_bytes = 64, .arena_offset = 128},
+        {.role = PTL_ROLE_TRANSIENT, .size_bytes = 64, .arena_offset = 0},
+        {.name = "late",
+         .role = PTL_ROLE_OUTPUT,
+         .size_bytes = 64,
+         .arena_offset = 192},
+    };
+    static const ptl_step touching[] = {{.args = first, .arg_count = 1},
+                                        {.args = second, .arg_count = 1},
+                                        {.args = third, .arg_count = 1},
+                                        {.args = fourth, .arg_count = 1}};
+    ptl_program p = {
+        .buffers = four, .buffer_count = 4, .steps = touching, .step_count = 4};
+    assert_int_equal(program_last_touch(&p, OUT), 2);
+    assert_int_equal(program_last_touch(&p, LATE), -1);
+}
+
 static void count_runs(void *const *args, int64_t begin, int64_t end)
 {
     int32_t *runs = args[0];
@@ -232,6 +289,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_threads_gives_the_same),
+        cmocka_unit_test(who_watches_hears_of_every_step),
+        cmocka_unit_test(the_last_touch_goes_by_memory),
         cmocka_unit_test(every_task_runs_once),
         cmocka_unit_test(unbound_data_is_named),
         cmocka_unit_test(broken_programs_are_refused),
