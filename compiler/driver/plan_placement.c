@@ -140,6 +140,13 @@ static int barriers_of(const placing *x)
     return x->c->placement == CLUSTER_PARAMETER_SERVER ? 1 : x->count + 1;
 }
 
+/* `compress`: gradients go as bf16, where there is somebody to add them to. */
+static int64_t pushed(const placing *x, int64_t bytes)
+{
+    bool bf16 = x->c->compress == CLUSTER_COMPRESS_BF16;
+    return bf16 && x->c->worker.most > 1 ? bytes / 2 : bytes;
+}
+
 static void print_steps(const placing *x)
 {
     const typed_cluster *c = x->c;
@@ -149,13 +156,15 @@ static void print_steps(const placing *x)
                    (long long)c->sync_every);
     else
         str_add(x->out, "each step sends:\n");
-    print_traffic(x, "each worker",
-                  place_worker_traffic(x->plan, WIRE_CHUNK_BYTES, barriers));
+    place_traffic t = place_worker_traffic(x->plan, WIRE_CHUNK_BYTES, barriers);
+    t.bytes_out = pushed(x, t.bytes_out);
+    print_traffic(x, "each worker", t);
     for (int i = 0; i < x->owners; i++) {
         char who[32];
-        print_traffic(x, wire_node_name(wire_node(WIRE_PS, i), who),
-                      place_ps_traffic(x->plan, i, x->owners, c->worker.most,
-                                       WIRE_CHUNK_BYTES, barriers));
+        t = place_ps_traffic(x->plan, i, x->owners, c->worker.most,
+                             WIRE_CHUNK_BYTES, barriers);
+        t.bytes_in = pushed(x, t.bytes_in);
+        print_traffic(x, wire_node_name(wire_node(WIRE_PS, i), who), t);
     }
 }
 

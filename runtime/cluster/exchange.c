@@ -5,6 +5,7 @@
  * a step begins: while one computes, no value comes, but for the parameters it
  * was given no other may change.
  */
+#include "base/bf16.h"
 #include "base/clock.h"
 #include "base/plant.h"
 #include "cluster/exchange_priv.h"
@@ -129,6 +130,19 @@ static dist_blob *copy_of(const cluster_exchange *x, const void *bytes,
     return weight != 0 ? blob_copy_from(&memory, bytes, size) : NULL;
 }
 
+/* Over `by`, rounded as it is sent. */
+static dist_blob *packed(const cluster_exchange *x, int bucket,
+                         const char *gradients, double by)
+{
+    size_t count = x->plan->bytes[bucket] / sizeof(float);
+    blob_source memory = node_memory(x->node);
+    dist_blob *out = blob_from(&memory, count * 2);
+    bf16_pack(blob_bytes(out),
+              (const float *)(const void *)(gradients + x->plan->at[bucket]),
+              count, (float)by);
+    return out;
+}
+
 /* Workers' means are added up under `sum`. */
 static dist_blob *mean_of(const cluster_exchange *x, int bucket,
                           const char *gradients, double weight)
@@ -151,6 +165,10 @@ static void order_bucket(cluster_exchange *x, int b, const char *gradients,
     order *o = &x->order;
     bool sum = x->plan->buckets[b].rules.aggregate == DIST_SUM;
     o->weights[b] = sum ? weight != 0 : weight;
+    if (x->plan->codecs[b] == WIRE_CODEC_BF16 && weight != 0) {
+        o->gradients[b] = packed(x, b, gradients, sum ? weight : 1);
+        return;
+    }
     o->gradients[b] =
         sum ? mean_of(x, b, gradients, weight)
             : copy_of(x, gradients + x->plan->at[b], x->plan->bytes[b], weight);
@@ -269,7 +287,8 @@ static int64_t bytes_given(const cluster_exchange *x, bool early)
     int64_t bytes = 0;
     for (int b = 0; b < exchange_buckets(x); b++)
         if (o->due[b] && (o->given[b] || (!early && o->gradients[b])))
-            bytes += (int64_t)x->plan->bytes[b];
+            bytes += (int64_t)x->plan->bytes[b] /
+                     wire_codec_ratio(x->plan->codecs[b]);
     return bytes;
 }
 

@@ -23,12 +23,13 @@ static ptl_status check_built(const ptl_job *job, const launch_role *role,
 {
     const ptl_job_cluster *c = &job->cluster;
     bool lonely = role->workers == 1;
-    const char *missing = c->bf16 ? "`compress = bf16`"
-                          : c->slots_on_workers && c->placement != PTL_ALLREDUCE
+    const char *missing = c->slots_on_workers && c->placement != PTL_ALLREDUCE
                               ? "`slots = worker` under `replicated`"
                               : NULL;
     if (missing)
         return ptl_fail(err, PTL_E_USAGE, "%s is not built yet", missing);
+    if (!lonely && shards_check_codec(job, err) != PTL_OK)
+        return PTL_E_PROGRAM;
     bool each = c->aggregate == PTL_APPLY_EACH && !lonely && !c->ordered;
     if (job->rounds > 0 && (c->pace != PTL_PACE_BARRIER || each))
         return ptl_fail(err, PTL_E_PROGRAM,
@@ -84,6 +85,8 @@ static void place_parameters(cluster_plan *p, const ptl_job *job,
         p->bytes[b] = l->value_bytes;
         p->slot_bytes[b] = l->slot_bytes;
         p->types[b] = l->dtype;
+        if (c->bf16 && role->workers > 1)
+            p->codecs[b] = WIRE_CODEC_BF16;
     }
 }
 
@@ -173,6 +176,7 @@ static void write_agreement(cluster_plan *p, const ptl_job *job,
     if (c->pace == PTL_PACE_STALE)
         str_printf(out, "(%lld)", (long long)c->stale);
     str_printf(out, ", every %lld steps\n", (long long)c->sync_every);
+    str_printf(out, "compress = %s\n", c->bf16 ? "bf16" : "none");
     for (int i = 0; i < job->tensor_count; i++)
         say_tensor(out, &job->tensors[i]);
     for (int b = 0; b < p->limits.bucket_count; b++)
@@ -203,7 +207,8 @@ static void fill_job(cluster_plan *p, const ptl_job *job,
                               .bucket_count = p->limits.bucket_count,
                               .bucket_bytes = p->bytes,
                               .slot_bytes = p->slot_bytes,
-                              .bucket_types = p->types};
+                              .bucket_types = p->types,
+                              .push_codecs = p->codecs};
     p->job = (machine_job){.id = role->job,
                            .servers = cluster_owners(c, role),
                            .workers = role->workers,
@@ -269,6 +274,7 @@ ptl_status cluster_plan_make(const ptl_job *job, const launch_role *role,
     out->bytes = ARENA_ARRAY(out->arena, uint64_t, room);
     out->slot_bytes = ARENA_ARRAY(out->arena, uint64_t, room);
     out->types = ARENA_ARRAY(out->arena, ptl_dtype, room);
+    out->codecs = ARENA_ARRAY(out->arena, uint8_t, room);
     out->at = ARENA_ARRAY(out->arena, size_t, room);
     place_parameters(out, job, role, first_updates);
     place_states(out, job, role, &count);

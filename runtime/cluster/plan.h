@@ -36,6 +36,7 @@ typedef struct cluster_plan {
      * which take `gradient_bytes`. */
     size_t *at, gradient_bytes, block_bytes;
     ptl_dtype *types;
+    uint8_t *codecs; /* of gradients */
     ptl_str agreement;
     int strict_barriers; /* of an exchange; numbers from 1 on */
     update_count updates;

@@ -72,10 +72,11 @@ void machine_say_bytes(dist_hub *hub, uint32_t to, wire_header *h,
                        const wire_fields *fields, dist_blob *bytes,
                        size_t chunk)
 {
-    size_t all = blob_size(bytes);
-    for (size_t at = 0; at < all; at += chunk) {
-        size_t size = all - at < chunk ? all - at : chunk;
-        h->offset = at;
+    size_t all = blob_size(bytes), ratio = wire_codec_ratio(h->codec);
+    size_t most = chunk / ratio;
+    for (size_t at = 0; at < all; at += most) {
+        size_t size = all - at < most ? all - at : most;
+        h->offset = at * ratio;
         h->flags = at + size == all ? WIRE_LAST : 0;
         hub_say(hub, to, h, fields, bytes, at, size);
     }

@@ -269,7 +269,8 @@ static void take_push(dist_ps *ps, uint32_t node, const wire_message *m)
                      .data = m->payload.data,
                      .weight = m->fields.weight,
                      .last = (h->flags & WIRE_LAST) != 0,
-                     .empty = (h->flags & WIRE_EMPTY) != 0};
+                     .empty = (h->flags & WIRE_EMPTY) != 0,
+                     .bf16 = h->codec == WIRE_CODEC_BF16};
     shard_answer a = shard_push(ps->shards[h->id], &c);
     if (a == SHARD_WHOLE || (a == SHARD_BEFORE && c.last))
         machine_say(ps->hub, node, WIRE_PUSH_ACK, ps->epoch, h->id, h->step, 0);

@@ -2,6 +2,7 @@
  * shard.c - see shard.h.
  */
 #include "dist/shard.h"
+#include "base/bf16.h"
 #include "base/plant.h"
 #include "base/status.h"
 #include <stdlib.h>
@@ -406,7 +407,11 @@ static bool keep_chunk(dist_shard *s, gradient *g, const shard_chunk *c)
     if (g->seen[at])
         return false;
     g->seen[at] = 1;
-    memcpy(g->bytes + c->offset, c->data, c->bytes);
+    if (c->bf16)
+        bf16_unpack((float *)(void *)(g->bytes + c->offset), c->data,
+                    c->bytes / 2);
+    else
+        memcpy(g->bytes + c->offset, c->data, c->bytes);
     return ++g->got == s->chunks;
 }
 

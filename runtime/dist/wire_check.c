@@ -40,6 +40,9 @@ static wire_verdict check_sequence(const wire_header *h, const wire_row *row,
     return WIRE_GOOD;
 }
 
+static const char *const codec_names[] = {
+    [WIRE_CODEC_NONE] = "uncompressed", [WIRE_CODEC_BF16] = "as bf16"};
+
 /* A chunk lies in its bucket, on whole elements, and says when it ends it. */
 static wire_verdict check_chunk(const wire_header *h, const wire_row *row,
                                 const wire_limits *limits, wire_fault *fault)
@@ -50,12 +53,15 @@ static wire_verdict check_chunk(const wire_header *h, const wire_row *row,
         h->type == WIRE_SNAP_CHUNK ? limits->slot_bytes : limits->bucket_bytes;
     uint64_t all = sizes ? sizes[h->id] : 0;
     ptl_dtype type = limits->bucket_types[h->id];
-    if (h->dtype != 1 + (int)type || h->codec != WIRE_CODEC_NONE)
-        return BAD("%s: elements of bucket %u are %s, uncompressed", row->name,
-                   (unsigned)h->id, dtype_name(type));
-    bool outside = h->offset > all || h->bytes > all - h->offset;
+    int codec =
+        h->type == WIRE_PUSH ? wire_push_codec(limits, h->id) : WIRE_CODEC_NONE;
+    if (h->dtype != 1 + (int)type || h->codec != codec)
+        return BAD("%s: elements of bucket %u are %s, %s", row->name,
+                   (unsigned)h->id, dtype_name(type), codec_names[codec]);
+    uint64_t span = (uint64_t)h->bytes * wire_codec_ratio(codec);
+    bool outside = h->offset > all || span > all - h->offset;
     if (ptl_is_planted(PTL_PLANT_BOUNDS))
-        outside = h->offset + h->bytes > all;
+        outside = h->offset + span > all;
     if (outside)
         return BAD("%s: %u bytes from %llu on, bucket %u has %llu", row->name,
                    (unsigned)h->bytes, (unsigned long long)h->offset,
@@ -68,8 +74,8 @@ static wire_verdict check_chunk(const wire_header *h, const wire_row *row,
                    ? BAD("%s: EMPTY, and yet %u bytes from %llu on", row->name,
                          (unsigned)h->bytes, (unsigned long long)h->offset)
                    : WIRE_GOOD;
-    bool last = h->offset + h->bytes == all;
-    if (!last && h->bytes != limits->chunk)
+    bool last = h->offset + span == all;
+    if (!last && span != limits->chunk)
         return BAD("%s: a chunk of %u bytes within a bucket", row->name,
                    (unsigned)h->bytes);
     if (((h->flags & WIRE_LAST) != 0) != last)

@@ -35,7 +35,8 @@ static void push(dist_worker *w, uint32_t bucket, const contribution *c)
                      .epoch = w->epoch,
                      .id = bucket,
                      .step = c->round,
-                     .dtype = (uint8_t)(1 + l->bucket_types[bucket])};
+                     .dtype = (uint8_t)(1 + l->bucket_types[bucket]),
+                     .codec = wire_push_codec(l, bucket)};
     wire_fields f = {.present = 1u << WIRE_FIELD_WEIGHT, .weight = c->weight};
     uint32_t to = server_of(w, bucket);
     if (c->bytes) {

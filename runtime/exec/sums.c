@@ -2,6 +2,7 @@
  * sums.c - see sums.h.
  */
 #include "runtime/sums.h"
+#include "base/bf16.h"
 #include <stdlib.h>
 
 enum { PIECE = 1 << 14 }; /* elements of a task */
@@ -110,4 +111,22 @@ void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
     shared s = {list, op, to, from, by};
     void *const args[] = {&s};
     pool_run(pool, run_pieces, args, list->count);
+}
+
+static void round_pieces(void *const *args, int64_t begin, int64_t end)
+{
+    const shared *s = args[0];
+    for (int64_t i = begin; i < end; i++) {
+        const sum_piece *p = &s->list->pieces[i];
+        bf16_round((float *)(void *)(s->to + p->to), (size_t)p->count,
+                   (float)s->by);
+    }
+}
+
+void sums_round(ptl_pool *pool, const sum_list *list, void *block, double by)
+{
+    shared s = {.list = list, .to = block, .by = by};
+    void *const args[] = {&s};
+    PTL_ASSERT(list->dtype == PTL_F32);
+    pool_run(pool, round_pieces, args, list->count);
 }

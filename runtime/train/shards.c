@@ -18,6 +18,15 @@ static ptl_status no_memory(ptl_error *err)
 
 enum { MOST_SHARDS = 4096 };
 
+ptl_status shards_check_codec(const ptl_job *job, ptl_error *err)
+{
+    if (!job->cluster.bf16 || !job->f64)
+        return PTL_OK;
+    return ptl_fail(err, PTL_E_PROGRAM,
+                    "`compress = bf16` sends half of each f32, and this "
+                    "program's reals are f64");
+}
+
 ptl_status shards_check(const session *s, ptl_error *err)
 {
     int64_t count = s->options->shards, towers = s->job->cluster.towers;
@@ -29,6 +38,8 @@ ptl_status shards_check(const session *s, ptl_error *err)
                         "--shards %lld: each worker of the cluster has %lld "
                         "towers, so it must be a multiple of %lld",
                         (long long)count, (long long)towers, (long long)towers);
+    if (count > 1 && shards_check_codec(s->job, err) != PTL_OK)
+        return PTL_E_PROGRAM;
     if (count > 1 && s->job->cluster.pace != PTL_PACE_BARRIER && !s->peers)
         return ptl_fail(err, PTL_E_USAGE,
                         "--shards %lld: what workers do without a barrier is "

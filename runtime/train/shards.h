@@ -19,6 +19,8 @@ typedef struct shards shards;
 
 /* May the job be cut so? E_USAGE with the reason. */
 ptl_status shards_check(const session *s, ptl_error *err);
+/* E_PROGRAM: gradients of this job cannot be sent as its cluster says. */
+ptl_status shards_check_codec(const ptl_job *job, ptl_error *err);
 /* Is the step cut? Where nobody asks for shards or parts, it is one program,
  * gradients and update fused, which rounds otherwise. */
 bool shards_wanted(const session *s);

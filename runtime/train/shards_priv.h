@@ -77,13 +77,21 @@ static inline void *shards_item(const shards *h, int item)
     return h->s->store.items[item].memory;
 }
 
+/* `compress`: what one of several workers adds to the total is rounded first.
+ */
+static inline bool shards_rounds(const shards *h)
+{
+    return h->rule.bf16 && h->workers > 1;
+}
+
 /* Shards of one worker, or workers of one shard each under `mean`, are added to
  * the total as they come: the same order with one pass less. */
 static inline bool shards_add_directly(const shards *h)
 {
     return !h->side_by_side &&
            (h->workers == 1 || h->peers ||
-            (h->rule.towers == 1 && h->rule.aggregate == PTL_AGGREGATE_MEAN));
+            (h->rule.towers == 1 && h->rule.aggregate == PTL_AGGREGATE_MEAN &&
+             !shards_rounds(h)));
 }
 
 /* Have the parts of a shard a sum of their own? One shard's are the total. */

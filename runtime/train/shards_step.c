@@ -196,19 +196,30 @@ static ptl_status run_worker(step_run *r, int64_t worker, shard_sum *to)
 
 /* ---------- all workers ---------- */
 
+/* A worker's sum as it would be sent. */
+static void round_sum(shards *h, const shard_sum *worker)
+{
+    bool mean = h->rule.aggregate == PTL_AGGREGATE_SUM;
+    if (shards_rounds(h) && worker->weight != 0)
+        sums_round(h->s->pool, &h->whole, worker->gradients,
+                   mean ? worker->weight : 1);
+}
+
 /* Adds a worker's sum to the total, or its mean. */
 static void aggregate(shards *h, const shard_sum *worker)
 {
     shard_sum *total = &h->total;
+    round_sum(h, worker);
     if (h->rule.aggregate != PTL_AGGREGATE_SUM) {
         merge_gradients(h, total, worker);
         return;
     }
     if (worker->weight == 0)
         return;
+    double by = shards_rounds(h) ? 1 : worker->weight; /* was divided before */
     sums_run(h->s->pool, &h->whole,
              total->weight != 0 ? SUM_ADD_OVER : SUM_SET_OVER, total->gradients,
-             worker->gradients, worker->weight);
+             worker->gradients, by);
     total->weight = 1;
 }
 
@@ -281,10 +292,12 @@ static ptl_status exchange(step_run *r)
     ptl_status st = PTL_OK;
     for (int64_t w = 0; h->side_by_side && w < h->workers && st == PTL_OK;
          w++) {
-        if (each)
+        if (each) {
+            round_sum(h, &h->worker[w]);
             st = update(r, &h->worker[w]);
-        else
+        } else {
             aggregate(h, &h->worker[w]);
+        }
         h->worker[w].weight = 0;
     }
     return each || st != PTL_OK ? st : update(r, &h->total);

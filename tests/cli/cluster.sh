@@ -109,6 +109,22 @@ for option in cluster.aggregate=sum cluster.aggregate=apply_each \
   cluster "$option" 2 3 --set "$option"
   same "alone.$option" "$option"
 done
+
+# Gradients as bf16, rounded alike in one process; half the bytes go.
+for aggregate in mean sum apply_each; do
+  options=(--set cluster.compress=bf16 --set "cluster.aggregate=$aggregate")
+  alone "alone.bf16.$aggregate" --shards 3 "${options[@]}"
+  cluster "bf16.$aggregate" 2 3 "${options[@]}"
+  same "alone.bf16.$aggregate" "bf16.$aggregate"
+done
+! cmp -s "$work/alone3.1.lines" "$work/bf16.mean.lines" ||
+  fail "bf16 rounds nothing"
+[ "$(grep -o '"bytes_out":[0-9]*' "$work/bf16.mean.json" | head -n 1)" != \
+  "$out" ] || fail "bf16 sends $out too"
+expect_status 1 "$PTLC" run "$lenet" --set "$data" --shards 2 --real f64 \
+  --set cluster.compress=bf16 --out "$work/refused"
+expect_text "$work/err" "half of each f32"
+
 alone alone_f64 --shards 2 --real f64
 cluster f64 2 2 --real f64
 same alone_f64 f64

@@ -87,6 +87,7 @@ typedef struct shard_chunk {
     const uint8_t *data;
     double weight;
     bool last, empty;
+    bool bf16; /* `data` is: half the bytes it stands for */
 } shard_chunk;
 
 typedef enum shard_answer {

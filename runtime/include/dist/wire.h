@@ -124,6 +124,7 @@ typedef struct wire_limits {
     int bucket_count;
     const uint64_t *bucket_bytes, *slot_bytes; /* slot_bytes NULL: none */
     const ptl_dtype *bucket_types;
+    const uint8_t *push_codecs; /* of gradients, by bucket; NULL: none */
 } wire_limits;
 
 typedef enum wire_verdict {
@@ -178,6 +179,17 @@ wire_verdict wire_read(const wire_frame *frames, int count,
                        wire_fault *fault);
 
 /* ---------- numbers, for whoever packs a payload ---------- */
+
+/* The codec of a bucket's gradients, and bytes of the bucket that one of the
+ * payload stands for. */
+static inline uint8_t wire_push_codec(const wire_limits *l, uint32_t bucket)
+{
+    return l->push_codecs ? l->push_codecs[bucket] : WIRE_CODEC_NONE;
+}
+static inline uint32_t wire_codec_ratio(int codec)
+{
+    return codec == WIRE_CODEC_BF16 ? 2 : 1;
+}
 
 void wire_put(uint8_t *to, uint64_t value, int bytes);
 uint64_t wire_get(const uint8_t *from, int bytes);

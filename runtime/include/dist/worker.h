@@ -42,7 +42,8 @@ void worker_tick(dist_worker *w, uint64_t now);
 /*
  * The gradient of a bucket in the step that was begun last, as the aggregate
  * wants it (`mean`: the sum over this worker's rows; else their mean), and its
- * weight; NULL: this worker has no rows. Held until a ps has it.
+ * weight; NULL: this worker has no rows. Held until a ps has it. Its bytes are
+ * as the bucket's codec has them.
  */
 void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
                      double weight, uint64_t now);

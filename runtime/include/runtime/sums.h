@@ -40,7 +40,9 @@ void sums_list_fini(sum_list *list);
  * blocks do not overlap. */
 void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
               const void *from, double by);
-/* The same over `count` elements, by the calling thread. */
+/* `block` over `by`, each element rounded to bf16; of F32 alone. */
+void sums_round(ptl_pool *pool, const sum_list *list, void *block, double by);
+/* sums_run() over `count` elements, by the calling thread. */
 void sums_span(ptl_dtype dtype, sum_op op, void *to, const void *from,
                int64_t count, double by);
 /* Writes one value. */

@@ -233,6 +233,53 @@ static void every_rule_of_the_header_is_held(void **state)
     }
 }
 
+/* ---------- a codec ---------- */
+
+/* The last `bytes` of bucket 1, from `offset` on, in `codec`; "": they are
+ * taken. */
+static const char *push_in_codec(int type, uint64_t offset, size_t bytes,
+                                 uint8_t codec)
+{
+    static const uint8_t codecs[] = {WIRE_CODEC_NONE, WIRE_CODEC_BF16,
+                                     WIRE_CODEC_NONE};
+    static wire_fault fault;
+    wire_limits limits = sample_limits;
+    wire_sample s;
+    wire_message got;
+    limits.push_codecs = codecs;
+    wire_sample_make(type, &s);
+    wire_header *h = &s.said.head;
+    h->id = 1;
+    h->dtype = 1 + PTL_F32;
+    h->codec = codec;
+    h->offset = offset;
+    h->flags |= WIRE_LAST;
+    memset(s.payload, 3, bytes);
+    s.said.payload = (wire_frame){s.payload, bytes};
+    wire_sample_write(&s);
+    fault.text[0] = '\0';
+    return wire_read(s.frames, s.count, &limits, &got, &fault) == WIRE_GOOD
+               ? ""
+               : fault.text;
+}
+
+/* A gradient's bytes stand for twice as many of the bucket; values are as they
+ * are. */
+static void bf16_is_half_a_bucket(void **state)
+{
+    (void)state;
+    assert_string_equal(push_in_codec(WIRE_PUSH, 0, 32, WIRE_CODEC_BF16), "");
+    assert_string_equal(push_in_codec(WIRE_DATA, 0, 64, WIRE_CODEC_NONE), "");
+    assert_string_equal(push_in_codec(WIRE_PUSH, 0, 64, WIRE_CODEC_NONE),
+                        "PUSH: elements of bucket 1 are f32, as bf16");
+    assert_string_equal(push_in_codec(WIRE_DATA, 0, 32, WIRE_CODEC_BF16),
+                        "DATA: elements of bucket 1 are f32, uncompressed");
+    assert_string_equal(push_in_codec(WIRE_PUSH, 0, 34, WIRE_CODEC_BF16),
+                        "PUSH: 34 bytes from 0 on, bucket 1 has 64");
+    assert_string_equal(push_in_codec(WIRE_PUSH, 0, 30, WIRE_CODEC_BF16),
+                        "PUSH: a chunk of 30 bytes within a bucket");
+}
+
 /* A byte of the header is set and the checksum made right again. */
 static void set_byte(wire_sample *s, int at, uint8_t byte)
 {
@@ -392,6 +439,7 @@ int main(void)
         cmocka_unit_test(any_changed_bit_is_noticed),
         cmocka_unit_test(any_cut_frame_is_noticed),
         cmocka_unit_test(every_rule_of_the_header_is_held),
+        cmocka_unit_test(bf16_is_half_a_bucket),
         cmocka_unit_test(another_major_version_is_refused_and_named),
         cmocka_unit_test(an_unknown_type_of_a_newer_minor_is_passed_over),
         cmocka_unit_test(unused_bytes_are_0),
