@@ -1,0 +1,345 @@
+/*
+ * exec_memory.c - loads and stores of whole warps.
+ *
+ * at[0] is the address, at[1] to at[4] (more[0] on) the items. Global and
+ * shared memory are checked for all lanes together: within the region, aligned,
+ * allocated, written. Where that fails, or lanes go to another device, each
+ * lane is looked at alone (access.c), which finds out what is wrong.
+ */
+#include "access.h"
+#include "handlers.h"
+#include "race.h"
+#include "traffic.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef struct {
+    u8 *data, *shadow;
+    u64 base, bytes;
+} window;
+
+INLINE window window_of(const warp *w, ptx_space space)
+{
+    const block *b = w->block;
+    if (space == PTX_SHARED)
+        return (window){b->shared.data, b->shared.shadow, 0, b->shared.bytes};
+    const device_memory *d = b->launch->device;
+    return (window){d->host, d->shadow, d->base, d->end};
+}
+
+/* Offsets in the window. Lanes that do not take part repeat the first. */
+INLINE void offsets(const warp *w, const insn *i, u32 m, u64 base, u64 *at)
+{
+    u64 shift = (u64)i->imm - base;
+    if (i->wide_address) {
+        const u64 *a = AT(w, i->at[0], u64);
+        EACH_LANE (l)
+            at[l] = a[l] + shift;
+    } else {
+        const u32 *a = AT(w, i->at[0], u32);
+        EACH_LANE (l)
+            at[l] = a[l] + shift;
+    }
+    if (m != ALL_LANES) {
+        u64 first = at[__builtin_ctz(m)];
+        EACH_LANE (l)
+            at[l] = m >> l & 1 ? at[l] : first;
+    }
+}
+
+/* All within the window and aligned? */
+INLINE bool in_place(const u64 *at, u64 bytes, unsigned size)
+{
+    u64 bad = 0, low = 0, last = bytes - size;
+    EACH_LANE (l) {
+        bad |= at[l] | (last - at[l]);
+        low |= at[l];
+    }
+    return !(bad >> 63) && !(low & (size - 1));
+}
+
+INLINE pattern pattern_of(const u64 *at, u32 m, unsigned size)
+{
+    u64 apart = 0, gaps = 0, first = at[0];
+    EACH_LANE (l) {
+        apart |= at[l] ^ first;
+        gaps |= at[l] ^ (first + (u64)l * size);
+    }
+    if (!apart)
+        return UNIFORM;
+    return !gaps && m == ALL_LANES ? IN_ORDER : SCATTERED;
+}
+
+INLINE u8 shadow_mask(u64 at, unsigned size, u8 bits)
+{
+    return size >= 4 ? bits
+                     : (u8)((((1u << size) - 1) << (at & 3)) * 0x11 & bits);
+}
+
+/* Whether the shadow of all that is accessed has `bits`. */
+INLINE bool shadow_all(const u8 *shadow, const u64 *at, pattern p,
+                       unsigned size, u8 bits)
+{
+    u8 lacking = 0;
+    if (p == IN_ORDER && size >= 4) {
+        const u8 *s = shadow + (at[0] >> 2);
+        for (unsigned k = 0; k < LANES * size / 4; k++)
+            lacking |= (u8)~s[k];
+        return !(lacking & bits);
+    }
+    for (int l = 0; l < (p == UNIFORM ? 1 : LANES); l++) {
+        const u8 *s = shadow + (at[l] >> 2);
+        u8 mask = shadow_mask(at[l], size, bits);
+        for (unsigned k = 0; k < (size + 3) / 4; k++)
+            lacking |= (u8)(~s[k] & mask);
+    }
+    return !lacking;
+}
+
+INLINE void shadow_write(u8 *shadow, const u64 *at, pattern p, unsigned size)
+{
+    if (p == IN_ORDER && size >= 4) {
+        memset(shadow + (at[0] >> 2), SHADOW_BOTH, LANES * size / 4);
+        return;
+    }
+    for (int l = 0; l < (p == UNIFORM ? 1 : LANES); l++) {
+        u8 *s = shadow + (at[l] >> 2);
+        if (size < 4)
+            __atomic_fetch_or(s, shadow_mask(at[l], size, SHADOW_WRITTEN),
+                              __ATOMIC_RELAXED);
+        else
+            for (unsigned k = 0; k < size / 4; k++)
+                s[k] = SHADOW_BOTH;
+    }
+}
+
+INLINE bool race_word(warp *w, ptx_space space, u64 word, bool write)
+{
+    if (space == PTX_SHARED) {
+        shared_memory *s = &w->block->shared;
+        return write ? race_shared_write(&s->writers[word], &s->readers[word],
+                                         w->shared_mark)
+                     : race_shared_read(&s->writers[word], &s->readers[word],
+                                        w->shared_mark);
+    }
+    const device_memory *d = w->block->launch->device;
+    return write
+               ? race_write(&d->writers[word], &d->readers[word], w->race_mark)
+               : race_read(&d->writers[word], &d->readers[word], w->race_mark);
+}
+
+/* Reports the first lane that meets another; false when there was one. */
+INLINE bool unraced(warp *w, const insn *i, ptx_space space, const u64 *at,
+                    pattern p, unsigned size, bool write)
+{
+    if (size < 4 || (space == PTX_GLOBAL && !w->block->launch->races))
+        return true;
+    for (int l = 0; l < (p == UNIFORM ? 1 : LANES); l++) {
+        bool race = false;
+        for (unsigned k = 0; k < size / 4; k++)
+            race |= race_word(w, space, (at[l] >> 2) + k, write);
+        if (race) {
+            access_race(w, i, l, space, at[l]);
+            return false;
+        }
+    }
+    return true;
+}
+
+INLINE void count_traffic(warp *w, ptx_space space, const u64 *at, u32 m,
+                          pattern p, unsigned size, bool write)
+{
+    if (space == PTX_GLOBAL)
+        count_global(&w->counts, at, m, p, size, write);
+    else
+        count_shared(&w->counts, at, m, p, size);
+}
+
+INLINE void read_items(warp *w, const insn *i, u32 m, const window *from,
+                       const u64 *at, unsigned bytes, unsigned count)
+{
+    for (unsigned k = 0; k < count; k++) {
+        int32_t place = k < 4 ? i->at[1 + k] : i->more[k - 4];
+        if (place == NO_OPERAND)
+            continue;
+        if (bytes == 8) {
+            u64 *d = AT(w, place, u64);
+            EACH_OF (l, m)
+                memcpy(&d[l], from->data + at[l] + k * 8, 8);
+        } else {
+            u32 *d = AT(w, place, u32);
+            EACH_OF (l, m)
+                memcpy(&d[l], from->data + at[l] + k * 4, 4);
+        }
+    }
+}
+
+/* Bytes and halves, and registers wider than what is loaded. */
+INLINE void read_small(warp *w, const insn *i, u32 m, const window *from,
+                       const u64 *at, unsigned bytes, unsigned count)
+{
+    int above = 64 - 8 * (int)bytes;
+    for (unsigned k = 0; k < count; k++) {
+        int32_t place = k < 4 ? i->at[1 + k] : i->more[k - 4];
+        if (place == NO_OPERAND)
+            continue;
+        EACH_OF (l, m) {
+            u64 bits = 0;
+            memcpy(&bits, from->data + at[l] + k * bytes, bytes);
+            if (i->sign)
+                bits = (u64)((s64)(bits << above) >> above);
+            if (i->wide == 8)
+                AT(w, place, u64)[l] = bits;
+            else
+                AT(w, place, u32)
+            [l] = (u32)(i->wide == 2 ? bits & 0xffff : bits);
+        }
+    }
+}
+
+INLINE void write_items(const warp *w, const insn *i, u32 m, const window *to,
+                        const u64 *at, unsigned bytes, unsigned count)
+{
+    for (unsigned k = 0; k < count; k++) {
+        int32_t place = k < 4 ? i->at[1 + k] : i->more[k - 4];
+        const char *from = w->registers + place;
+        unsigned step = i->wide == 8 ? 8 : 4;
+        EACH_OF (l, m)
+            memcpy(to->data + at[l] + k * bytes, from + l * step, bytes);
+    }
+}
+
+INLINE void load(warp *w, const insn *i, u32 m, ptx_space space, unsigned bytes,
+                 unsigned count)
+{
+    const unsigned size = bytes * count;
+    window from = window_of(w, space);
+    u64 at[LANES];
+    offsets(w, i, m, from.base, at);
+    if (!in_place(at, from.bytes, size)) {
+        run_access_each(w, i, m);
+        return;
+    }
+    pattern p = pattern_of(at, m, size);
+    if (w->block->launch->checks) {
+        if (!shadow_all(from.shadow, at, p, size, SHADOW_BOTH)) {
+            run_access_each(w, i, m);
+            return;
+        }
+        if (!unraced(w, i, space, at, p, size, false))
+            return;
+        count_traffic(w, space, at, m, p, size, false);
+    }
+    if (bytes < 4 || i->wide != bytes)
+        read_small(w, i, m, &from, at, bytes, count);
+    else if (p == IN_ORDER && count == 1)
+        memcpy(w->registers + i->at[1], from.data + at[0], LANES * bytes);
+    else
+        read_items(w, i, m, &from, at, bytes, count);
+}
+
+/* Lanes that wrote the same place must have written the same. */
+INLINE bool kept(warp *w, const insn *i, u32 m, const window *in, const u64 *at,
+                 ptx_space space, unsigned bytes)
+{
+    const char *from = w->registers + i->at[1];
+    unsigned step = i->wide == 8 ? 8 : 4;
+    EACH_OF (l, m)
+        if (memcmp(in->data + at[l], from + l * step, bytes) != 0) {
+            access_race(w, i, (int)l, space, at[l]);
+            return false;
+        }
+    return true;
+}
+
+INLINE void store(warp *w, const insn *i, u32 m, ptx_space space,
+                  unsigned bytes, unsigned count)
+{
+    const unsigned size = bytes * count;
+    window to = window_of(w, space);
+    u64 at[LANES];
+    offsets(w, i, m, to.base, at);
+    if (!in_place(at, to.bytes, size)) {
+        run_access_each(w, i, m);
+        return;
+    }
+    pattern p = pattern_of(at, m, size);
+    if (w->block->launch->checks) {
+        if (!shadow_all(to.shadow, at, p, size, SHADOW_ALLOCATED)) {
+            run_access_each(w, i, m);
+            return;
+        }
+        if (!unraced(w, i, space, at, p, size, true))
+            return;
+        shadow_write(to.shadow, at, p, size);
+        count_traffic(w, space, at, m, p, size, true);
+    }
+    if (p == IN_ORDER && count == 1 && bytes >= 4 && i->wide == bytes) {
+        memcpy(to.data + at[0], w->registers + i->at[1], LANES * bytes);
+        return;
+    }
+    write_items(w, i, m, &to, at, bytes, count);
+    if (p != IN_ORDER && w->block->launch->checks)
+        kept(w, i, m, &to, at, space, bytes);
+}
+
+/* One handler for each space, size of an item and number of items. */
+#define SIZES(X, space)                                                        \
+    X(space, 1, 1)                                                             \
+    X(space, 2, 1)                                                             \
+    X(space, 4, 1)                                                             \
+    X(space, 8, 1)                                                             \
+    X(space, 1, 2)                                                             \
+    X(space, 2, 2)                                                             \
+    X(space, 4, 2)                                                             \
+    X(space, 8, 2)                                                             \
+    X(space, 1, 4)                                                             \
+    X(space, 2, 4)                                                             \
+    X(space, 4, 4)                                                             \
+    X(space, 8, 4)                                                             \
+    X(space, 4, 8)
+#define HANDLERS(space, bytes, count)                                          \
+    static void load_##space##_##bytes##_##count(warp *w, const insn *i,       \
+                                                 u32 m)                        \
+    {                                                                          \
+        load(w, i, m, space, bytes, count);                                    \
+    }                                                                          \
+    static void store_##space##_##bytes##_##count(warp *w, const insn *i,      \
+                                                  u32 m)                       \
+    {                                                                          \
+        store(w, i, m, space, bytes, count);                                   \
+    }
+SIZES(HANDLERS, PTX_GLOBAL)
+SIZES(HANDLERS, PTX_SHARED)
+
+static const struct {
+    ptx_space space;
+    int bytes, count;
+    run_fn *load, *store;
+} handlers[] = {
+#define ROW(space, bytes, count)                                               \
+    {space, bytes, count, load_##space##_##bytes##_##count,                    \
+     store_##space##_##bytes##_##count},
+    SIZES(ROW, PTX_GLOBAL) SIZES(ROW, PTX_SHARED)};
+
+static int find(ptx_space space, int bytes, int count)
+{
+    int rows = (int)(sizeof handlers / sizeof *handlers);
+    for (int h = 0; h < rows; h++)
+        if (handlers[h].space == space && handlers[h].bytes == bytes &&
+            handlers[h].count == count)
+            return h;
+    return -1;
+}
+
+run_fn *load_handler(ptx_space space, int bytes, int count)
+{
+    int h = find(space, bytes, count);
+    return h < 0 ? run_access_each : handlers[h].load;
+}
+
+run_fn *store_handler(ptx_space space, int bytes, int count)
+{
+    int h = find(space, bytes, count);
+    return h < 0 ? run_access_each : handlers[h].store;
+}

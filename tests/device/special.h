@@ -1,0 +1,13 @@
+/*
+ * special.h - special registers, as operands a block fills before it begins.
+ */
+#ifndef DEVICE_SPECIAL_H
+#define DEVICE_SPECIAL_H
+
+#include "exec.h"
+
+/* Number of the one named, with its bytes; -1 when there is none. */
+int special_find(const char *name, int *bytes);
+void special_fill(const warp *w);
+
+#endif
