@@ -23,7 +23,7 @@ void access_race(warp *w, const insn *i, int lane, ptx_space space, u64 address)
     fault_at(w, i, lane, CUDA_ERROR_LAUNCH_FAILED,
              "race: the word at %s0x%" PRIx64
              " is accessed by another thread without a barrier between",
-             space == PTX_SHARED ? "shared " : "offset ", address);
+             space == PTX_SHARED ? "shared " : "", address);
 }
 
 static bool shadow_admits(warp *w, const insn *i, int lane, u8 *shadow,
@@ -107,7 +107,7 @@ static u8 *global_lane(warp *w, const insn *i, int lane, u64 address,
     if (!inside)
         return NULL;
     if (global_race(w, d, offset, bytes, kind)) {
-        access_race(w, i, lane, PTX_GLOBAL, offset);
+        access_race(w, i, lane, PTX_GLOBAL, address);
         return NULL;
     }
     return d->host + offset;

@@ -308,7 +308,8 @@ static void place_registers(decoder *d)
 {
     for (int r = 0; r < d->source->registers.count; r++) {
         const ptx_registers *range = &d->source->registers.data[r];
-        register_file f = {.prefix = range->name, .count = range->count};
+        register_file f = {
+            .prefix = range->name, .line = range->line, .count = range->count};
         int count = range->count < 0 ? 1 : range->count;
         f.bytes = range->bits == 1 ? 1 : range->bits / 8;
         size_t each = f.bytes == 1 && range->bits == 1 ? 4

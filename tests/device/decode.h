@@ -12,7 +12,8 @@ typedef struct {
     int32_t at;
     int bytes; /* 1: a predicate */
     const char *prefix;
-    int count; /* -1: the name itself */
+    unsigned line; /* of its declaration */
+    int count;     /* -1: the name itself */
 } register_file;
 
 typedef struct {

@@ -13,10 +13,11 @@
 static const register_file *find_file(const decoder *d, const char *name,
                                       int *number)
 {
-    for (int r = 0; r < d->registers.count; r++) {
+    unsigned line = d->instruction ? d->instruction->line : 0;
+    for (int r = d->registers.count - 1; r >= 0; r--) {
         const register_file *f = &d->registers.data[r];
         size_t length = strlen(f->prefix);
-        if (strncmp(f->prefix, name, length) != 0)
+        if (f->line > line || strncmp(f->prefix, name, length) != 0)
             continue;
         *number = 0;
         if (f->count < 0 && !name[length])
@@ -29,6 +30,14 @@ static const register_file *find_file(const decoder *d, const char *name,
             return f;
     }
     return NULL;
+}
+
+/* Of a register, which may be named without % (NULL: it is something else). */
+static const register_file *file_of(const decoder *d, const ptx_operand *o,
+                                    int *number)
+{
+    bool may_be = o->kind == OPERAND_REGISTER || o->kind == OPERAND_SYMBOL;
+    return may_be ? find_file(d, o->name, number) : NULL;
 }
 
 static int32_t take_place(decoder *d, int bytes)
@@ -83,11 +92,11 @@ static int32_t file_place(decoder *d, const register_file *f, int number,
 int decode_width(const decoder *d, const ptx_operand *o)
 {
     int number, bytes = 0;
-    if (o->kind != OPERAND_REGISTER)
-        return 0;
-    const register_file *f = find_file(d, o->name, &number);
+    const register_file *f = file_of(d, o, &number);
     if (f)
         return f->bytes;
+    if (o->kind != OPERAND_REGISTER)
+        return 0;
     return special_find(o->name, &bytes) < 0 ? 0 : bytes;
 }
 
@@ -131,12 +140,12 @@ int32_t decode_operand(decoder *d, const ptx_operand *o, int bytes)
     int number;
     ptx_space space;
     uint64_t address;
+    const register_file *f = file_of(d, o, &number);
+    if (f)
+        return file_place(d, f, number, o->name, bytes);
     switch (o->kind) {
-    case OPERAND_REGISTER: {
-        const register_file *f = find_file(d, o->name, &number);
-        return f ? file_place(d, f, number, o->name, bytes)
-                 : place_special(d, o->name, bytes);
-    }
+    case OPERAND_REGISTER:
+        return place_special(d, o->name, bytes);
     case OPERAND_INTEGER:
     case OPERAND_F32:
     case OPERAND_F64:
@@ -159,8 +168,7 @@ int32_t decode_target(decoder *d, const ptx_operand *o, int bytes)
     int number;
     if (o->kind == OPERAND_SINK)
         return take_place(d, bytes);
-    const register_file *f =
-        o->kind == OPERAND_REGISTER ? find_file(d, o->name, &number) : NULL;
+    const register_file *f = file_of(d, o, &number);
     if (f)
         return file_place(d, f, number, o->name, bytes);
     decode_fail(d, "the result is not a register");

@@ -139,7 +139,7 @@ INLINE bool unraced(warp *w, const insn *i, ptx_space space, const u64 *at,
         for (unsigned k = 0; k < size / 4; k++)
             race |= race_word(w, space, (at[l] >> 2) + k, write);
         if (race) {
-            access_race(w, i, l, space, at[l]);
+            access_race(w, i, l, space, window_of(w, space).base + at[l]);
             return false;
         }
     }
@@ -246,7 +246,7 @@ INLINE bool kept(warp *w, const insn *i, u32 m, const window *in, const u64 *at,
     unsigned step = i->wide == 8 ? 8 : 4;
     EACH_OF (l, m)
         if (memcmp(in->data + at[l], from + l * step, bytes) != 0) {
-            access_race(w, i, (int)l, space, at[l]);
+            access_race(w, i, (int)l, space, in->base + at[l]);
             return false;
         }
     return true;

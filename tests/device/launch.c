@@ -10,8 +10,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* More than any kernel should need before it is taken to hang. */
-#define BLOCK_LIMIT (INT64_C(1) << 32)
 enum { TURN = 20000 };
 
 static u64 block_count(const launch *l)
@@ -42,7 +40,7 @@ static void report_hang(block *b)
         fault_at(w, &b->launch->kernel->code[w->groups[0].pc],
                  __builtin_ctz(w->groups[0].mask), CUDA_ERROR_LAUNCH_TIMEOUT,
                  "still running after %lld instructions",
-                 (long long)BLOCK_LIMIT);
+                 (long long)settings()->limit);
         return;
     }
 }
@@ -62,7 +60,7 @@ static void run_one_by_one(launch *l)
     u64 count = block_count(l), n;
     while (!l->stopped && (n = l->next_block++) < count) {
         block_begin(&b, nth_block(l, n));
-        b.budget = BLOCK_LIMIT;
+        b.budget = settings()->limit;
         block_run(&b);
         if (!b.done && !l->stopped)
             report_hang(&b);
@@ -82,7 +80,7 @@ static bool turns(launch *l, block *blocks, u64 count)
         block_run(b);
         b->spent += (u64)(TURN - b->budget);
         all_done &= b->done;
-        if (!b->done && b->spent > (u64)BLOCK_LIMIT)
+        if (!b->done && b->spent > (u64)settings()->limit)
             report_hang(b);
     }
     return all_done;

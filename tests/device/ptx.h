@@ -51,9 +51,11 @@ typedef struct {
     unsigned line;
 } ptx_instruction;
 
-/* .reg .b32 %r<5>: the five registers %r0 to %r4; without <>, one. */
+/* .reg .b32 %r<5>: the five registers %r0 to %r4; without <>, one. What {}
+ * within a body declare anew holds from its line on. */
 typedef struct {
     const char *name;
+    unsigned line;
     int count;
     int bits; /* 1: a predicate */
 } ptx_registers;

@@ -108,7 +108,8 @@ static void registers(ptx_parser *p, ptx_kernel *k)
         ptx_fail(p, "unknown type of registers");
     ptx_advance(p);
     do {
-        ptx_registers r = {.bits = bits, .name = ptx_take(p), .count = -1};
+        ptx_registers r = {.bits = bits, .count = -1, .line = p->token.line};
+        r.name = ptx_take(p);
         if (ptx_accept(p, "<")) {
             r.count = (int)ptx_take_integer(p);
             ptx_expect(p, ">");

@@ -36,6 +36,7 @@ static void read_environment(void)
         .seed = number("PTL_VIRTUAL_SEED", 1),
         .memory = number("PTL_VIRTUAL_MEMORY", UINT64_C(8) << 30),
         .report = getenv("PTL_VIRTUAL_REPORT"),
+        .limit = (int64_t)number("PTL_VIRTUAL_LIMIT", UINT64_C(1) << 32),
         .checks = !is("PTL_VIRTUAL_CHECKS", "off"),
         .abort = is("PTL_VIRTUAL_ABORT", "1"),
         .threads = clamp(

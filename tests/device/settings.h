@@ -13,6 +13,7 @@ typedef struct {
     const char *report; /* NULL: none */
     bool checks, abort;
     int threads;
+    int64_t limit; /* instructions of a block before it is taken to hang */
 } device_settings;
 
 /* Read once. */

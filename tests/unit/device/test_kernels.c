@@ -3,8 +3,8 @@
  * generators (sm_75, 80 and 90; sm_100 and 120), against plain C to the bit.
  */
 #include "base/str.h"
-#include "device/nvrtc.h"
-#include "device/virtual.h"
+#include "virtual/device.h"
+#include "virtual/nvrtc.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
  * row of the device's own tables must have a case.
  */
 #include "base/str.h"
-#include "device/virtual.h"
+#include "virtual/device.h"
 #include <fenv.h>
 #include <immintrin.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /*
  * nvrtc.h - CUDA C to PTX, by NVRTC where it is found.
  */
-#ifndef SUPPORT_DEVICE_NVRTC_H
-#define SUPPORT_DEVICE_NVRTC_H
+#ifndef SUPPORT_VIRTUAL_NVRTC_H
+#define SUPPORT_VIRTUAL_NVRTC_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /*
  * nvrtc.c - CUDA C to PTX, by NVRTC where it is found.
  */
-#include "device/nvrtc.h"
+#include "virtual/nvrtc.h"
 #include <dlfcn.h>
 #include <glob.h>
 #include <stddef.h>

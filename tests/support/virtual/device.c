@@ -1,7 +1,7 @@
 /*
- * virtual.c - the virtual device as tests use it.
+ * device.c - the virtual device as tests use it.
  */
-#include "device/virtual.h"
+#include "virtual/device.h"
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>

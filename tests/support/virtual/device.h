@@ -1,9 +1,9 @@
 /*
- * virtual.h - the virtual device as tests use it: opened as PTL opens a driver,
+ * device.h - the virtual device as tests use it: opened as PTL opens a driver,
  * PTX loaded, kernels launched, memory filled and read.
  */
-#ifndef SUPPORT_DEVICE_VIRTUAL_H
-#define SUPPORT_DEVICE_VIRTUAL_H
+#ifndef SUPPORT_VIRTUAL_DEVICE_H
+#define SUPPORT_VIRTUAL_DEVICE_H
 
 #include "device/cuda_api.h"
 #include <stdbool.h>
