@@ -5,6 +5,7 @@
 #include "race.h"
 #include "random.h"
 #include "special.h"
+#include "traffic.h"
 #include <stdlib.h>
 
 static void *aligned(size_t bytes)
@@ -54,7 +55,8 @@ void block_init(block *b, launch *l)
     b->warps = calloc(b->warp_count, sizeof *b->warps);
     b->local =
         k->local_bytes ? aligned(b->warp_count * LANES * k->local_bytes) : NULL;
-    if (!b->warps)
+    b->memos = calloc(k->length, sizeof *b->memos);
+    if (!b->warps || !b->memos)
         abort();
     for (unsigned n = 0; n < b->warp_count; n++) {
         warp *w = &b->warps[n];
@@ -72,6 +74,7 @@ void block_fini(block *b)
         free(b->warps[n].registers);
     free(b->warps);
     free(b->local);
+    free(b->memos);
     free(b->shared.data);
     free(b->shared.shadow);
     free(b->shared.writers);

@@ -115,8 +115,9 @@ struct block {
     uint64_t linear;
     shared_memory shared;
     uint8_t *local;
-    uint32_t interval; /* between barriers, of global records */
-    int64_t budget;    /* instructions until it gives way */
+    struct traffic_memo *memos; /* one for each instruction (traffic.h) */
+    uint32_t interval;          /* between barriers, of global records */
+    int64_t budget;             /* instructions until it gives way */
     uint64_t spent;
     int barrier_counts[BARRIERS]; /* threads expected; 0: none waits */
     barrier_vote vote, voted;     /* being collected; last collected */

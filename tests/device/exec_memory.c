@@ -70,6 +70,20 @@ INLINE pattern pattern_of(const u64 *at, u32 m, unsigned size)
     return !gaps && m == ALL_LANES ? IN_ORDER : SCATTERED;
 }
 
+/* Lanes of which no other just before, or half a warp before, is in the same
+ * place: looking at those is enough. */
+INLINE u32 distinct(const u64 *at, pattern p)
+{
+    s32 same[LANES] = {0};
+    if (p != SCATTERED)
+        return p == UNIFORM ? 1 : ALL_LANES;
+    for (int l = 1; l < LANES; l++)
+        same[l] = -(s32)(at[l] == at[l - 1]);
+    for (int l = LANES / 2; l < LANES; l++)
+        same[l] |= -(s32)(at[l] == at[l - LANES / 2]);
+    return ~mask_of(same);
+}
+
 INLINE u8 shadow_mask(u64 at, unsigned size, u8 bits)
 {
     return size >= 4 ? bits
@@ -78,20 +92,24 @@ INLINE u8 shadow_mask(u64 at, unsigned size, u8 bits)
 
 /* Whether the shadow of all that is accessed has `bits`. */
 INLINE bool shadow_all(const u8 *shadow, const u64 *at, pattern p,
-                       unsigned size, u8 bits)
+                       u32 looked_at, unsigned size, u8 bits)
 {
-    u8 lacking = 0;
+    u32 lacking = 0, each = bits * UINT32_C(0x01010101);
     if (p == IN_ORDER && size >= 4) {
         const u8 *s = shadow + (at[0] >> 2);
         for (unsigned k = 0; k < LANES * size / 4; k++)
             lacking |= (u8)~s[k];
         return !(lacking & bits);
     }
-    for (int l = 0; l < (p == UNIFORM ? 1 : LANES); l++) {
-        const u8 *s = shadow + (at[l] >> 2);
-        u8 mask = shadow_mask(at[l], size, bits);
-        for (unsigned k = 0; k < (size + 3) / 4; k++)
-            lacking |= (u8)(~s[k] & mask);
+    EACH_OF (l, looked_at) {
+        u32 has = each;
+        memcpy(&has, shadow + (at[l] >> 2), size >= 16 ? 4 : (size + 3) / 4);
+        if (size == 32) {
+            u32 more;
+            memcpy(&more, shadow + (at[l] >> 2) + 4, 4);
+            has &= more;
+        }
+        lacking |= ~has & (size >= 4 ? each : shadow_mask(at[l], size, bits));
     }
     return !lacking;
 }
@@ -113,51 +131,109 @@ INLINE void shadow_write(u8 *shadow, const u64 *at, pattern p, unsigned size)
     }
 }
 
-INLINE bool race_word(warp *w, ptx_space space, u64 word, bool write)
+/* 4 words of shared memory at once, as race_shared_read does one. */
+INLINE bool race_shared_read_4(u32 *writers, u32 *readers, u32 mine)
 {
-    if (space == PTX_SHARED) {
-        shared_memory *s = &w->block->shared;
-        return write ? race_shared_write(&s->writers[word], &s->readers[word],
-                                         w->shared_mark)
-                     : race_shared_read(&s->writers[word], &s->readers[word],
-                                        w->shared_mark);
-    }
+    const __m128i marks = _mm_set1_epi32((s32)mine), one = _mm_set1_epi32(1);
+    const __m128i last = _mm_set1_epi32(62); /* record ^ mine from 1 to 63 */
+    __m128i w = _mm_loadu_si128((__m128i *)(void *)writers);
+    __m128i r = _mm_loadu_si128((__m128i *)(void *)readers);
+    __m128i wd = _mm_sub_epi32(_mm_xor_si128(w, marks), one);
+    __m128i rd = _mm_sub_epi32(_mm_xor_si128(r, marks), one);
+    __m128i wm = _mm_cmpeq_epi32(_mm_min_epu32(wd, last), wd);
+    __m128i rm = _mm_cmpeq_epi32(_mm_min_epu32(rd, last), rd);
+    r = _mm_blendv_epi8(marks, _mm_or_si128(r, one), rm);
+    _mm_storeu_si128((__m128i *)(void *)readers, r);
+    return !_mm_testz_si128(wm, wm);
+}
+
+INLINE bool race_shared(warp *w, u64 word, unsigned words, bool write)
+{
+    shared_memory *s = &w->block->shared;
+    u32 *writer = s->writers + word, *reader = s->readers + word;
+    bool race = false;
+    if (!write && words == 4)
+        return race_shared_read_4(writer, reader, w->shared_mark);
+    for (unsigned k = 0; k < words; k++)
+        race |= write
+                    ? race_shared_write(writer + k, reader + k, w->shared_mark)
+                    : race_shared_read(writer + k, reader + k, w->shared_mark);
+    return race;
+}
+
+INLINE bool race_global(warp *w, u64 word, unsigned words, bool write)
+{
     const device_memory *d = w->block->launch->device;
-    return write
-               ? race_write(&d->writers[word], &d->readers[word], w->race_mark)
-               : race_read(&d->writers[word], &d->readers[word], w->race_mark);
+    u64 *writer = d->writers + word, *reader = d->readers + word;
+    bool race = false;
+    for (unsigned k = 0; k < words; k++)
+        race |= write ? race_write(writer + k, reader + k, w->race_mark)
+                      : race_read(writer + k, reader + k, w->race_mark);
+    return race;
 }
 
 /* Reports the first lane that meets another; false when there was one. */
 INLINE bool unraced(warp *w, const insn *i, ptx_space space, const u64 *at,
-                    pattern p, unsigned size, bool write)
+                    u32 looked_at, unsigned size, bool write)
 {
     if (size < 4 || (space == PTX_GLOBAL && !w->block->launch->races))
         return true;
-    for (int l = 0; l < (p == UNIFORM ? 1 : LANES); l++) {
-        bool race = false;
-        for (unsigned k = 0; k < size / 4; k++)
-            race |= race_word(w, space, (at[l] >> 2) + k, write);
+    EACH_OF (l, looked_at) {
+        bool race = space == PTX_SHARED
+                        ? race_shared(w, at[l] >> 2, size / 4, write)
+                        : race_global(w, at[l] >> 2, size / 4, write);
         if (race) {
-            access_race(w, i, l, space, window_of(w, space).base + at[l]);
+            access_race(w, i, (int)l, space, window_of(w, space).base + at[l]);
             return false;
         }
     }
     return true;
 }
 
-INLINE void count_traffic(warp *w, ptx_space space, const u64 *at, u32 m,
-                          pattern p, unsigned size, bool write)
+INLINE void count_traffic(warp *w, const insn *i, ptx_space space,
+                          const u64 *at, u32 m, pattern p, unsigned size,
+                          bool write)
 {
+    traffic_memo *memo = w->block->memos + (i - w->block->launch->kernel->code);
     if (space == PTX_GLOBAL)
-        count_global(&w->counts, at, m, p, size, write);
+        count_global(&w->counts, memo, at, m, p, size, write);
     else
-        count_shared(&w->counts, at, m, p, size);
+        count_shared(&w->counts, memo, at, m, p, size);
+}
+
+/* All lanes' 4 words: 4 lanes are read as rows and stored as columns. */
+INLINE void read_rows_of_4(warp *w, const insn *i, const u8 *data,
+                           const u64 *at)
+{
+    f32 *d[4];
+    for (int k = 0; k < 4; k++)
+        d[k] = AT(w, i->at[1 + k], f32);
+    for (int l = 0; l < LANES; l += 4) {
+        __m128 r[4];
+        for (int k = 0; k < 4; k++)
+            r[k] =
+                _mm_loadu_ps((const float *)(const void *)(data + at[l + k]));
+        _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
+        for (int k = 0; k < 4; k++)
+            _mm_storeu_ps(d[k] + l, r[k]);
+    }
+}
+
+INLINE bool all_wanted(const insn *i, unsigned count)
+{
+    bool all = true;
+    for (unsigned k = 0; k < count; k++)
+        all &= i->at[1 + k] != NO_OPERAND;
+    return all;
 }
 
 INLINE void read_items(warp *w, const insn *i, u32 m, const window *from,
                        const u64 *at, unsigned bytes, unsigned count)
 {
+    if (bytes == 4 && count == 4 && is_full(w, m) && all_wanted(i, 4)) {
+        read_rows_of_4(w, i, from->data, at);
+        return;
+    }
     for (unsigned k = 0; k < count; k++) {
         int32_t place = k < 4 ? i->at[1 + k] : i->more[k - 4];
         if (place == NO_OPERAND)
@@ -222,13 +298,14 @@ INLINE void load(warp *w, const insn *i, u32 m, ptx_space space, unsigned bytes,
     }
     pattern p = pattern_of(at, m, size);
     if (w->block->launch->checks) {
-        if (!shadow_all(from.shadow, at, p, size, SHADOW_BOTH)) {
+        u32 looked_at = distinct(at, p);
+        if (!shadow_all(from.shadow, at, p, looked_at, size, SHADOW_BOTH)) {
             run_access_each(w, i, m);
             return;
         }
-        if (!unraced(w, i, space, at, p, size, false))
+        if (!unraced(w, i, space, at, looked_at, size, false))
             return;
-        count_traffic(w, space, at, m, p, size, false);
+        count_traffic(w, i, space, at, m, p, size, false);
     }
     if (bytes < 4 || i->wide != bytes)
         read_small(w, i, m, &from, at, bytes, count);
@@ -265,14 +342,15 @@ INLINE void store(warp *w, const insn *i, u32 m, ptx_space space,
     }
     pattern p = pattern_of(at, m, size);
     if (w->block->launch->checks) {
-        if (!shadow_all(to.shadow, at, p, size, SHADOW_ALLOCATED)) {
+        u32 looked_at = distinct(at, p);
+        if (!shadow_all(to.shadow, at, p, looked_at, size, SHADOW_ALLOCATED)) {
             run_access_each(w, i, m);
             return;
         }
-        if (!unraced(w, i, space, at, p, size, true))
+        if (!unraced(w, i, space, at, looked_at, size, true))
             return;
         shadow_write(to.shadow, at, p, size);
-        count_traffic(w, space, at, m, p, size, true);
+        count_traffic(w, i, space, at, m, p, size, true);
     }
     if (p == IN_ORDER && count == 1 && bytes >= 4 && i->wide == bytes) {
         memcpy(to.data + at[0], w->registers + i->at[1], LANES * bytes);

@@ -9,6 +9,27 @@
 
 enum { SECTOR = 32, BANKS = 32, SLOTS = 64 };
 
+/* The same for lanes that are as far from the first as last time. */
+static u64 key_of(const u64 *at, u32 m, u64 place)
+{
+    static const u32 odd[LANES] = {
+        0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1, 0xd3a2646d,
+        0xfd7046c5, 0xb55a4f09, 0x7feb352d, 0x846ca68b, 0x68bc21eb, 0x02e5be93,
+        0x967a889b, 0xcc9e2d51, 0x1b873593, 0xe6546b65, 0x52dce729, 0x38495ab5,
+        0x2c1b3c6d, 0x297a2d39, 0x5bd1e995, 0x7b7d159b, 0x6c50b47d, 0x1f83d9ab,
+        0xa54ff53b, 0x510e527f, 0x9b05688b, 0x3c6ef373, 0xbb67ae85, 0x428a2f99,
+        0x71374491, 0xb5c0fbcf,
+    };
+    u32 low = 0, high = 0;
+    for (int l = 0; l < LANES; l++) {
+        u32 apart = (u32)(at[l] - at[0]);
+        low += apart * odd[l];
+        high += (apart ^ apart >> 15) * odd[LANES - 1 - l];
+    }
+    return ((u64)high << 32 | low) + (u64)m * UINT64_C(0x9e3779b97f4a7c15) +
+           place + 1;
+}
+
 /* Adds `key` to a table of at most 32 others; false when it was there. */
 static bool add_new(u64 *table, u64 key)
 {
@@ -33,16 +54,20 @@ static unsigned scattered_sectors(const u64 *at, u32 m, unsigned size)
     return size > SECTOR ? sectors * size / SECTOR : sectors;
 }
 
-void count_global(counters *c, const u64 *at, u32 m, pattern p, unsigned size,
-                  bool write)
+void count_global(counters *c, traffic_memo *memo, const u64 *at, u32 m,
+                  pattern p, unsigned size, bool write)
 {
-    u64 first = at[0], sectors;
+    u64 first = at[0], sectors = 1;
     unsigned bytes =
         p == UNIFORM ? size : (unsigned)__builtin_popcount(m) * size;
     if (p == IN_ORDER)
         sectors = (first + LANES * size - 1) / SECTOR - first / SECTOR + 1;
-    else
-        sectors = p == UNIFORM ? 1 : scattered_sectors(at, m, size);
+    else if (p == SCATTERED) {
+        u64 key = key_of(at, m, first % SECTOR << 1);
+        if (memo->key != key)
+            *memo = (traffic_memo){key, scattered_sectors(at, m, size)};
+        sectors = memo->cost;
+    }
     u64 ideal = (bytes + SECTOR - 1) / SECTOR;
     *(write ? &c->store_sectors : &c->load_sectors) += sectors;
     *(write ? &c->store_sectors_ideal : &c->load_sectors_ideal) += ideal;
@@ -63,15 +88,25 @@ static unsigned worst_bank(const u64 *at, u32 m, unsigned size)
     return worst;
 }
 
-void count_shared(counters *c, const u64 *at, u32 m, pattern p, unsigned size)
+static u32 conflicts(const u64 *at, u32 m, unsigned size)
 {
-    unsigned lanes = size <= 4 ? 32 : size == 8 ? 16 : 8;
-    c->shared_accesses++;
-    if (p != SCATTERED)
-        return;
+    unsigned lanes = size <= 4 ? 32 : size == 8 ? 16 : 8, cycles = 0;
     for (unsigned from = 0; from < LANES; from += lanes) {
         u32 part = m & (u32)(((UINT64_C(1) << lanes) - 1) << from);
         if (part)
-            c->bank_conflicts += worst_bank(at, part, size) - 1;
+            cycles += worst_bank(at, part, size) - 1;
     }
+    return cycles;
+}
+
+void count_shared(counters *c, traffic_memo *memo, const u64 *at, u32 m,
+                  pattern p, unsigned size)
+{
+    c->shared_accesses++;
+    if (p != SCATTERED)
+        return;
+    u64 key = key_of(at, m, at[0] % 4);
+    if (memo->key != key)
+        *memo = (traffic_memo){key, conflicts(at, m, size)};
+    c->bank_conflicts += memo->cost;
 }

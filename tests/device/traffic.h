@@ -10,9 +10,16 @@
  * behind the other. */
 typedef enum { SCATTERED, UNIFORM, IN_ORDER } pattern;
 
+/* What an instruction cost when its lanes were last so far from each other. */
+typedef struct traffic_memo {
+    u64 key;
+    u32 cost;
+} traffic_memo;
+
 /* Lanes `m` access `size` bytes each at the offsets `at`. */
-void count_global(counters *c, const u64 *at, u32 m, pattern p, unsigned size,
-                  bool write);
-void count_shared(counters *c, const u64 *at, u32 m, pattern p, unsigned size);
+void count_global(counters *c, traffic_memo *memo, const u64 *at, u32 m,
+                  pattern p, unsigned size, bool write);
+void count_shared(counters *c, traffic_memo *memo, const u64 *at, u32 m,
+                  pattern p, unsigned size);
 
 #endif
