@@ -79,10 +79,20 @@ static ptl_status check_buffer(const ptl_program *p, int index, ptl_error *err)
     return PTL_OK;
 }
 
+/* Is there something to run, where the program runs? */
+static bool has_code(const ptl_program *p, const ptl_step *s)
+{
+    const ptl_launch *l = &s->launch;
+    if (!p->device)
+        return s->entry != NULL;
+    return l->blocks >= 0 && l->part >= 0 && l->part < p->part_count &&
+           l->function && (l->blocks == 0 || l->threads > 0);
+}
+
 static ptl_status check_step(const ptl_program *p, int index, ptl_error *err)
 {
     const ptl_step *s = &p->steps[index];
-    if (!s->entry || s->task_count < 0 || s->arg_count < 0)
+    if (!has_code(p, s) || s->task_count < 0 || s->arg_count < 0)
         return ptl_fail(err, PTL_E_INTERNAL, "step %d of \"%s\" is incomplete",
                         index, p->name);
     for (int i = 0; i < s->arg_count; i++)

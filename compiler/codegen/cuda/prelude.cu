@@ -112,7 +112,7 @@ INLINE f64 number(i64 x)
 /* x * 2^n, rounded once: two products, the first of which is exact. */
 INLINE f32 scale(f32 x, f32 n)
 {
-    const f32 ones = 8388608.0f; /* 2^23: the whole number is in the low bits */
+    const f32 ones = 12582912.0f; /* 1.5 * 2^23: n is in the low bits */
     i32 whole = sub(bits(n + ones), bits(ones));
     i32 half = whole >> 1, rest = sub(whole, half);
     return x * number(shl(add(half, 127), 23)) *
@@ -120,7 +120,7 @@ INLINE f32 scale(f32 x, f32 n)
 }
 INLINE f64 scale(f64 x, f64 n)
 {
-    const f64 ones = 4503599627370496.0; /* 2^52 */
+    const f64 ones = 6755399441055744.0; /* 1.5 * 2^52 */
     i64 whole = sub(bits(n + ones), bits(ones));
     i64 half = whole >> 1, rest = sub(whole, half);
     return x * number(shl(add(half, 1023ll), 52ll)) *
