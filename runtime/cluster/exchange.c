@@ -106,7 +106,8 @@ static bool has_ended(const cluster_exchange *x, int64_t step)
 static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    int count = ptl_is_planted(PTL_PLANT_OWN_VALUES) ? 0 : parameter_buckets(x);
+    bool own = x->plan->workers_update || ptl_is_planted(PTL_PLANT_OWN_VALUES);
+    int count = own ? 0 : parameter_buckets(x);
     for (int b = 0; b < count && st == PTL_OK; b++)
         st = layout_give_value(&x->plan->layout->buckets[b],
                                x->incoming + x->plan->at[b], &x->s->store, err);
@@ -334,11 +335,13 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
            (size_t)exchange_buckets(x) * sizeof *x->order.given);
     if (st == PTL_OK)
         st = adopt_values(x, err);
+    if (st == PTL_OK && x->update)
+        st = update_take(x, own, out, err);
     if (st == PTL_OK)
         st = pass_barriers(x, own, err);
     if (st == PTL_OK)
         st = take_losses(x, own, out, err);
-    if (st == PTL_OK)
+    if (st == PTL_OK && !x->update)
         st = rate_take(x, own, out, err);
     if (st != PTL_OK)
         return st;
@@ -465,6 +468,8 @@ ptl_status exchange_open(const cluster_plan *plan, session *s, int worker,
     x->first_updates = (int64_t)plan->buckets[0].rules.first_updates;
     x->updates = x->first_updates;
     x->rate = -1;
+    if (plan->workers_update)
+        return update_open(x, err);
     return worker == 0 ? rate_open(x, err) : PTL_OK;
 }
 
@@ -486,6 +491,7 @@ void exchange_close(cluster_exchange *x)
     free(x->order.given);
     free(x->early);
     rate_close(x);
+    update_close(x);
     free(x->gave);
     free(x->incoming);
     free(x->slots);

@@ -69,6 +69,10 @@ struct cluster_exchange {
     ptl_program *rate_program;
     ptl_run *rate_run;
     int rate; /* buffer; -1: none */
+    /* Where workers update: the program, what it takes. NULL: others do. */
+    session_program *update;
+    ptl_store sums;
+    void *weight;
 };
 
 static inline int exchange_buckets(const cluster_exchange *x)
@@ -98,5 +102,13 @@ void rate_close(cluster_exchange *x);
 /* That of the exchange after this step, and how many updates there were. */
 ptl_status rate_take(cluster_exchange *x, const peers_own *own,
                      peers_shared *out, ptl_error *err);
+
+/* ---------- exchange_update.c: updates on the workers ---------- */
+
+ptl_status update_open(cluster_exchange *x, ptl_error *err);
+void update_close(cluster_exchange *x);
+/* By the sums that came, if there were rows. */
+ptl_status update_take(cluster_exchange *x, const peers_own *own,
+                       peers_shared *out, ptl_error *err);
 
 #endif

@@ -13,6 +13,11 @@ typedef struct state_span {
     bool adds; /* `sync sum`: else divided by the rows */
 } state_span;
 
+/* Of parameters, where workers update. */
+typedef struct sum_bucket {
+    char *sum, *value; /* NULL: elsewhere */
+} sum_bucket;
+
 typedef struct state_bucket {
     VEC(state_span) spans;
     size_t bytes;
@@ -22,7 +27,8 @@ typedef struct state_bucket {
 struct cluster_numbers {
     const cluster_plan *plan;
     ptl_dtype type;
-    const shard_store *parameters;
+    const shard_store *parameters; /* NULL: workers update */
+    sum_bucket *sums;              /* by bucket */
     state_bucket states[STATE_GROUPS];
     shard_store store;
 };
@@ -46,17 +52,31 @@ static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
 {
     cluster_numbers *n = ctx;
     state_bucket *s = state_bucket_of(n, bucket);
-    if (!s)
+    if (!s && n->parameters)
         n->parameters->add(n->parameters->ctx, bucket, part, bytes, first);
     else
-        sums_span(n->type, first ? SUM_SET : SUM_ADD, s->sum, part,
-                  elements_in(n, bytes), 0);
+        sums_span(n->type, first ? SUM_SET : SUM_ADD,
+                  s ? s->sum : n->sums[bucket].sum, part, elements_in(n, bytes),
+                  0);
+}
+
+/* What workers update by; of an exchange without rows only that it was one. */
+static void give_sum(const cluster_numbers *n, uint32_t bucket, double weight)
+{
+    sum_bucket *b = &n->sums[bucket];
+    size_t bytes = n->plan->bytes[bucket], last = (size_t)dtype_size(n->type);
+    memcpy(b->value, b->sum, bytes);
+    sums_put(n->type, b->value + bytes - last, weight);
 }
 
 static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)
 {
     cluster_numbers *n = ctx;
     state_bucket *s = state_bucket_of(n, bucket);
+    if (!s && !n->parameters) {
+        give_sum(n, bucket, weight);
+        return;
+    }
     if (!s) {
         n->parameters->update(n->parameters->ctx, bucket, weight, updates);
         return;
@@ -80,6 +100,8 @@ static const uint8_t *value(void *ctx, uint32_t bucket)
 {
     cluster_numbers *n = ctx;
     state_bucket *s = state_bucket_of(n, bucket);
+    if (!s && !n->parameters)
+        return (const uint8_t *)n->sums[bucket].value;
     return s ? (const uint8_t *)s->value
              : n->parameters->value(n->parameters->ctx, bucket);
 }
@@ -88,7 +110,7 @@ static const uint8_t *slots(void *ctx, uint32_t bucket, size_t *size)
 {
     cluster_numbers *n = ctx;
     *size = 0;
-    if (state_bucket_of(n, bucket))
+    if (state_bucket_of(n, bucket) || !n->parameters)
         return NULL;
     return n->parameters->slots(n->parameters->ctx, bucket, size);
 }
@@ -131,6 +153,24 @@ static void list_spans(cluster_numbers *n, const ptl_job *job,
     }
 }
 
+static ptl_status open_sums(cluster_numbers *n, int index, ptl_error *err)
+{
+    const cluster_plan *plan = n->plan;
+    int count = plan->layout->plan->bucket_count;
+    n->sums = calloc((size_t)count + 1, sizeof *n->sums);
+    if (!n->sums)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for sums");
+    for (int b = 0; b < count; b++) {
+        if (plan->buckets[b].owner != index)
+            continue;
+        n->sums[b].sum = calloc(1, plan->bytes[b]);
+        n->sums[b].value = calloc(1, plan->bytes[b]);
+        if (!n->sums[b].sum || !n->sums[b].value)
+            return ptl_fail(err, PTL_E_MEMORY, "no memory for sums");
+    }
+    return PTL_OK;
+}
+
 ptl_status numbers_open(const cluster_plan *plan, const ptl_job *job, int index,
                         ps_store *parameters, cluster_numbers **out,
                         ptl_error *err)
@@ -140,7 +180,7 @@ ptl_status numbers_open(const cluster_plan *plan, const ptl_job *job, int index,
         return ptl_fail(err, PTL_E_MEMORY, "no memory for states");
     n->plan = plan;
     n->type = job->f64 ? PTL_F64 : PTL_F32;
-    n->parameters = ps_store_shard(parameters);
+    n->parameters = parameters ? ps_store_shard(parameters) : NULL;
     n->store = (shard_store){.ctx = n,
                              .add = add,
                              .update = update,
@@ -160,11 +200,18 @@ ptl_status numbers_open(const cluster_plan *plan, const ptl_job *job, int index,
         if (!n->states[g].sum || !n->states[g].value)
             return ptl_fail(err, PTL_E_MEMORY, "no memory for states");
     }
-    return PTL_OK;
+    return plan->workers_update ? open_sums(n, index, err) : PTL_OK;
 }
 
 void numbers_close(cluster_numbers *n)
 {
+    int count = n && n->sums ? n->plan->layout->plan->bucket_count : 0;
+    for (int b = 0; b < count; b++) {
+        free(n->sums[b].sum);
+        free(n->sums[b].value);
+    }
+    if (n)
+        free(n->sums);
     for (int g = 0; n && g < STATE_GROUPS; g++) {
         free(n->states[g].sum);
         free(n->states[g].value);

@@ -13,7 +13,8 @@
 
 typedef struct cluster_numbers cluster_numbers;
 
-/* Of parameter server `index`. What is given is borrowed. */
+/* Of parameter server `index`. What is given is borrowed. `parameters` NULL:
+ * workers update, and gradients are only added up here. */
 ptl_status numbers_open(const cluster_plan *plan, const ptl_job *job, int index,
                         ps_store *parameters, cluster_numbers **out,
                         ptl_error *err);

@@ -23,11 +23,6 @@ static ptl_status check_built(const ptl_job *job, const launch_role *role,
 {
     const ptl_job_cluster *c = &job->cluster;
     bool lonely = role->workers == 1;
-    const char *missing = c->slots_on_workers && c->placement != PTL_ALLREDUCE
-                              ? "`slots = worker` under `replicated`"
-                              : NULL;
-    if (missing)
-        return ptl_fail(err, PTL_E_USAGE, "%s is not built yet", missing);
     if (!lonely && shards_check_codec(job, err) != PTL_OK)
         return PTL_E_PROGRAM;
     bool each = c->aggregate == PTL_APPLY_EACH && !lonely && !c->ordered;
@@ -48,6 +43,12 @@ static ptl_status check_built(const ptl_job *job, const launch_role *role,
 
 /* ---------- buckets ---------- */
 
+/* Under `allreduce` they are with those workers that own them. */
+static bool worker_slots(const ptl_job_cluster *c)
+{
+    return c->slots_on_workers && c->placement != PTL_ALLREDUCE;
+}
+
 static shard_rules rules_of(const ptl_job *job, const launch_role *role)
 {
     static const dist_aggregate aggregates[] = {
@@ -64,7 +65,8 @@ static shard_rules rules_of(const ptl_job *job, const launch_role *role)
         .ordered = c->ordered,
         .stale = (int)c->stale,
         .workers = role->workers,
-        .hold = job->rounds > 0,
+        .hold = job->rounds > 0 && !worker_slots(c),
+        .always = worker_slots(c),
         .meet = !c->locking && role->workers > 1};
 }
 
@@ -84,6 +86,10 @@ static void place_parameters(cluster_plan *p, const ptl_job *job,
                                          .rules = rules};
         p->bytes[b] = l->value_bytes;
         p->slot_bytes[b] = l->slot_bytes;
+        if (p->workers_update) {
+            p->bytes[b] += (size_t)dtype_size(l->dtype);
+            p->slot_bytes[b] = 0;
+        }
         p->types[b] = l->dtype;
         if (c->bf16 && role->workers > 1)
             p->codecs[b] = WIRE_CODEC_BF16;
@@ -201,6 +207,7 @@ static void fill_job(cluster_plan *p, const ptl_job *job,
                      const launch_role *role)
 {
     const ptl_job_cluster *c = &job->cluster;
+    bool totals = job->rounds > 0 && !p->workers_update;
     p->strict_barriers = count_barriers(p, c, role);
     p->limits = (wire_limits){.job = role->job,
                               .chunk = WIRE_CHUNK_BYTES,
@@ -215,7 +222,7 @@ static void fill_job(cluster_plan *p, const ptl_job *job,
                            .agreement = str_text(&p->agreement),
                            .limits = &p->limits,
                            .buckets = p->buckets,
-                           .totals = job->rounds > 0 ? &p->adder : NULL,
+                           .totals = totals ? &p->adder : NULL,
                            .first_step = (uint64_t)p->run.first,
                            .steps = (uint64_t)p->run.last,
                            .total = (uint64_t)p->run.total_steps,
@@ -265,6 +272,7 @@ ptl_status cluster_plan_make(const ptl_job *job, const launch_role *role,
     ptl_status st = check_built(job, role, err);
     if (st != PTL_OK)
         return st;
+    out->workers_update = worker_slots(c);
     out->layout = layout_make(out->arena, job, &o);
     out->totals = totals_make(out->arena, job, out->layout, o.owners);
     out->adder = totals_machine(out->totals);

@@ -38,6 +38,9 @@ typedef struct cluster_plan {
     ptl_dtype *types;
     uint8_t *codecs; /* of gradients */
     ptl_str agreement;
+    /* `slots = worker` under `replicated`: a bucket's value is the sum of the
+     * gradients, and behind it, an element more, their weight. */
+    bool workers_update;
     int strict_barriers; /* of an exchange; numbers from 1 on */
     update_count updates;
     peers_run run;

@@ -27,6 +27,8 @@ ptl_status server_open(cluster_server *server, ptl_job *job,
     ps_clock clock = {.total_updates = updates_in_all(u),
                       .average_from = updates_before_average(u, from)};
     *server = (cluster_server){0};
+    if (plan->workers_update)
+        return numbers_open(plan, job, index, NULL, &server->numbers, err);
     ptl_status st = session_open(&server->s, job, options, err);
     if (st == PTL_OK)
         st = ps_store_open(&server->s, &clock, plan->layout, plan->totals,

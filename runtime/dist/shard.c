@@ -227,9 +227,10 @@ void shard_replaced(dist_shard *s, int worker)
 
 static void finish_step(dist_shard *s)
 {
+    bool one = s->rules.aggregate == DIST_SUM && s->added > 0;
     keep_version(s);
-    if (s->added > 0)
-        update(s, s->rules.aggregate == DIST_SUM ? 1 : s->weight);
+    if (s->added > 0 || s->rules.always)
+        update(s, one ? 1 : s->weight);
     for (int w = 0; w < s->rules.workers; w++)
         applied(s, w);
     s->absorbed = s->added = 0;

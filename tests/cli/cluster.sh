@@ -49,15 +49,19 @@ one() {
   same "alone$of" "$name"
 }
 
-# A checkpoint from the middle goes on with other numbers of servers, and in one
-# process.
+# A checkpoint from the middle goes on with other numbers of servers, in one
+# process, and with slots that move to the workers and back.
 resumed() {
   [ -e "$work/alone2.1.lines" ] || alone alone2.1 --shards 2
   cluster middle 1 2 --steps 100
   cp -r "$work/middle" "$work/middle_alone"
+  cp -r "$work/middle" "$work/middle_slots"
+  cluster middle_slots 1 2 --steps 150 --set cluster.slots=worker \
+    --resume "$work/middle_slots"
+  cluster middle_slots 2 2 --resume "$work/middle_slots"
   cluster middle 3 2 --resume "$work/middle"
   alone middle_alone --shards 2 --resume "$work/middle_alone"
-  for name in middle middle_alone; do
+  for name in middle middle_alone middle_slots; do
     cmp "$work/alone2.1/step-200/model.safetensors" \
       "$work/$name/step-200/model.safetensors" || fail "$name differs"
   done
@@ -95,6 +99,18 @@ for placement in replicated parameter_server; do
   same alone3.1 "strict.$placement"
 done
 
+# Workers that update their replicas themselves.
+for towers in 1 2; do
+  cluster "slots$towers" 2 3 --set "cluster.towers=$towers" \
+    --set cluster.slots=worker --set 'cluster.bucket=8 KiB'
+  same "alone3.$towers" "slots$towers"
+done
+cluster slots_strict 2 3 --set cluster.slots=worker --set cluster.strict=true
+same alone3.1 slots_strict
+expect_status 2 "$PTLC" launch "$lenet" --set "$data" --local ps=1,worker=2 \
+  --set cluster.slots=worker --on-nan skip --out "$work/skip"
+expect_text "$work/err" "the other workers have made it"
+
 # With keys.
 cluster curve 2 3 --set cluster.security=curve
 same alone3.1 curve
@@ -108,6 +124,9 @@ for option in cluster.aggregate=sum cluster.aggregate=apply_each \
   alone "alone.$option" --shards 3 --set "$option"
   cluster "$option" 2 3 --set "$option"
   same "alone.$option" "$option"
+  [ "$option" = cluster.aggregate=apply_each ] && continue
+  cluster "slots.$option" 2 3 --set "$option" --set cluster.slots=worker
+  same "alone.$option" "slots.$option"
 done
 
 # Gradients as bf16, rounded alike in one process; half the bytes go.
@@ -117,6 +136,8 @@ for aggregate in mean sum apply_each; do
   cluster "bf16.$aggregate" 2 3 "${options[@]}"
   same "alone.bf16.$aggregate" "bf16.$aggregate"
 done
+cluster slots_bf16 2 3 --set cluster.compress=bf16 --set cluster.slots=worker
+same alone.bf16.mean slots_bf16
 ! cmp -s "$work/alone3.1.lines" "$work/bf16.mean.lines" ||
   fail "bf16 rounds nothing"
 [ "$(grep -o '"bytes_out":[0-9]*' "$work/bf16.mean.json" | head -n 1)" != \
@@ -136,5 +157,8 @@ same alone_one one
 alone alone_every --shards 2 --set cluster.sync_every=3
 cluster every 2 2 --set cluster.sync_every=3
 cmp "$work/alone_every.lines" "$work/every.lines" || fail "sync_every differs"
+cluster every_slots 2 2 --set cluster.sync_every=3 --set cluster.slots=worker
+cmp "$work/alone_every.lines" "$work/every_slots.lines" ||
+  fail "sync_every differs where workers update"
 
 resumed

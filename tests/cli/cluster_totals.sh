@@ -34,3 +34,4 @@ done
 equal "$sliced" 1 2
 equal "$sliced" 3 3 --set cluster.placement=parameter_server
 equal "$clipped" 2 2 --set cluster.aggregate=apply_each
+equal "$clipped" 2 2 --set cluster.slots=worker

@@ -34,6 +34,8 @@ typedef struct shard_rules {
     /* An update waits for totals: until shard_release(). Under `barrier` alone,
      * and `apply_each` in order alone. */
     bool hold;
+    /* `mean`, `sum`: an exchange without rows is an update too, of weight 0. */
+    bool always;
     /* `apply_each` not in order: updates may meet, and some be lost. */
     bool meet;
 } shard_rules;

@@ -171,6 +171,19 @@ static void a_worker_without_rows_adds_nothing(void **state)
     assert_int_equal(shard_updates(shard), 1);
 }
 
+static void or_is_an_update_of_weight_0(void **state)
+{
+    (void)state;
+    shard_rules r = {.ordered = true, .workers = WORKERS, .always = true};
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    shard_free(shard);
+    shard = shard_new(&r, &store, 7, BYTES, CHUNK);
+    for (int w = 0; w < WORKERS; w++)
+        push_empty(w, 0);
+    assert_string_equal(str_text(&said), "/0");
+    assert_int_equal(shard_version(shard), 1);
+}
+
 /* ---------- each by itself ---------- */
 
 static void each_is_applied_in_the_order_of_step_and_worker(void **state)
@@ -386,6 +399,7 @@ int main(void)
         cmocka_unit_test(or_as_they_come),
         cmocka_unit_test(a_sum_divides_by_1),
         cmocka_unit_test(a_worker_without_rows_adds_nothing),
+        cmocka_unit_test(or_is_an_update_of_weight_0),
         cmocka_unit_test(each_is_applied_in_the_order_of_step_and_worker),
         cmocka_unit_test(or_when_it_is_there),
         cmocka_unit_test(without_a_lock_each_begins_when_it_is_there),
