@@ -64,6 +64,7 @@ void block_init(block *b, launch *l)
         memset(w->registers, POISON, k->register_bytes);
         w->index = n, w->block = b;
         fill_constants(w, k);
+        special_fill_launch(w);
     }
     lay_out_shared(&b->shared, k, l->dynamic_shared);
 }
@@ -120,7 +121,7 @@ void block_begin(block *b, u64 linear)
         unsigned left = b->threads - n * LANES;
         warp_begin(&b->warps[n],
                    left >= LANES ? ALL_LANES : (UINT32_C(1) << left) - 1);
-        special_fill(&b->warps[n]);
+        special_fill_block(&b->warps[n]);
     }
 }
 

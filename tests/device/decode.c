@@ -56,7 +56,7 @@ static const op_row *const tables[] = {integer_ops, float_ops,   select_ops,
                                        move_ops,    convert_ops, predicate_ops};
 
 /* Whether `key` is one of the words of `keys`. */
-static bool among(const char *keys, const char *key)
+bool opcode_among(const char *keys, const char *key)
 {
     size_t length = strlen(key);
     for (const char *at = keys; (at = strstr(at, key)); at += length)
@@ -68,7 +68,7 @@ static bool among(const char *keys, const char *key)
 static const op_row *find_row(const op_row *table, const char *key)
 {
     for (; table->keys; table++)
-        if (among(table->keys, key))
+        if (opcode_among(table->keys, key))
             return table;
     return NULL;
 }

@@ -58,6 +58,8 @@ bool decode_convert(decoder *d, insn *i);
 bool decode_cvta(decoder *d, insn *i);
 /* Whether the opcode has ".part" among its suffixes. */
 bool opcode_has(const char *opcode, const char *part);
+/* Whether it is one of the words of `keys`. */
+bool opcode_among(const char *keys, const char *opcode);
 /* Its last suffix: the type. */
 const char *opcode_type(const char *opcode);
 int type_bytes(const char *type); /* "f32": 4; 0: none known */

@@ -111,7 +111,7 @@ static bool fits_row(const decoder *d)
 {
     const char *opcode = d->instruction->opcode;
     for (const op_row *row = convert_ops; row->keys; row++)
-        if (strstr(row->keys, opcode) && operand_count(d) == 2)
+        if (opcode_among(row->keys, opcode) && operand_count(d) == 2)
             return decode_width(d, operand(d, 0)) == row->shape[0] - '0' &&
                    decode_width(d, operand(d, 1)) == row->shape[1] - '0';
     return false;

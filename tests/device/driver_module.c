@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What was wrong goes where the caller asked for a log, and to stderr. */
-static void write_log(const ptl_str *why, unsigned count, CUjit_option *options,
-                      void **values)
+/* What was wrong goes where the caller asked for a log, and to stderr unless it
+ * is machine code, after which callers offer PTX. */
+static void write_log(const ptl_str *why, CUresult result, unsigned count,
+                      CUjit_option *options, void **values)
 {
     char *buffer = NULL;
     size_t room = 0;
@@ -18,7 +19,7 @@ static void write_log(const ptl_str *why, unsigned count, CUjit_option *options,
             room = (size_t)(uintptr_t)values[o];
     if (buffer && room)
         snprintf(buffer, room, "%s", str_text(why));
-    if (why->length)
+    if (why->length && result != CUDA_ERROR_NO_BINARY_FOR_GPU)
         fprintf(stderr, "virtual device: module refused: %s\n", str_text(why));
 }
 
@@ -33,7 +34,7 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image,
         r = CUDA_ERROR_INVALID_VALUE;
     if (r == CUDA_SUCCESS)
         r = module_load(c, image, &why, module);
-    write_log(&why, option_count, options, values);
+    write_log(&why, r, option_count, options, values);
     str_fini(&why);
     return driver_leave(r);
 }

@@ -168,6 +168,14 @@ void run_convert_rounded(warp *w, const insn *i, u32 m)
     _mm_setcsr(before);
 }
 
+static inline s32 near_zero_s32(f32 a)
+{
+    s32 whole = (s32)a;
+    whole = a >= 0x1p31f ? INT32_MAX : whole;
+    whole = a < -0x1p31f ? INT32_MIN : whole;
+    return a != a ? 0 : whole;
+}
+
 #define CONVERSIONS                                                            \
     UNARY(u64_u32, "cvt.u64.u32", "84", u64, u32, a)                           \
     UNARY(s64_s32, "cvt.s64.s32", "84", s64, s32, a)                           \
@@ -175,6 +183,21 @@ void run_convert_rounded(warp *w, const insn *i, u32 m)
     UNARY(f64_f32, "cvt.f64.f32", "84", f64, f32, a)                           \
     UNARY(f32_f64, "cvt.rn.f32.f64", "48", f32, f64, canonical((f32)a))        \
     UNARY(f32_s32, "cvt.rn.f32.s32", "44", f32, s32, a)                        \
+    UNARY(u16_u32, "cvt.u16.u32 cvt.u16.s32 cvt.s16.s32 cvt.s16.u32", "24",    \
+          u32, u32, (u16)a)                                                    \
+    UNARY(u32_u16, "cvt.u32.u16 cvt.s32.u16", "42", u32, u32, a)               \
+    UNARY(s32_s16, "cvt.s32.s16 cvt.u32.s16", "42", s32, s32, (s16)a)          \
+    UNARY(u64_u16, "cvt.u64.u16 cvt.s64.u16", "82", u64, u32, a)               \
+    UNARY(f32_u16, "cvt.rn.f32.u16", "42", f32, u32, (s32)a)                   \
+    UNARY(rni_f32, "cvt.rni.f32.f32", "44", f32, f32,                          \
+          canonical(__builtin_rintf(a)))                                       \
+    UNARY(rmi_f32, "cvt.rmi.f32.f32", "44", f32, f32,                          \
+          canonical(__builtin_floorf(a)))                                      \
+    UNARY(rzi_f32, "cvt.rzi.f32.f32", "44", f32, f32,                          \
+          canonical(__builtin_truncf(a)))                                      \
+    UNARY(rzi_s32_f32, "cvt.rzi.s32.f32", "44", s32, f32, near_zero_s32(a))    \
+    UNARY(rni_s32_f32, "cvt.rni.s32.f32", "44", s32, f32,                      \
+          near_zero_s32(__builtin_rintf(a)))                                   \
     UNARY(f64_s32, "cvt.rn.f64.s32", "84", f64, s32, a)
 
 CONVERSIONS

@@ -48,8 +48,12 @@ void run_load_parameter(warp *w, const insn *i, u32 m)
         if (i->sign)
             bits = (u64)((s64)(bits << above) >> above);
         bits = i->wide == 2 ? bits & 0xffff : bits;
-        EACH_OF (l, m)
-            set_lane(w, i->at[1 + k], i->wide, (int)l, bits);
+        if (is_full(w, m) && i->wide != 8 && i->at[1 + k] != NO_OPERAND)
+            EACH_LANE (l)
+                AT(w, i->at[1 + k], u32)[l] = (u32)bits;
+        else
+            EACH_OF (l, m)
+                set_lane(w, i->at[1 + k], i->wide, (int)l, bits);
     }
 }
 

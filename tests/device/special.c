@@ -45,11 +45,30 @@ static u64 value_of(int which, const warp *w, unsigned l)
     }
 }
 
-void special_fill(const warp *w)
+/* Only which block it is changes between the blocks of a launch. */
+static bool is_of_block(int which)
+{
+    return which == IS_ctaid_x || which == IS_ctaid_y || which == IS_ctaid_z;
+}
+
+static void fill(const warp *w, bool of_block)
 {
     const kernel *k = w->block->launch->kernel;
-    for (int s = 0; s < k->specials.count; s++)
+    for (int s = 0; s < k->specials.count; s++) {
+        const special_register *r = &k->specials.data[s];
+        if (is_of_block(r->which) != of_block)
+            continue;
         EACH_LANE (l)
-            AT(w, k->specials.data[s].at, u32)
-    [l] = (u32)value_of(k->specials.data[s].which, w, (unsigned)l);
+            AT(w, r->at, u32)[l] = (u32)value_of(r->which, w, (unsigned)l);
+    }
+}
+
+void special_fill_launch(const warp *w)
+{
+    fill(w, false);
+}
+
+void special_fill_block(const warp *w)
+{
+    fill(w, true);
 }

@@ -8,6 +8,7 @@
 
 /* Number of the one named, with its bytes; -1 when there is none. */
 int special_find(const char *name, int *bytes);
-void special_fill(const warp *w);
+void special_fill_launch(const warp *w); /* once */
+void special_fill_block(const warp *w);  /* those that differ by block */
 
 #endif
