@@ -71,7 +71,8 @@ const op_row select_ops[] = {
 #define PREDICATE(id, expression)                                              \
     static void run_##id(warp *w, const insn *i, u32 m)                        \
     {                                                                          \
-        u32 a = *AT(w, i->at[1], u32), b = *AT(w, i->at[2], u32);              \
+        u32 a = *AT(w, i->at[1], u32);                                         \
+        u32 b = i->at[2] == NO_OPERAND ? 0 : *AT(w, i->at[2], u32);            \
         (void)b;                                                               \
         set_predicate(w, i->at[0], m, expression);                             \
     }

@@ -86,8 +86,8 @@ INLINE u32 distinct(const u64 *at, pattern p)
 
 INLINE u8 shadow_mask(u64 at, unsigned size, u8 bits)
 {
-    return size >= 4 ? bits
-                     : (u8)((((1u << size) - 1) << (at & 3)) * 0x11 & bits);
+    unsigned bytes = size >= 4 ? 0xf : (1u << size) - 1;
+    return (u8)((bytes << (at & 3)) * 0x11 & bits);
 }
 
 /* Whether the shadow of all that is accessed has `bits`. */
