@@ -197,16 +197,17 @@ static bool decode_match(decoder *d, insn *i)
 
 static bool decode_reduce(decoder *d, insn *i)
 {
-    static const char *const keys[] = {"add.",    "min.u32", "max.u32",
-                                       "min.s32", "max.s32", "and.",
-                                       "or.",     "xor."};
-    if (operand_count(d) != 3)
-        return refuse(d);
+    static const char *const names[] = {"add", "min", "max", "min",
+                                        "max", "and", "or",  "xor"};
+    const char *opcode = d->instruction->opcode;
     int found = -1;
-    for (int k = 0; k < 8; k++)
-        if (strstr(d->instruction->opcode, keys[k]) && found < 0)
+    for (int k = 0; k < 8 && found < 0; k++) {
+        bool fits = (k != REDUCE_MIN_U && k != REDUCE_MAX_U) ||
+                    opcode_type(opcode)[0] == 'u';
+        if (fits && opcode_has(opcode, names[k]))
             found = k;
-    if (found < 0)
+    }
+    if (found < 0 || operand_count(d) != 3)
         return refuse(d);
     i->mode = (uint8_t)found;
     i->at[0] = decode_target(d, operand(d, 0), 4);
