@@ -15,7 +15,7 @@ void run_branch(warp *w, const insn *i, u32 m)
     w->pc = (u32)i->imm;
 }
 
-static void leave(warp *w, u32 m)
+void warp_leave(warp *w, u32 m)
 {
     w->mask &= ~m;
     if (!w->mask)
@@ -30,7 +30,7 @@ void run_exit(warp *w, const insn *i, u32 m)
     for (int g = 0; g < w->group_count; g++)
         if (w->groups[g].state == AT_SYNC)
             w->groups[g].state = READY;
-    leave(w, m);
+    warp_leave(w, m);
 }
 
 void run_trap(warp *w, const insn *i, u32 m)
@@ -47,7 +47,7 @@ void run_barrier(warp *w, const insn *i, u32 m)
         w->block->barrier_counts[barrier] = (int)AT(w, i->at[1], u32)[lane];
     w->counts.barriers++;
     warp_add_group(w, w->pc, m, AT_BARRIER, barrier);
-    leave(w, m);
+    warp_leave(w, m);
 }
 
 /* The first half of bar.red: brings predicate at[2] and waits. */
@@ -76,24 +76,4 @@ void run_barrier_result(warp *w, const insn *i, u32 m)
 void run_nothing(warp *w, const insn *i, u32 m)
 {
     (void)w, (void)i, (void)m;
-}
-
-/* Whether all live lanes `members` names are in `m`; else they wait. */
-bool sync_arrives(warp *w, const insn *i, u32 m, u32 members)
-{
-    if (m & ~members) {
-        fault_at(w, i, __builtin_ctz(m & ~members), CUDA_ERROR_LAUNCH_FAILED,
-                 "a lane that its mask %08x does not name", members);
-        return false;
-    }
-    if (!(members & w->live & ~m))
-        return true;
-    warp_add_group(w, (u32)(i - w->block->launch->kernel->code), m, AT_SYNC, 0);
-    leave(w, m);
-    return false;
-}
-
-void run_warp_barrier(warp *w, const insn *i, u32 m)
-{
-    sync_arrives(w, i, m, AT(w, i->at[0], u32)[__builtin_ctz(m)]);
 }

@@ -4,9 +4,52 @@
  */
 #include "handlers.h"
 
-static u32 members_of(const warp *w, const insn *i, int operand, u32 m)
+/* What lanes `m`, all that `members` names, do together. */
+typedef void together_fn(warp *w, const insn *i, u32 m);
+
+/* Whether all live lanes that `members` names are in `m`. */
+static bool all_arrived(warp *w, const insn *i, u32 m, u32 members)
 {
-    return AT(w, i->at[operand], u32)[__builtin_ctz(m)];
+    if (m & ~members)
+        fault_at(w, i, __builtin_ctz(m & ~members), CUDA_ERROR_LAUNCH_FAILED,
+                 "a lane that its mask %08x does not name", members);
+    return !(m & ~members) && !(members & w->live & ~m);
+}
+
+/* Lanes may be of several memberships, each of its own mask in `operand`: those
+ * of one are together. Who waits for others looks again when some come. */
+static void by_membership(warp *w, const insn *i, u32 m, int operand,
+                          together_fn *together)
+{
+    const u32 *masks = AT(w, i->at[operand], u32);
+    u32 waiting = 0;
+    for (u32 left = m; left && !w->block->launch->stopped;) {
+        u32 members = masks[__builtin_ctz(left)];
+        s32 is_same[LANES];
+        EACH_LANE (l)
+            is_same[l] = -(s32)(masks[l] == members);
+        u32 same = mask_of(is_same) & left;
+        if (all_arrived(w, i, same, members))
+            together(w, i, same);
+        else
+            waiting |= same;
+        left &= ~same;
+    }
+    if (!waiting || w->block->launch->stopped)
+        return;
+    warp_add_group(w, (u32)(i - w->block->launch->kernel->code), waiting,
+                   AT_SYNC, 0);
+    warp_leave(w, waiting);
+}
+
+static void nothing(warp *w, const insn *i, u32 m)
+{
+    (void)w, (void)i, (void)m;
+}
+
+void run_warp_barrier(warp *w, const insn *i, u32 m)
+{
+    by_membership(w, i, m, 0, nothing);
 }
 
 /* The lane `l` reads from, and whether that is within its segment. */
@@ -23,11 +66,8 @@ static int source_lane(int mode, int l, u32 b, u32 c, bool *within)
 }
 
 /* at: d, a, b, c, members, predicate. */
-void run_shuffle(warp *w, const insn *i, u32 m)
+static void shuffle(warp *w, const insn *i, u32 m)
 {
-    u32 members = members_of(w, i, 4, m);
-    if (!sync_arrives(w, i, m, members))
-        return;
     u32 a[LANES], *d = AT(w, i->at[0], u32), inside = 0;
     const u32 *b = AT(w, i->at[2], u32), *c = AT(w, i->at[3], u32);
     memcpy(a, AT(w, i->at[1], u32), sizeof a);
@@ -45,11 +85,14 @@ void run_shuffle(warp *w, const insn *i, u32 m)
     set_predicate(w, i->at[5], m, inside);
 }
 
-/* at: d, predicate, members. */
-void run_vote(warp *w, const insn *i, u32 m)
+void run_shuffle(warp *w, const insn *i, u32 m)
 {
-    if (!sync_arrives(w, i, m, members_of(w, i, 2, m)))
-        return;
+    by_membership(w, i, m, 4, shuffle);
+}
+
+/* at: d, predicate, members. */
+static void vote(warp *w, const insn *i, u32 m)
+{
     u32 p = predicate(w, i, 1) & m;
     bool holds = i->mode == VOTE_ALL   ? p == m
                  : i->mode == VOTE_ANY ? p != 0
@@ -59,6 +102,11 @@ void run_vote(warp *w, const insn *i, u32 m)
     else
         EACH_OF (l, m)
             AT(w, i->at[0], u32)[l] = p;
+}
+
+void run_vote(warp *w, const insn *i, u32 m)
+{
+    by_membership(w, i, m, 2, vote);
 }
 
 void run_active_mask(warp *w, const insn *i, u32 m)
@@ -74,10 +122,8 @@ static bool same_lane(const warp *w, const insn *i, u32 a, u32 b)
 }
 
 /* match.any: d, a, members. */
-void run_match_any(warp *w, const insn *i, u32 m)
+static void match_any(warp *w, const insn *i, u32 m)
 {
-    if (!sync_arrives(w, i, m, members_of(w, i, 2, m)))
-        return;
     u32 same[LANES] = {0};
     EACH_OF (l, m)
         for (u32 o = 0; o < LANES; o++)
@@ -85,6 +131,11 @@ void run_match_any(warp *w, const insn *i, u32 m)
                 same[l] |= UINT32_C(1) << o;
     EACH_OF (l, m)
         AT(w, i->at[0], u32)[l] = same[l];
+}
+
+void run_match_any(warp *w, const insn *i, u32 m)
+{
+    by_membership(w, i, m, 2, match_any);
 }
 
 static u32 combine(int mode, u32 a, u32 b)
@@ -110,14 +161,17 @@ static u32 combine(int mode, u32 a, u32 b)
 }
 
 /* redux.sync: d, a, members. */
-void run_reduce(warp *w, const insn *i, u32 m)
+static void reduce(warp *w, const insn *i, u32 m)
 {
-    if (!sync_arrives(w, i, m, members_of(w, i, 2, m)))
-        return;
     const u32 *a = AT(w, i->at[1], u32);
     u32 total = a[__builtin_ctz(m)];
     EACH_OF (l, m & (m - 1))
         total = combine(i->mode, total, a[l]);
     EACH_OF (l, m)
         AT(w, i->at[0], u32)[l] = total;
+}
+
+void run_reduce(warp *w, const insn *i, u32 m)
+{
+    by_membership(w, i, m, 2, reduce);
 }

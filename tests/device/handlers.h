@@ -34,7 +34,8 @@ run_fn run_barrier, run_barrier_vote, run_barrier_result, run_warp_barrier;
 run_fn run_shuffle, run_vote, run_active_mask, run_match_any, run_reduce;
 run_fn run_load_parameter, run_access_each, run_atomic;
 
-bool sync_arrives(warp *w, const insn *i, u32 m, u32 members);
+/* Lanes `m` no longer belong to the group that runs. */
+void warp_leave(warp *w, u32 m);
 /* For a load or store of `bytes` x `count` in global or shared memory. */
 run_fn *load_handler(ptx_space space, int bytes, int count);
 run_fn *store_handler(ptx_space space, int bytes, int count);

@@ -4,7 +4,7 @@
  * Lanes at one instruction are a group; the group that is furthest behind runs,
  * until it reaches the next, which it joins. That needs no analysis of the
  * control flow, and lanes come together where they can. Operations for several
- * lanes wait until all of them are there (sync_arrives).
+ * lanes wait until all of them are there (exec_warp.c).
  */
 #include "lanes.h"
 #include "race.h"

@@ -103,6 +103,31 @@ static void shuffles_stay_in_their_segment(void **state)
             }
 }
 
+/* Half warps, each with a mask of its own, in step or not. */
+static void lanes_of_several_memberships(void **state)
+{
+    (void)state;
+    static const char *const apart[] = {
+        "",
+        "setp.lt.u32 %p, %lane, 16;\n@%p bra $L;\nadd.u32 %a, %a, 0;\n$L:\n",
+        "setp.lt.u32 %p, %lane, 8;\n@%p bra $L;\nadd.u32 %a, %a, 0;\n$L:\n"};
+    for (int k = 0; k < 3; k++) {
+        ptl_str text = {0};
+        str_printf(&text,
+                   "and.b32 %%r1, %%lane, 16;\nshl.b32 %%r2, 0xffff, %%r1;\n%s"
+                   "bar.warp.sync %%r2;\n"
+                   "shfl.sync.bfly.b32 %%d, %%a, 5, 31, %%r2;\n"
+                   "redux.sync.max.u32 %%r3, %%lane, %%r2;\n"
+                   "add.u32 %%d, %%d, %%r3;",
+                   apart[k]);
+        run(str_text(&text), in, out);
+        for (unsigned t = 0; t < THREADS; t++)
+            assert_out(str_text(&text), t,
+                       in[t ^ 5] + (t % LANES < 16 ? 15 : 31));
+        str_fini(&text);
+    }
+}
+
 static void votes(void **state)
 {
     (void)state;
@@ -291,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shuffles_stay_in_their_segment),
+        cmocka_unit_test(lanes_of_several_memberships),
         cmocka_unit_test(votes),
         cmocka_unit_test(matches_and_masks),
         cmocka_unit_test(reductions_of_a_warp),
