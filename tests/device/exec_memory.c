@@ -172,11 +172,33 @@ INLINE bool race_global(warp *w, u64 word, unsigned words, bool write)
     return race;
 }
 
+/* Whether all is well with the words of lanes that go one behind the other. */
+INLINE bool row_unraced(warp *w, ptx_space space, u64 at, unsigned size,
+                        bool write)
+{
+    u64 word = at >> 2;
+    const unsigned words = LANES * size / 4;
+    if (space == PTX_SHARED) {
+        shared_memory *s = &w->block->shared;
+        u32 *writers = s->writers + word, *readers = s->readers + word;
+        return !(write ? race_shared_row_write(writers, readers, words,
+                                               w->shared_mark)
+                       : race_shared_row_read(writers, readers, words,
+                                              w->shared_mark));
+    }
+    const device_memory *d = w->block->launch->device;
+    u64 *writers = d->writers + word, *readers = d->readers + word;
+    return !(write ? race_row_write(writers, readers, words, w->race_mark)
+                   : race_row_read(writers, readers, words, w->race_mark));
+}
+
 /* Reports the first lane that meets another; false when there was one. */
 INLINE bool unraced(warp *w, const insn *i, ptx_space space, const u64 *at,
-                    u32 looked_at, unsigned size, bool write)
+                    pattern p, u32 looked_at, unsigned size, bool write)
 {
     if (size < 4 || (space == PTX_GLOBAL && !w->block->launch->races))
+        return true;
+    if (p == IN_ORDER && row_unraced(w, space, at[0], size, write))
         return true;
     EACH_OF (l, looked_at) {
         bool race = space == PTX_SHARED
@@ -303,7 +325,7 @@ INLINE void load(warp *w, const insn *i, u32 m, ptx_space space, unsigned bytes,
             run_access_each(w, i, m);
             return;
         }
-        if (!unraced(w, i, space, at, looked_at, size, false))
+        if (!unraced(w, i, space, at, p, looked_at, size, false))
             return;
         count_traffic(w, i, space, at, m, p, size, false);
     }
@@ -347,7 +369,7 @@ INLINE void store(warp *w, const insn *i, u32 m, ptx_space space,
             run_access_each(w, i, m);
             return;
         }
-        if (!unraced(w, i, space, at, looked_at, size, true))
+        if (!unraced(w, i, space, at, p, looked_at, size, true))
             return;
         shadow_write(to.shadow, at, p, size);
         count_traffic(w, i, space, at, m, p, size, true);

@@ -69,13 +69,12 @@ static inline bool race_read(uint64_t *writer, uint64_t *reader, uint64_t mine)
 {
     uint64_t seen = __atomic_load_n(reader, __ATOMIC_RELAXED);
     uint64_t differs = seen ^ mine, now = mine;
-    if (differs && !(differs >> 50)) {
-        now |= seen & SEVERAL_BLOCKS;
-        if (differs >> 24)
-            now |= SEVERAL_BLOCKS;
-        else if (!(differs >> 7))
-            now |= SEVERAL_WARPS;
-    }
+    if (!(differs >> 50) && (seen & SEVERAL_BLOCKS))
+        now = seen; /* whoever writes now is too late */
+    else if (differs && !(differs >> 50))
+        now |= differs >> 24     ? SEVERAL_BLOCKS
+               : !(differs >> 7) ? SEVERAL_WARPS
+                                 : 0;
     if (seen != now)
         __atomic_store_n(reader, now, __ATOMIC_RELAXED);
     return race_meets(__atomic_load_n(writer, __ATOMIC_RELAXED), mine);
@@ -87,6 +86,72 @@ static inline bool race_write(uint64_t *writer, uint64_t *reader, uint64_t mine)
                 race_meets(__atomic_load_n(reader, __ATOMIC_RELAXED), mine);
     __atomic_store_n(writer, mine, __ATOMIC_RELAXED);
     return race;
+}
+
+/*
+ * Rows of words at once, without branches, so that they become vectors: true,
+ * with nothing changed, where a word needs a closer look by itself. Threads of
+ * the host may meet here; each stores whole records, and either will do.
+ */
+static inline bool race_row_read(uint64_t *writers, uint64_t *readers,
+                                 unsigned words, uint64_t mine)
+{
+    uint64_t closer = 0;
+    for (unsigned k = 0; k < words; k++) {
+        uint64_t w = writers[k] ^ mine, r = readers[k] ^ mine;
+        uint64_t several = readers[k] & SEVERAL_BLOCKS;
+        closer |= (uint64_t)((w - 1) >> 50 == 0) |
+                  ((uint64_t)((r - 1) >> 50 == 0) & ~(several >> 1));
+    }
+    if (closer & 1)
+        return true;
+    for (unsigned k = 0; k < words; k++)
+        readers[k] = (readers[k] ^ mine) >> 50 ? mine : readers[k];
+    return false;
+}
+
+static inline bool race_row_write(uint64_t *writers, const uint64_t *readers,
+                                  unsigned words, uint64_t mine)
+{
+    uint64_t closer = 0;
+    for (unsigned k = 0; k < words; k++) {
+        uint64_t w = writers[k] ^ mine, r = readers[k] ^ mine;
+        closer |=
+            (uint64_t)((w - 1) >> 50 == 0) | (uint64_t)((r - 1) >> 50 == 0);
+    }
+    if (closer)
+        return true;
+    for (unsigned k = 0; k < words; k++)
+        writers[k] = mine;
+    return false;
+}
+
+static inline bool race_shared_row_read(const uint32_t *writers,
+                                        uint32_t *readers, unsigned words,
+                                        uint32_t mine)
+{
+    uint32_t races = 0;
+    for (unsigned k = 0; k < words; k++)
+        races |= (uint32_t)race_shared_meets(writers[k], mine);
+    for (unsigned k = 0; k < words && !races; k++) {
+        uint32_t seen = readers[k];
+        readers[k] =
+            race_shared_meets(seen, mine) ? seen | SEVERAL_WARPS : mine;
+    }
+    return races;
+}
+
+static inline bool race_shared_row_write(uint32_t *writers,
+                                         const uint32_t *readers,
+                                         unsigned words, uint32_t mine)
+{
+    uint32_t races = 0;
+    for (unsigned k = 0; k < words; k++)
+        races |= (uint32_t)race_shared_meets(writers[k], mine) |
+                 (uint32_t)race_shared_meets(readers[k], mine);
+    for (unsigned k = 0; k < words && !races; k++)
+        writers[k] = mine;
+    return races;
 }
 
 #endif
