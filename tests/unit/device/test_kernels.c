@@ -1,8 +1,10 @@
 /*
- * test_kernels.c - kernels as a compiler writes them, by NVRTC's two code
- * generators (sm_75, 80 and 90; sm_100 and 120), against plain C to the bit.
+ * test_kernels.c - kernels as compilers write them, against plain C to the bit:
+ * by NVRTC's two code generators (sm_75, 80 and 90; sm_100 and 120), and with
+ * the argument `clang` by clang, which has nothing to do with them.
  */
 #include "base/str.h"
+#include "virtual/clang.h"
 #include "virtual/device.h"
 #include "virtual/nvrtc.h"
 #include <math.h>
@@ -14,8 +16,10 @@
 
 #include <cmocka.h>
 
-static const int archs[] = {75, 80, 90, 100, 120};
-enum { ARCHS = sizeof archs / sizeof *archs };
+static const int nvrtc_archs[] = {75, 80, 90, 100, 120};
+static const int clang_archs[] = {80};
+static const int *archs = nvrtc_archs;
+static int arch_count = sizeof nvrtc_archs / sizeof *nvrtc_archs;
 
 static void fill(float *x, size_t n, unsigned seed)
 {
@@ -25,29 +29,32 @@ static void fill(float *x, size_t n, unsigned seed)
     }
 }
 
-static char *source_of(const char *file)
+static char *ptx_of(const char *path, int arch)
 {
-    char path[1024];
     ptl_str text = {0};
     char piece[4096];
     size_t got;
-    snprintf(path, sizeof path, PTL_SOURCE_DIR "/tests/unit/device/kernels/%s",
-             file);
+    if (archs == clang_archs)
+        return clang_compile(path, arch);
     FILE *in = fopen(path, "r");
     assert_non_null(in);
     while ((got = fread(piece, 1, sizeof piece, in)) > 0)
         str_addn(&text, piece, got);
     fclose(in);
-    return text.data;
+    char *ptx = nvrtc_compile(str_text(&text), arch);
+    str_fini(&text);
+    return ptx;
 }
 
 static CUfunction compiled(const char *file, const char *name, int arch)
 {
-    char *source = source_of(file), *ptx = nvrtc_compile(source, arch);
+    char path[1024];
+    snprintf(path, sizeof path, PTL_SOURCE_DIR "/tests/unit/device/kernels/%s",
+             file);
+    char *ptx = ptx_of(path, arch);
     assert_non_null(ptx);
     CUfunction f = virtual_kernel(ptx, name);
     free(ptx);
-    free(source);
     return f;
 }
 
@@ -91,7 +98,7 @@ static void elementwise_work(void **state)
     }
     CUdeviceptr dx = virtual_upload(x, sizeof x),
                 df = virtual_upload(flags, sizeof flags);
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr dy = virtual_room(sizeof y), dp = virtual_room(N);
         long long n = N;
         void *args[] = {&dx, &df, &dy, &dp, &n};
@@ -156,7 +163,7 @@ static void check_sums(const char *name, float (*expected)(const float *row),
     for (int r = 0; r < ROWS; r++)
         right[r] = expected(x[r]);
     CUdeviceptr dx = virtual_upload(x, sizeof x);
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr ds = virtual_room(sizeof sums);
         int columns = COLUMNS;
         void *args[] = {&dx, &ds, &columns};
@@ -192,7 +199,7 @@ static void products_of_matrices_in_tiles(void **state)
                 right[i][j] = fmaf(a[i][p], b[p][j], right[i][j]);
     CUdeviceptr da = virtual_upload(a, sizeof a),
                 db = virtual_upload(b, sizeof b);
-    for (int t = 0; t < ARCHS; t++) {
+    for (int t = 0; t < arch_count; t++) {
         CUdeviceptr dc = virtual_room(sizeof c);
         int m = M, n = N, k = K;
         void *args[] = {&da, &db, &dc, &m, &n, &k};
@@ -232,7 +239,7 @@ static void random_numbers(void **state)
         for (int w = 0; w < 4; w++)
             right_uniform[i][w] = (float)(c[w] >> 8) * 0x1p-24f;
     }
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr dw = virtual_room(sizeof words),
                     du = virtual_room(sizeof uniform);
         int n = N;
@@ -261,7 +268,7 @@ static void rows_by_their_numbers(void **state)
     }
     CUdeviceptr dt = virtual_upload(table, sizeof table),
                 dw = virtual_upload(which, sizeof which);
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr dy = virtual_room(sizeof y);
         int rows = TABLE, columns = WIDE, count = COUNT;
         void *args[] = {&dt, &dw, &dy, &rows, &columns, &count};
@@ -287,7 +294,7 @@ static void counts_by_atomic_operations(void **state)
     }
     CUdeviceptr dw = virtual_upload(which, sizeof which),
                 dv = virtual_upload(values, sizeof values);
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr ds = virtual_upload(zero, sizeof zero),
                     dm = virtual_upload(zero, sizeof zero);
         int bins = BINS, n = N;
@@ -324,7 +331,7 @@ static void numbers_of_64_bits(void **state)
     }
     CUdeviceptr dx = virtual_upload(x, sizeof x),
                 dy = virtual_upload(y, sizeof y);
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr d = virtual_room(sizeof out),
                     dw = virtual_room(sizeof whole);
         int rows = WIDE, n = N;
@@ -338,7 +345,27 @@ static void numbers_of_64_bits(void **state)
     }
 }
 
-int main(void)
+static int run_by_clang(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_by_shuffles),
+        cmocka_unit_test(sums_by_a_tree_in_dynamic_shared_memory),
+        cmocka_unit_test(products_of_matrices_in_tiles),
+        cmocka_unit_test(random_numbers),
+        cmocka_unit_test(rows_by_their_numbers),
+        cmocka_unit_test(counts_by_atomic_operations),
+        cmocka_unit_test(numbers_of_64_bits),
+    };
+    if (!clang_is_there()) {
+        fprintf(stderr, "clang-14 is not found\n");
+        return 77;
+    }
+    archs = clang_archs;
+    arch_count = 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static int run_by_nvrtc(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elementwise_work),
@@ -350,10 +377,16 @@ int main(void)
         cmocka_unit_test(counts_by_atomic_operations),
         cmocka_unit_test(numbers_of_64_bits),
     };
-    setenv("PTL_VIRTUAL_ARCH", "121", 1);
     if (!nvrtc_open()) {
         fprintf(stderr, "NVRTC is not found\n");
         return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    setenv("PTL_VIRTUAL_ARCH", "121", 1);
+    return argc > 1 && strcmp(argv[1], "clang") == 0 ? run_by_clang()
+                                                     : run_by_nvrtc();
 }
