@@ -4,6 +4,7 @@
 #include "access.h"
 #include "device.h"
 #include "handlers.h"
+#include "order.h"
 #include "race.h"
 #include <inttypes.h>
 
@@ -24,6 +25,14 @@ void access_race(warp *w, const insn *i, int lane, ptx_space space, u64 address)
              "race: the word at %s0x%" PRIx64
              " is accessed by another thread without a barrier between",
              space == PTX_SHARED ? "shared " : "", address);
+}
+
+void access_unordered(warp *w, const insn *i, int lane, u64 address)
+{
+    fault_at(w, i, lane, CUDA_ERROR_LAUNCH_FAILED,
+             "missing wait: the word at 0x%" PRIx64
+             " is used by work of another stream, and nothing orders the two",
+             address);
 }
 
 static bool shadow_admits(warp *w, const insn *i, int lane, u8 *shadow,
@@ -106,6 +115,12 @@ static u8 *global_lane(warp *w, const insn *i, int lane, u64 address,
     str_fini(&where);
     if (!inside)
         return NULL;
+    const uint8_t *unordered = w->block->launch->unordered;
+    if (unordered && bytes >= 4 &&
+        order_meets(d, offset / 4, bytes / 4, unordered, kind != ACCESS_READ)) {
+        access_unordered(w, i, lane, address);
+        return NULL;
+    }
     if (global_race(w, d, offset, bytes, kind)) {
         access_race(w, i, lane, PTX_GLOBAL, address);
         return NULL;

@@ -21,4 +21,7 @@ u8 *access_lane(warp *w, const insn *i, int lane, ptx_space space, u64 address,
 void access_race(warp *w, const insn *i, int lane, ptx_space space,
                  u64 address);
 
+/* Other work touched it, which need not have come before. */
+void access_unordered(warp *w, const insn *i, int lane, u64 address);
+
 #endif

@@ -13,8 +13,8 @@ static CUresult run_launch(operation *op, struct CUctx_st *context)
 {
     launch *l = op->launch;
     kernel *k = (kernel *)(uintptr_t)l->kernel;
-    if (l->op % RACE_LAUNCHES == 0)
-        memory_forget_races(&context->memory);
+    l->unordered = l->checks ? op->unordered : NULL;
+    (void)context;
     pthread_mutex_init(&l->lock, NULL);
     launch_run(l);
     pthread_mutex_destroy(&l->lock);
@@ -66,7 +66,8 @@ static void push_launch(struct CUstream_st *s, const launch *l,
     *op->launch = *l;
     op->parameters = copy_parameters(l->kernel, arguments);
     op->launch->parameters = op->parameters;
-    op->launch->op = ++launches;
+    op->launch->op = op->number;
+    launches++;
     op->launch->seed = random_mix(settings()->seed ^ launches << 20);
     op->run = run_launch;
     stream_push(s, op);

@@ -162,12 +162,30 @@ static bool is_range(CUdeviceptr address, uint64_t bytes)
     return d && (!bytes || memory_is_allocated(d, address, bytes));
 }
 
+/* Whether nothing meets the range that need not have come before. */
+static bool is_ordered(const operation *op, CUdeviceptr address, bool write)
+{
+    device_memory *d = device_of(address);
+    if (!settings()->checks || !stream_are_several() ||
+        order_touch(d, address - d->base, op->bytes, op->number, op->unordered,
+                    write))
+        return true;
+    fprintf(stderr,
+            "virtual device: missing wait: %llu bytes at 0x%llx are %s while "
+            "work of another stream uses them\n",
+            (unsigned long long)op->bytes, (unsigned long long)address,
+            write ? "written" : "read");
+    return false;
+}
+
 static CUresult run_to_device(operation *op, struct CUctx_st *context)
 {
     (void)context;
     uint8_t *to = range(op->to, op->bytes, "copy");
     if (!to)
         return CUDA_ERROR_ILLEGAL_ADDRESS;
+    if (!is_ordered(op, op->to, true))
+        return CUDA_ERROR_LAUNCH_FAILED;
     memcpy(to, op->staged ? op->staged : op->from_host, op->bytes);
     memory_set_written(device_of(op->to), op->to, op->bytes);
     return CUDA_SUCCESS;
@@ -179,6 +197,8 @@ static CUresult run_to_host(operation *op, struct CUctx_st *context)
     const uint8_t *from = range(op->from, op->bytes, "copy");
     if (!from)
         return CUDA_ERROR_ILLEGAL_ADDRESS;
+    if (!is_ordered(op, op->from, false))
+        return CUDA_ERROR_LAUNCH_FAILED;
     memcpy(op->to_host, from, op->bytes);
     return CUDA_SUCCESS;
 }
@@ -191,6 +211,8 @@ static CUresult run_between(operation *op, struct CUctx_st *context)
     const uint8_t *from = range(op->from, op->bytes, "copy");
     if (!to || !from)
         return CUDA_ERROR_ILLEGAL_ADDRESS;
+    if (!is_ordered(op, op->from, false) || !is_ordered(op, op->to, true))
+        return CUDA_ERROR_LAUNCH_FAILED;
     memmove(to, from, op->bytes);
     const device_memory *source = device_of(op->from);
     device_memory *target = device_of(op->to);
@@ -209,6 +231,8 @@ static CUresult run_set(operation *op, struct CUctx_st *context)
     uint8_t *to = range(op->to, op->bytes, "memset");
     if (!to)
         return CUDA_ERROR_ILLEGAL_ADDRESS;
+    if (!is_ordered(op, op->to, true))
+        return CUDA_ERROR_LAUNCH_FAILED;
     for (uint64_t k = 0; k < op->bytes; k++)
         to[k] = (uint8_t)(op->value >> 8 * (k & 3));
     memory_set_written(device_of(op->to), op->to, op->bytes);

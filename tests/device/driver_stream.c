@@ -60,6 +60,8 @@ CUresult cuStreamQuery(CUstream stream)
         if (r == CUDA_SUCCESS && s->first)
             r = CUDA_ERROR_NOT_READY;
     }
+    if (r == CUDA_SUCCESS)
+        stream_seen(s);
     return driver_leave(r);
 }
 
@@ -166,6 +168,8 @@ CUresult cuEventQuery(CUevent event)
         if (r == CUDA_SUCCESS && !event->point->done)
             r = CUDA_ERROR_NOT_READY;
     }
+    if (r == CUDA_SUCCESS && event->point)
+        stream_point_seen(event->point);
     return driver_leave(r);
 }
 

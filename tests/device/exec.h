@@ -137,6 +137,7 @@ struct launch {
     size_t dynamic_shared;
     const device_memory *device;
     uint64_t seed, op;
+    const uint8_t *unordered; /* operations it may not meet, or NULL */
     bool cooperative, checks, races;
     _Atomic uint64_t next_block;
     _Atomic bool stopped; /* a fault was found */

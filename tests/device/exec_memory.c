@@ -8,6 +8,7 @@
  */
 #include "access.h"
 #include "handlers.h"
+#include "order.h"
 #include "race.h"
 #include "traffic.h"
 
@@ -192,10 +193,41 @@ INLINE bool row_unraced(warp *w, ptx_space space, u64 at, unsigned size,
                    : race_row_read(writers, readers, words, w->race_mark));
 }
 
+/* False after reporting a lane that meets other work, which nothing orders. */
+static bool waited(warp *w, const insn *i, const u64 *at, u32 looked_at,
+                   unsigned size, bool write)
+{
+    const launch *l = w->block->launch;
+    EACH_OF (lane, looked_at)
+        if (order_meets(l->device, at[lane] >> 2, size / 4, l->unordered,
+                        write)) {
+            access_unordered(w, i, (int)lane, l->device->base + at[lane]);
+            return false;
+        }
+    return true;
+}
+
+static bool others_read(const warp *w, const u64 *at, u32 looked_at,
+                        unsigned size)
+{
+    const launch *l = w->block->launch;
+    bool others = false;
+    EACH_OF (lane, looked_at)
+        others |=
+            order_meets(l->device, at[lane] >> 2, size / 4, l->unordered, true);
+    return others;
+}
+
 /* Reports the first lane that meets another; false when there was one. */
 INLINE bool unraced(warp *w, const insn *i, ptx_space space, const u64 *at,
                     pattern p, u32 looked_at, unsigned size, bool write)
 {
+    if (size >= 4 && space == PTX_GLOBAL && w->block->launch->unordered) {
+        if (!waited(w, i, at, looked_at, size, write))
+            return false;
+        if (!write && others_read(w, at, looked_at, size))
+            return true; /* their record stays, for who writes later */
+    }
     if (size < 4 || (space == PTX_GLOBAL && !w->block->launch->races))
         return true;
     if (p == IN_ORDER && row_unraced(w, space, at[0], size, write))

@@ -17,6 +17,7 @@
 enum {
     RACE_LAUNCHES = 1 << 14,
     RACE_SHARED_INTERVALS = 1 << 26,
+    RACE_LAUNCH_SHIFT = 50,
     SEVERAL_WARPS = 1,
     SEVERAL_BLOCKS = 2,
 };

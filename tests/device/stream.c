@@ -2,22 +2,34 @@
  * stream.c - queues of work, run in a random order that is allowed.
  */
 #include "stream.h"
+#include "race.h"
 #include "random.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* All guarded by the driver's lock. */
 static struct CUstream_st *streams;
 static uint64_t operations, random_state, clock_ticks;
 static bool seeded;
+static order_clock host; /* what the host has seen to have run */
+static uint8_t unordered[RACE_LAUNCHES];
+static int stream_count;
+static const struct CUstream_st *only; /* all work so far is of this one */
+static bool several;
 
-enum { LONGEST_QUEUE = 256 };
+enum { LONGEST_QUEUE = 256, REMEMBERED = 4096 };
 
 struct CUstream_st *stream_new(struct CUctx_st *context, bool waits_for_null)
 {
     struct CUstream_st *s = calloc(1, sizeof *s);
     if (!s)
         abort();
-    *s = (struct CUstream_st){context, waits_for_null, NULL, NULL, streams};
+    *s = (struct CUstream_st){
+        .context = context, .waits_for_null = waits_for_null, .next = streams};
+    s->id = stream_count < ORDER_STREAMS ? stream_count++ : ORDER_STREAMS - 1;
+    s->ran = calloc(REMEMBERED, sizeof *s->ran);
+    if (!s->ran)
+        abort();
     streams = s;
     return s;
 }
@@ -38,6 +50,7 @@ void stream_free(struct CUstream_st *s)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
+    free(s->ran);
     free(s);
 }
 
@@ -67,7 +80,9 @@ operation *operation_new(void)
     operation *op = calloc(1, sizeof *op);
     if (!op)
         abort();
-    op->number = ++operations;
+    if (++operations % RACE_LAUNCHES == 0) /* which records of nobody have */
+        operations++;
+    op->number = operations;
     return op;
 }
 
@@ -122,13 +137,63 @@ static struct CUstream_st *choose(void)
     return chosen;
 }
 
+/* What has run in other streams and need not have: flags for `op`. */
+static bool find_unordered(const struct CUstream_st *s, const operation *op)
+{
+    bool any = false;
+    for (const struct CUstream_st *o = streams; o && several; o = o->next)
+        for (size_t k = o->ran_count; o != s && k-- > 0;) {
+            uint64_t number = o->ran[k];
+            if (number <= op->past.at[o->id] ||
+                number + RACE_LAUNCHES / 2 < operations)
+                break;
+            unordered[number % RACE_LAUNCHES] = 1;
+            any = true;
+        }
+    return any;
+}
+
+static void remember(struct CUstream_st *s, const operation *op)
+{
+    if (s->ran_count == REMEMBERED) {
+        s->ran_count /= 2;
+        memmove(s->ran, s->ran + s->ran_count, s->ran_count * sizeof *s->ran);
+    }
+    s->ran[s->ran_count++] = op->number;
+}
+
+/* Records name operations by the lower bits of their numbers. */
+static void forget_old_records(const operation *op)
+{
+    static uint64_t turn;
+    if (op->number / RACE_LAUNCHES == turn)
+        return;
+    turn = op->number / RACE_LAUNCHES;
+    for (int d = 0; d < settings()->devices; d++)
+        memory_forget_races(&device_context(d)->memory);
+}
+
+static CUresult run(struct CUstream_st *s, operation *op)
+{
+    if (!op->run)
+        return CUDA_SUCCESS;
+    forget_old_records(op);
+    bool any = find_unordered(s, op);
+    op->unordered = any ? unordered : NULL;
+    CUresult r = op->run(op, s->context);
+    if (any)
+        memset(unordered, 0, sizeof unordered);
+    remember(s, op);
+    return r;
+}
+
 static bool run_one(void)
 {
     struct CUstream_st *s = choose();
     if (!s)
         return false;
     operation *op = s->first;
-    CUresult r = op->run ? op->run(op, s->context) : CUDA_SUCCESS;
+    CUresult r = run(s, op);
     s->first = op->next;
     if (!s->first)
         s->last = NULL;
@@ -160,8 +225,44 @@ static unsigned length(const struct CUstream_st *s)
     return count;
 }
 
+/* All that is before `op`, as it has been asked for. */
+static void order(struct CUstream_st *s, operation *op)
+{
+    const struct CUstream_st *null_stream = s->context->null_stream;
+    several |= only && only != s;
+    only = s;
+    order_join(&s->clock, &host);
+    for (const struct CUstream_st *o = streams; o; o = o->next)
+        if (o->context == s->context &&
+            ((s == null_stream && o->waits_for_null) ||
+             (o == null_stream && s->waits_for_null)))
+            order_join(&s->clock, &o->clock);
+    if (op->waits)
+        order_join(&s->clock, &op->waits->clock);
+    op->past = s->clock;
+    s->clock.at[s->id] = op->number;
+    if (op->records)
+        op->records->clock = s->clock;
+}
+
+void stream_seen(const struct CUstream_st *s)
+{
+    order_join(&host, &s->clock);
+}
+
+void stream_point_seen(const stream_point *p)
+{
+    order_join(&host, &p->clock);
+}
+
+bool stream_are_several(void)
+{
+    return several;
+}
+
 void stream_push(struct CUstream_st *s, operation *op)
 {
+    order(s, op);
     *(s->last ? &s->last->next : &s->first) = op;
     s->last = op;
     while (length(s) > LONGEST_QUEUE && run_one())
@@ -183,6 +284,9 @@ CUresult stream_drain(struct CUctx_st *context, struct CUstream_st *s)
 {
     while (!is_empty(context, s) && run_one())
         ;
+    for (const struct CUstream_st *o = streams; o; o = o->next)
+        if (o == s || (!s && o->context == context))
+            stream_seen(o);
     return context->sticky;
 }
 
@@ -190,6 +294,7 @@ CUresult stream_reach(struct CUctx_st *context, stream_point *point)
 {
     while (!point->done && run_one())
         ;
+    stream_point_seen(point);
     return context->sticky;
 }
 

@@ -9,11 +9,13 @@
 
 #include "device.h"
 #include "exec.h"
+#include "order.h"
 
 /* A point in a stream that others wait for. */
 typedef struct {
     int users;
     bool done;
+    order_clock clock; /* what is before it */
     double ms;
 } stream_point;
 
@@ -24,6 +26,8 @@ struct operation {
     /* Does the work; what it returns stays with the context. */
     CUresult (*run)(operation *op, struct CUctx_st *context);
     stream_point *records, *waits;
+    order_clock past;
+    const uint8_t *unordered; /* while it runs: see order_touch() */
     launch *launch;
     CUdeviceptr to, from; /* device, or host where it is not one */
     void *to_host;
@@ -35,6 +39,10 @@ struct operation {
 };
 
 struct CUstream_st {
+    int id; /* in clocks */
+    order_clock clock;
+    uint64_t *ran; /* numbers of what has run, the last thousands */
+    size_t ran_count;
     struct CUctx_st *context;
     bool waits_for_null; /* and the default stream for it */
     operation *first, *last;
@@ -59,6 +67,11 @@ void stream_push(struct CUstream_st *s, operation *op);
 CUresult stream_drain(struct CUctx_st *context, struct CUstream_st *s);
 /* Until `point` is passed. */
 CUresult stream_reach(struct CUctx_st *context, stream_point *point);
+/* The host has seen that all of `s` has run. */
+void stream_seen(const struct CUstream_st *s);
+void stream_point_seen(const stream_point *p);
+/* Whether there are operations that others could race with. */
+bool stream_are_several(void);
 /* Runs a random part of what may run, at least one operation. */
 void stream_progress(void);
 /* Drops what waits in a context that got stuck. */

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -37,8 +40,19 @@ static uint32_t value_of_word(void)
     return value;
 }
 
+static int set_up(void **state)
+{
+    (void)state;
+    increment = virtual_kernel(increment_ptx, "increment");
+    word = virtual_room(4);
+    OK(cuStreamCreate(&first, CU_STREAM_NON_BLOCKING));
+    OK(cuStreamCreate(&second, CU_STREAM_NON_BLOCKING));
+    OK(cuMemAllocHost_v2((void **)&pinned, 4));
+    return 0;
+}
+
 /* The word is 10, incremented in the first stream, copied out in the second. */
-static uint32_t copied(bool waits)
+static CUresult copy_out(bool waits)
 {
     CUevent event;
     OK(cuMemsetD32_v2(word, 10, 1));
@@ -50,28 +64,77 @@ static uint32_t copied(bool waits)
         OK(cuStreamWaitEvent(second, event, 0));
     *pinned = 0;
     OK(cuMemcpyDtoHAsync_v2(pinned, word, 4, second));
-    OK(cuStreamSynchronize(second));
-    uint32_t value = *pinned;
-    OK(cuCtxSynchronize());
-    OK(cuEventDestroy_v2(event));
-    return value;
+    CUresult r = cuda()->cuStreamSynchronize(second);
+    return r == CUDA_SUCCESS ? cuda()->cuCtxSynchronize() : r;
 }
 
-static void a_missing_wait_shows(void **state)
+/* In a process without checks. */
+static int count_early_and_late(void)
+{
+    int early = 0, late = 0;
+    set_up(NULL);
+    for (int t = 0; t < TRIALS; t++) {
+        assert_int_equal(copy_out(false), CUDA_SUCCESS);
+        *(*pinned == 10 ? &early : &late) += 1;
+    }
+    return early > 0 && late > 0 ? 0 : 1;
+}
+
+static void a_missing_wait_shows_in_the_values(void **state)
+{
+    const char *self = *state;
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("PTL_VIRTUAL_CHECKS", "off", 1);
+        execl(self, self, "values", (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void a_missing_wait_is_told_whatever_comes_first(void **state)
 {
     (void)state;
-    int early = 0, late = 0;
-    for (int t = 0; t < TRIALS; t++)
-        *(copied(false) == 10 ? &early : &late) += 1;
-    assert_true(early > 0);
-    assert_true(late > 0);
+    for (int t = 0; t < 20; t++) {
+        virtual_listen();
+        CUresult r = copy_out(false);
+        const char *heard = virtual_heard();
+        assert_int_equal(r, CUDA_ERROR_LAUNCH_FAILED);
+        assert_non_null(strstr(heard, "missing wait"));
+        virtual_reset(0);
+        set_up(NULL);
+    }
 }
 
 static void a_wait_is_kept(void **state)
 {
     (void)state;
-    for (int t = 0; t < TRIALS; t++)
-        assert_int_equal(copied(true), 11);
+    for (int t = 0; t < TRIALS; t++) {
+        assert_int_equal(copy_out(true), CUDA_SUCCESS);
+        assert_int_equal(*pinned, 11);
+    }
+}
+
+/* What the host has waited for is before all it asks for afterwards. */
+static void the_host_waits_too(void **state)
+{
+    (void)state;
+    CUevent event;
+    OK(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+    for (int t = 0; t < TRIALS; t++) {
+        OK(cuMemsetD32Async(word, 20, 1, second));
+        OK(cuStreamSynchronize(second));
+        push_increment(first);
+        OK(cuEventRecord(event, first));
+        while (t % 2 && cuda()->cuEventQuery(event) == CUDA_ERROR_NOT_READY)
+            ;
+        OK(cuEventSynchronize(event));
+        push_increment(second);
+        assert_int_equal(value_of_word(), 22);
+    }
+    OK(cuEventDestroy_v2(event));
 }
 
 static void a_stream_goes_in_order(void **state)
@@ -167,22 +230,13 @@ static void copies_between_devices(void **state)
                      CUDA_ERROR_INVALID_VALUE);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    increment = virtual_kernel(increment_ptx, "increment");
-    word = virtual_room(4);
-    OK(cuStreamCreate(&first, CU_STREAM_NON_BLOCKING));
-    OK(cuStreamCreate(&second, CU_STREAM_NON_BLOCKING));
-    OK(cuMemAllocHost_v2((void **)&pinned, 4));
-    return 0;
-}
-
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_missing_wait_shows),
+        cmocka_unit_test_prestate(a_missing_wait_shows_in_the_values, argv[0]),
+        cmocka_unit_test(a_missing_wait_is_told_whatever_comes_first),
         cmocka_unit_test(a_wait_is_kept),
+        cmocka_unit_test(the_host_waits_too),
         cmocka_unit_test(a_stream_goes_in_order),
         cmocka_unit_test(nothing_runs_before_somebody_waits),
         cmocka_unit_test(the_default_stream_is_between),
@@ -191,5 +245,7 @@ int main(void)
         cmocka_unit_test(copies_between_devices),
     };
     setenv("PTL_VIRTUAL_DEVICES", "2", 1);
-    return cmocka_run_group_tests(tests, setup, NULL);
+    if (argc > 1)
+        return count_early_and_late();
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }
