@@ -38,6 +38,10 @@ static void fill_constants(const warp *w, const kernel *k)
 {
     for (int c = 0; c < k->constants.count; c++) {
         const constant *value = &k->constants.data[c];
+        if (value->bytes == 1) {
+            *AT(w, value->at, u32) = (u32)value->bits;
+            continue;
+        }
         for (int l = 0; l < LANES; l++)
             if (value->bytes == 8)
                 AT(w, value->at, u64)[l] = value->bits;

@@ -47,6 +47,15 @@ static int32_t take_place(decoder *d, int bytes)
     return at;
 }
 
+/* A predicate takes a word of a line of its own. */
+static int32_t place_constant_predicate(decoder *d, uint64_t bits)
+{
+    constant c = {(int32_t)d->used, 1, bits ? ALL_LANES : 0};
+    d->used += 64;
+    vec_push(d->arena, &d->kernel->constants, c);
+    return c.at;
+}
+
 static int32_t place_constant(decoder *d, uint64_t bits, int bytes)
 {
     kernel *k = d->kernel;
@@ -149,9 +158,8 @@ int32_t decode_operand(decoder *d, const ptx_operand *o, int bytes)
     case OPERAND_INTEGER:
     case OPERAND_F32:
     case OPERAND_F64:
-        if (bytes == 1)
-            break;
-        return number_place(d, o, bytes);
+        return bytes == 1 ? place_constant_predicate(d, o->bits)
+                          : number_place(d, o, bytes);
     case OPERAND_SYMBOL:
         if (bytes >= 4 && decode_symbol(d, o->name, &space, &address))
             return place_constant(d, address + o->bits, bytes);

@@ -53,7 +53,7 @@ typedef struct {
 
 typedef struct {
     int32_t at;
-    int bytes; /* 4 or 8 */
+    int bytes; /* 4 or 8; 1: a predicate */
     uint64_t bits;
 } constant;
 
