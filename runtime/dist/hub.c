@@ -60,6 +60,7 @@ hub_peer *hub_make(dist_hub *h, uint32_t node)
         .retry = h->c.retry,
         .agreement = {(const uint8_t *)h->c.agreement, strlen(h->c.agreement)},
         .send = h->out.send,
+        .places = h->out.places,
         .ctx = h->out.ctx};
     p = calloc(1, sizeof *p);
     h->peers =
@@ -291,13 +292,21 @@ static void good(dist_hub *h, int connection, const wire_message *m)
     from_peer(h, p, connection, m);
 }
 
+void hub_placed(dist_hub *h)
+{
+    h->placed = true;
+}
+
 void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
                  int count, uint64_t now)
 {
     wire_message m;
     wire_fault fault;
+    wire_limits limits = *h->c.limits;
+    limits.placed = h->placed;
+    h->placed = false;
     h->now = now;
-    switch (wire_read(frames, count, h->c.limits, &m, &fault)) {
+    switch (wire_read(frames, count, &limits, &m, &fault)) {
     case WIRE_GOOD:
         good(h, connection, &m);
         break;

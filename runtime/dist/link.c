@@ -96,6 +96,15 @@ static uint64_t credit_of(const dist_link *l)
     return l->taken + l->c.window;
 }
 
+/* What the checksum is of. */
+static wire_frame checked(const dist_link *l, wire_frame payload)
+{
+    if (payload.size && l->c.places &&
+        l->c.places(l->c.ctx, l->connection, payload.data, payload.size))
+        payload.data = NULL;
+    return payload;
+}
+
 static void transmit(dist_link *l, parcel *p)
 {
     uint8_t head[WIRE_HEADER_BYTES];
@@ -107,7 +116,7 @@ static void transmit(dist_link *l, parcel *p)
     h->to = (uint8_t)wire_role(l->c.peer);
     h->ack = l->received;
     h->credit = credit_of(l);
-    wire_write(h, payload, fields, head);
+    wire_write(h, checked(l, payload), fields, head);
     wire_frame frames[3] = {{head, sizeof head}, payload, fields};
     l->c.send(l->c.ctx, l->connection, frames, fields.size ? 3 : 2,
               p->payload);

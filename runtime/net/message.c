@@ -119,6 +119,23 @@ static bool send_place(net_transport *n, int connection,
     return send_frames(n, connection, to, count, NULL);
 }
 
+static bool places(const net_transport *n, int connection, wire_frame payload,
+                   uint64_t *offset)
+{
+    return connection >= 0 && connection < n->connection_count &&
+           n->connections[connection].share.taken &&
+           payload.size > COPIED_BYTES &&
+           pool_has(n->pool, payload.data, payload.size, offset);
+}
+
+bool message_places(dist_transport *t, int connection, const uint8_t *bytes,
+                    size_t size)
+{
+    uint64_t offset;
+    return places((net_transport *)t, connection, (wire_frame){bytes, size},
+                  &offset);
+}
+
 bool message_send(dist_transport *t, int connection, const wire_frame *frames,
                   int count, dist_blob *payload)
 {
@@ -126,9 +143,8 @@ bool message_send(dist_transport *t, int connection, const wire_frame *frames,
     uint64_t offset;
     if (connection < 0 || connection >= n->connection_count)
         return false;
-    if (n->connections[connection].share.taken && payload &&
-        (count == 2 || count == 3) && frames[1].size > COPIED_BYTES &&
-        pool_has(n->pool, frames[1].data, frames[1].size, &offset))
+    if (payload && (count == 2 || count == 3) &&
+        places(n, connection, frames[1], &offset))
         return send_place(n, connection, frames, count, offset);
     return send_frames(n, connection, frames, count, payload);
 }
@@ -213,7 +229,7 @@ static bool take_own(net_transport *n, transport_event *out)
         s->taken = s->offered;
         return true;
     case SHARE_PLACE:
-        take_place(s, out);
+        out->placed = take_place(s, out);
         return false;
     case SHARE_NOTHING:
         break;

@@ -218,7 +218,8 @@ dist_blob *net_blob(dist_transport *t, size_t size)
 }
 
 static const transport_ops ops = {lines_connect, do_close, message_send,
-                                  do_next,       do_done,  net_blob};
+                                  do_next,       do_done,  net_blob,
+                                  message_places};
 
 void net_wake(dist_transport *t)
 {

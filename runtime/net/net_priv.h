@@ -128,6 +128,8 @@ bool message_send(dist_transport *t, int connection, const wire_frame *frames,
 bool message_receive(net_transport *n, net_socket *s, int connection,
                      transport_event *out);
 void message_done(net_transport *n);
+bool message_places(dist_transport *t, int connection, const uint8_t *bytes,
+                    size_t size);
 /* Names our pool to the other end, which is on this machine. */
 void message_offer(net_transport *n, int connection);
 

@@ -76,6 +76,13 @@ static void out_connect(void *ctx, uint32_t node, const char *endpoint)
                     s->self, node);
 }
 
+static bool out_places(void *ctx, int connection, const uint8_t *bytes,
+                       size_t size)
+{
+    dist_transport *t = ((seat *)ctx)->reactor->transport;
+    return t->ops->places && t->ops->places(t, connection, bytes, size);
+}
+
 static dist_blob *out_blob(void *ctx, size_t size)
 {
     dist_transport *t = ((seat *)ctx)->reactor->transport;
@@ -93,7 +100,7 @@ machine_out reactor_outside(net_reactor *r, uint32_t self,
 {
     seat *s = &r->seats[wire_role(self)];
     *s = (seat){.reactor = r, .self = self, .owner = *owner};
-    return (machine_out){.wire = {s, out_send, out_close, out_log},
+    return (machine_out){.wire = {s, out_send, out_close, out_log, out_places},
                          .ctx = s,
                          .connect = out_connect,
                          .ended = out_ended,
@@ -209,6 +216,8 @@ static void take_event(net_reactor *r, const transport_event *e, uint64_t now)
         s = receiver(r, e);
         if (s && e->node)
             hub_proved(s->hub, e->connection, e->node);
+        if (s && e->placed)
+            hub_placed(s->hub);
         if (s)
             hub_receive(s->hub, e->connection, e->frames, e->count, now);
         break;

@@ -324,7 +324,7 @@ static void do_done(dist_transport *t, transport_event *event)
 }
 
 static const transport_ops ops = {do_connect, do_close, do_send, do_next,
-                                  do_done, NULL};
+                                  do_done,    NULL,     NULL};
 
 void sim_net_later(sim_net *n, int process, uint64_t after, void *token,
                    int value)

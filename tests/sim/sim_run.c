@@ -162,7 +162,7 @@ static void out_log(void *ctx, const char *line)
 
 static machine_out outside(process *p)
 {
-    return (machine_out){.wire = {p, out_send, out_close, out_log},
+    return (machine_out){.wire = {p, out_send, out_close, out_log, NULL},
                          .ctx = p,
                          .connect = out_connect,
                          .ended = out_ended};

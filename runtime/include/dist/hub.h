@@ -20,6 +20,9 @@ typedef struct hub_out {
     link_send *send;
     void (*close)(void *ctx, int connection);
     void (*log)(void *ctx, const char *line);
+    /* See link_config; may be NULL. */
+    bool (*places)(void *ctx, int connection, const uint8_t *bytes,
+                   size_t size);
 } hub_out;
 
 /* The machine. */
@@ -65,6 +68,9 @@ void hub_disconnected(dist_hub *h, int connection, uint64_t now);
 /* Whoever is at the other end has proved to be `node`: no other is taken from
  * this connection. Of the transport, before a message. */
 void hub_proved(dist_hub *h, int connection, uint32_t node);
+/* The next message's payload lies in memory that its sender shares with us, and
+ * has no checksum. Of the transport, before the message. */
+void hub_placed(dist_hub *h);
 void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
                  int count, uint64_t now);
 void hub_tick(dist_hub *h, uint64_t now);

@@ -30,6 +30,10 @@ typedef struct link_config {
     uint64_t retry;       /* until what is not acknowledged is sent again */
     wire_frame agreement; /* of HELLO; borrowed */
     link_send *send;
+    /* Will the peer read these bytes of `payload` where they lie? NULL: never.
+     */
+    bool (*places)(void *ctx, int connection, const uint8_t *bytes,
+                   size_t size);
     void *ctx;
 } link_config;
 

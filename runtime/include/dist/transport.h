@@ -31,6 +31,7 @@ typedef struct transport_event {
      * counted only. */
     wire_frame frames[TRANSPORT_FRAMES];
     int count;
+    bool placed; /* frame 1 lies in memory shared with the sender */
     void *token; /* the transport's */
 } transport_event;
 
@@ -57,6 +58,10 @@ typedef struct transport_ops {
     /* Memory that send() sends from at less cost, see blob.h. Any thread, until
      * the transport ends. NULL: none. */
     dist_blob *(*blob)(dist_transport *t, size_t size);
+    /* Will send() have the peer read these bytes where they lie, if they are
+     * frame 1? NULL: never. */
+    bool (*places)(dist_transport *t, int connection, const uint8_t *bytes,
+                   size_t size);
 } transport_ops;
 
 struct dist_transport {

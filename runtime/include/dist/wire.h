@@ -125,6 +125,7 @@ typedef struct wire_limits {
     const uint64_t *bucket_bytes, *slot_bytes; /* slot_bytes NULL: none */
     const ptl_dtype *bucket_types;
     const uint8_t *push_codecs; /* of gradients, by bucket; NULL: none */
+    bool placed; /* this payload was not copied: it has no checksum */
 } wire_limits;
 
 typedef enum wire_verdict {
@@ -158,7 +159,8 @@ const char *wire_node_name(uint32_t node, char *text);
 size_t wire_write_fields(const wire_fields *f, uint8_t *out, size_t room);
 /*
  * The header over both other frames: sets version, payload bytes, the flag TLVS
- * and both checksums.
+ * and both checksums. A payload without data, but of some size, is one that the
+ * receiver reads where it lies: none is taken of it.
  */
 void wire_write(const wire_header *h, wire_frame payload, wire_frame fields,
                 uint8_t out[WIRE_HEADER_BYTES]);

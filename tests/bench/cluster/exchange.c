@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "bench.h"
 #include "cluster/node.h"
+#include "runtime/sums.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const uint64_t steps_without_end = UINT64_C(1) << 40;
 typedef struct bench_bucket {
     size_t at;
     dist_blob *gradient; /* to be given */
+    sum_list list;       /* who serves: all of it */
 } bench_bucket;
 
 typedef struct member {
@@ -39,14 +41,16 @@ typedef struct member {
     size_t block_bytes;
     bench_bucket *buckets;
     uint8_t *gradients, *incoming; /* a worker's */
-    float *sum, *value;            /* who serves */
+    char *sum, *value;             /* who serves */
+    ptl_pool *pool;
     cluster_node *node;
     pthread_mutex_t lock;
     pthread_cond_t moved;
     bool begun, passed; /* under the lock */
     uint32_t barrier;
     uint64_t generation;
-    int next; /* bucket to be given */
+    int next;        /* bucket to be given */
+    int rounds_left; /* kind=barrier: in the node's thread */
 } member;
 
 /* ---------- the job ---------- */
@@ -161,25 +165,18 @@ static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
                 bool first)
 {
     member *m = ctx;
-    float *restrict sum = m->sum + m->buckets[bucket].at / sizeof *sum;
-    const float *restrict from = (const float *)part;
-    if (first)
-        memcpy(sum, from, bytes);
-    else
-        for (size_t i = 0; i < bytes / sizeof *sum; i++)
-            sum[i] += from[i];
+    (void)bytes;
+    sums_run(m->pool, &m->buckets[bucket].list, first ? SUM_SET : SUM_ADD,
+             m->sum + m->buckets[bucket].at, part, 0);
 }
 
 static void update(void *ctx, uint32_t bucket, double weight, uint64_t number)
 {
     member *m = ctx;
-    size_t at = m->buckets[bucket].at / sizeof *m->sum;
-    float *restrict value = m->value + at;
-    const float *restrict sum = m->sum + at;
-    float rate = (float)(0.01 / weight);
+    size_t at = m->buckets[bucket].at;
     (void)number;
-    for (size_t i = 0; i < m->bytes[bucket] / sizeof *sum; i++)
-        value[i] -= rate * sum[i];
+    sums_run(m->pool, &m->buckets[bucket].list, SUM_ADD_TIMES, m->value + at,
+             m->sum + at, -0.01 / weight);
 }
 
 static const uint8_t *value(void *ctx, uint32_t bucket)
@@ -192,8 +189,17 @@ static void serve(member *m)
 {
     shard_store store = {
         .ctx = m, .add = add, .update = update, .value = value};
+    ptl_error err;
     m->sum = block(m->block_bytes);
     m->value = block(m->block_bytes);
+    if (pool_open(0, &m->pool, &err) != PTL_OK)
+        bench_fail(err.text);
+    for (int b = 0; b < m->plan->bucket_count; b++) {
+        sum_list *l = &m->buckets[b].list;
+        l->dtype = PTL_F32;
+        if (sums_list_add(l, 0, 0, (int64_t)m->bytes[b] / 4, &err) != PTL_OK)
+            bench_fail(err.text);
+    }
     open_node(m, &store, NULL);
     for (;;)
         pause();
@@ -223,10 +229,22 @@ static void step_begins(void *ctx, uint64_t step, bool end)
     set(ctx, &((member *)ctx)->begun);
 }
 
+static void enter(void *ctx)
+{
+    member *m = ctx;
+    worker_enter(node_worker(m->node), m->barrier, m->generation, clock_ms());
+}
+
 static void passed(void *ctx, uint32_t barrier, uint64_t generation)
 {
+    member *m = ctx;
     (void)barrier, (void)generation;
-    set(ctx, &((member *)ctx)->passed);
+    if (m->rounds_left == 0 || --m->rounds_left == 0) {
+        set(m, &m->passed);
+        return;
+    }
+    m->generation++;
+    enter(m);
 }
 
 static void give_bucket(member *m, int b)
@@ -250,12 +268,6 @@ static void give_rest(void *ctx)
         give_next(m);
     m->next = 0;
     worker_done(node_worker(m->node), clock_ms());
-}
-
-static void enter(void *ctx)
-{
-    member *m = ctx;
-    worker_enter(node_worker(m->node), m->barrier, m->generation, clock_ms());
 }
 
 /* ---------- a worker: its own thread ---------- */
@@ -302,17 +314,25 @@ static void give_as_ready(member *m)
 
 static void take_step(member *m)
 {
-    if (strcmp(m->w->kind, "barrier") == 0) {
-        pass_barrier(m, 1);
-        m->generation++;
-        return;
-    }
     give_as_ready(m);
     node_post(m->node, give_rest, m);
     await(m, &m->begun);
     for (int b = 1; m->w->original && b <= m->w->tensor_count + 1; b++)
         pass_barrier(m, (uint32_t)b);
     m->generation++;
+}
+
+/* Barriers one after another: the machine enters the next as it passes one. */
+static void take_steps(member *m, int steps)
+{
+    if (strcmp(m->w->kind, "barrier") == 0) {
+        m->rounds_left = steps;
+        pass_barrier(m, 1);
+        m->generation++;
+        return;
+    }
+    for (int i = 0; i < steps; i++)
+        take_step(m);
 }
 
 static void train(member *m)
@@ -327,8 +347,7 @@ static void train(member *m)
     for (;;) {
         int steps = turns_begin(m->t, m->worker);
         double begin = clock_seconds();
-        for (int i = 0; i < steps; i++)
-            take_step(m);
+        take_steps(m, steps);
         turns_end(m->t, m->worker, clock_seconds() - begin);
     }
 }

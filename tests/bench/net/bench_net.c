@@ -236,7 +236,7 @@ static void open_side(side *s, uint32_t self, net_options o)
                     .retry = 5000,
                     .liveness = {1000, 60000, 600000}};
     hub_owner owner = {s, admit, up, message, refused, verdict};
-    hub_out out = {s, send_it, close_it, log_it};
+    hub_out out = {s, send_it, close_it, log_it, NULL};
     s->hub = hub_new(&c, &owner, &out, clock_ms());
 }
 

@@ -117,7 +117,7 @@ static void open_side(side *s, uint32_t self, uint64_t incarnation,
                     .retry = 50,
                     .liveness = {HEARTBEAT, DEAD, STALL}};
     hub_owner owner = {s, admit, up, message, refused, verdict};
-    hub_out out = {s, keep, close_it, log_it};
+    hub_out out = {s, keep, close_it, log_it, NULL};
     hub_free(s->hub);
     *s = (side){.admits = true};
     s->hub = hub_new(&c, &owner, &out, 0);

@@ -59,7 +59,7 @@ static void a_worker_serves_nobody(void **state)
                        .limits = &limits,
                        .window = 256,
                        .liveness = {100, 500, 2000}};
-    hub_out wire = {&answered, keep, close_it, pass_over};
+    hub_out wire = {&answered, keep, close_it, pass_over, NULL};
     machine_out out = {.wire = wire, .connect = connect_to};
     worker_owner owner = {0};
     hub_config other = {.self = node | 1,
@@ -70,7 +70,7 @@ static void a_worker_serves_nobody(void **state)
                         .window = 256,
                         .retry = 50,
                         .liveness = job.liveness};
-    hub_out others = {&asked, keep, close_it, pass_over};
+    hub_out others = {&asked, keep, close_it, pass_over, NULL};
     dist_worker *w = worker_new(&job, 0, 8, &owner, &out, 0);
     dist_hub *h = hub_new(&other, &(hub_owner){0}, &others, 0);
     hub_connected(h, 1, node, 0);
