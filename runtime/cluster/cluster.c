@@ -143,6 +143,11 @@ static void give(void *ctx, int bucket, const char *gradients, double weight)
     exchange_early(((member *)ctx)->exchange, bucket, gradients, weight);
 }
 
+static void freed(void *ctx, int bucket)
+{
+    exchange_freed(((member *)ctx)->exchange, bucket);
+}
+
 static ptl_status exchange(void *ctx, const peers_own *own, peers_shared *out,
                            ptl_error *err)
 {
@@ -184,6 +189,7 @@ static ptl_status run_worker(member *m, ptl_error *err)
                              .plan = plan_worker,
                              .begin = begin,
                              .give = give,
+                             .freed = freed,
                              .exchange = exchange,
                              .last = last,
                              .drain = drain,

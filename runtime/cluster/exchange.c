@@ -103,15 +103,89 @@ static bool has_ended(const cluster_exchange *x, int64_t step)
 
 /* ---------- the loop: a step ---------- */
 
+/* Into the store. What lay with its sender is kept here where later steps take
+ * it again, having no exchange. */
+ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
+                          ptl_error *err)
+{
+    const bucket_layout *l = &x->plan->layout->buckets[b];
+    uint8_t *here = x->incoming + x->plan->at[b];
+    ptl_status st =
+        layout_give_value(l, v->holder ? v->there : here, &x->s->store, err);
+    if (v->holder && x->plan->buckets[b].every > 1)
+        memcpy(here, v->there, x->plan->bytes[b]);
+    blob_drop(v->holder);
+    return st;
+}
+
+int exchange_adopted(const cluster_exchange *x)
+{
+    bool own = x->plan->workers_update || ptl_is_planted(PTL_PLANT_OWN_VALUES);
+    return own ? 0 : parameter_buckets(x);
+}
+
+/* All that were not before. */
 static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    bool own = x->plan->workers_update || ptl_is_planted(PTL_PLANT_OWN_VALUES);
-    int count = own ? 0 : parameter_buckets(x);
-    for (int b = 0; b < count && st == PTL_OK; b++)
-        st = layout_give_value(&x->plan->layout->buckets[b],
-                               x->incoming + x->plan->at[b], &x->s->store, err);
+    for (int b = 0; b < exchange_adopted(x) && st == PTL_OK; b++) {
+        next_value v = x->next[b];
+        x->next[b] = (next_value){0};
+        if (!v.adopted)
+            st = exchange_adopt(x, b, &v, err);
+    }
     return st;
+}
+
+/* Under the lock; -1: none. */
+static int whole_value(const cluster_exchange *x)
+{
+    for (int b = 0; b < exchange_adopted(x); b++)
+        if (x->next[b].whole)
+            return b;
+    return -1;
+}
+
+static bool has_some(const cluster_exchange *x, int64_t step)
+{
+    return has_begun(x, step) || whole_value(x) >= 0;
+}
+
+/* Once all is computed, values go into the store while others are on their way.
+ */
+static ptl_status adopt_until_begun(cluster_exchange *x, int64_t step,
+                                    ptl_error *err)
+{
+    for (;;) {
+        ptl_status st = await(x, has_some, step, err);
+        if (st != PTL_OK)
+            return st;
+        pthread_mutex_lock(&x->lock);
+        bool begun = has_begun(x, step);
+        int b = whole_value(x);
+        next_value v = {0};
+        if (!begun) {
+            v = x->next[b];
+            x->next[b] = (next_value){.adopted = true};
+        }
+        pthread_mutex_unlock(&x->lock);
+        if (begun)
+            return PTL_OK;
+        st = exchange_adopt(x, b, &v, err);
+        if (st != PTL_OK)
+            return st;
+    }
+}
+
+void exchange_freed(cluster_exchange *x, int bucket)
+{
+    next_value *v = &x->next[bucket];
+    pthread_mutex_lock(&x->lock);
+    v->freed = true;
+    bool whole = v->whole;
+    pthread_mutex_unlock(&x->lock);
+    if (whole) /* else the node sees it when it is */
+        node_post(x->node, exchange_adopt_early, &x->early[bucket]);
 }
 
 ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
@@ -329,7 +403,7 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     out->comm.bytes_early = bytes_given(x, true);
     out->comm.bytes_in = bytes_taken(x);
     node_post(x->node, exchange_give, x);
-    ptl_status st = await(x, has_begun, own->done + 1, err);
+    ptl_status st = adopt_until_begun(x, own->done + 1, err);
     double begun = clock_seconds();
     memset(x->order.given, 0,
            (size_t)exchange_buckets(x) * sizeof *x->order.given);
@@ -423,8 +497,9 @@ static bool take_memory(cluster_exchange *x)
                        .due = zeroed(buckets, sizeof(bool)),
                        .given = zeroed(buckets, sizeof(bool))};
     x->early = zeroed(buckets, sizeof *x->early);
+    x->next = zeroed(buckets, sizeof *x->next);
     if (!x->order.gradients || !x->order.weights || !x->order.due ||
-        !x->order.given || !x->early)
+        !x->order.given || !x->early || !x->next)
         return false;
     for (size_t b = 0; b < buckets; b++)
         x->early[b] = (early_bucket){x, (int)b};
@@ -481,8 +556,10 @@ void exchange_close(cluster_exchange *x)
         free(x->metrics[i].losses);
         free(x->metrics[i].there);
     }
-    for (int b = 0; x->order.gradients && b < exchange_buckets(x); b++)
-        blob_drop(x->order.gradients[b]); /* whom nobody gave any more */
+    for (int b = 0; x->next && b < exchange_buckets(x); b++) {
+        blob_drop(x->order.gradients[b]); /* what nobody gave any more */
+        blob_drop(x->next[b].holder);
+    }
     pthread_mutex_destroy(&x->lock);
     pthread_cond_destroy(&x->moved);
     free(x->order.gradients);
@@ -490,6 +567,7 @@ void exchange_close(cluster_exchange *x)
     free(x->order.due);
     free(x->order.given);
     free(x->early);
+    free(x->next);
     rate_close(x);
     update_close(x);
     free(x->gave);

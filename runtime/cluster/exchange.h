@@ -33,6 +33,7 @@ ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
                           ptl_error *err);
 void exchange_early(cluster_exchange *x, int bucket, const char *gradients,
                     double weight);
+void exchange_freed(cluster_exchange *x, int bucket);
 ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
                          peers_shared *out, ptl_error *err);
 int64_t exchange_last(cluster_exchange *x);

@@ -9,12 +9,82 @@
 
 /* ---------- the node's thread ---------- */
 
+/* Values of one step wait where they lie until the loop takes them: their
+ * server has them until everybody has given the next gradients. States are read
+ * later. */
+static bool may_stay(const cluster_exchange *x, uint32_t bucket)
+{
+    return x->plan->buckets[bucket].rules.sync == DIST_BARRIER &&
+           (int)bucket < exchange_adopted(x);
+}
+
+/* Said again, it may be with the loop by now. */
+static void begin_value(cluster_exchange *x, uint32_t bucket,
+                        const uint8_t *bytes, dist_blob *holder)
+{
+    next_value *v = &x->next[bucket];
+    pthread_mutex_lock(&x->lock);
+    blob_drop(v->holder);
+    *v = (next_value){.there = bytes, .freed = v->freed};
+    if (may_stay(x, bucket))
+        v->holder = blob_keep(holder);
+    pthread_mutex_unlock(&x->lock);
+}
+
+/* While the rest of the step computes. */
+static void adopt_if_freed(cluster_exchange *x, int bucket)
+{
+    next_value *next = &x->next[bucket], v = {0};
+    ptl_error err;
+    pthread_mutex_lock(&x->lock);
+    if (next->whole && next->freed && bucket < exchange_adopted(x)) {
+        v = *next;
+        *next = (next_value){.freed = true, .adopted = true};
+    }
+    pthread_mutex_unlock(&x->lock);
+    if (!v.holder)
+        return;
+    ptl_status st = exchange_adopt(x, bucket, &v, &err);
+    PTL_ASSERT(st == PTL_OK); /* every tensor of a bucket is in the store */
+}
+
+void exchange_adopt_early(void *ctx)
+{
+    const early_bucket *e = ctx;
+    adopt_if_freed(e->x, e->bucket);
+}
+
+static void end_value(cluster_exchange *x, int bucket)
+{
+    pthread_mutex_lock(&x->lock);
+    x->next[bucket].whole = true;
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
+    adopt_if_freed(x, bucket);
+}
+
+/* Chunks come in order; all lie in one piece, or here. */
 static void take_value(void *ctx, uint32_t bucket, uint64_t version,
-                       size_t offset, const uint8_t *bytes, size_t size)
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       dist_blob *holder)
 {
     cluster_exchange *x = ctx;
+    next_value *v = &x->next[bucket];
+    uint8_t *here = x->incoming + x->plan->at[bucket];
     (void)version;
-    memcpy(x->incoming + x->plan->at[bucket] + offset, bytes, size);
+    if (offset == 0)
+        begin_value(x, bucket, bytes, holder);
+    if (v->holder && holder == v->holder && bytes == v->there + offset) {
+        if (offset + size == x->plan->bytes[bucket])
+            end_value(x, (int)bucket);
+        return;
+    }
+    if (v->holder) {
+        memcpy(here, v->there, offset);
+        blob_drop(v->holder);
+        v->holder = NULL;
+    }
+    memcpy(here + offset, bytes, size);
 }
 
 static void step_begins(void *ctx, uint64_t step, bool end)

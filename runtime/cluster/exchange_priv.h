@@ -35,6 +35,16 @@ typedef struct early_bucket {
     int bucket;
 } early_bucket;
 
+/* The next value of a bucket. */
+typedef struct next_value {
+    dist_blob *holder; /* it lies there, with its sender; NULL: in `incoming` */
+    const uint8_t *there; /* its first byte */
+    /* Under the lock. */
+    bool whole;   /* and all of it */
+    bool freed;   /* nobody reads the old one */
+    bool adopted; /* it is in the store */
+} next_value;
+
 struct cluster_exchange {
     const cluster_plan *plan;
     session *s;
@@ -42,6 +52,7 @@ struct cluster_exchange {
     int worker, towers;
     order order;
     early_bucket *early; /* by bucket */
+    next_value *next;    /* by bucket */
     uint8_t *incoming; /* plan->at says where each bucket lies */
 
     pthread_mutex_t lock;
@@ -85,6 +96,7 @@ static inline int exchange_buckets(const cluster_exchange *x)
 /* All take the exchange as their context. */
 void exchange_give(void *x); /* everything of the step: x->order */
 void exchange_give_early(void *bucket); /* one of it: x->early */
+void exchange_adopt_early(void *bucket);
 void exchange_give_metrics(void *x);
 void exchange_leave(void *x);
 void exchange_tell_busy(void *x);
@@ -94,6 +106,14 @@ void exchange_ask_slots(void *x);
  */
 void exchange_put_losses(cluster_exchange *x, int worker, int64_t step,
                          const loss_sum *losses);
+
+/* ---------- exchange.c: of either thread ---------- */
+
+/* Puts the value into the store. */
+ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
+                          ptl_error *err);
+/* Buckets whose values go there. */
+int exchange_adopted(const cluster_exchange *x);
 
 /* ---------- exchange_rate.c: the learning rate, at the chief ---------- */
 

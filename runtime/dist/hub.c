@@ -292,9 +292,9 @@ static void good(dist_hub *h, int connection, const wire_message *m)
     from_peer(h, p, connection, m);
 }
 
-void hub_placed(dist_hub *h)
+void hub_placed(dist_hub *h, dist_blob *holder)
 {
-    h->placed = true;
+    h->holder = holder;
 }
 
 void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
@@ -303,11 +303,13 @@ void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
     wire_message m;
     wire_fault fault;
     wire_limits limits = *h->c.limits;
-    limits.placed = h->placed;
-    h->placed = false;
+    dist_blob *holder = h->holder;
+    limits.placed = holder != NULL;
+    h->holder = NULL;
     h->now = now;
     switch (wire_read(frames, count, &limits, &m, &fault)) {
     case WIRE_GOOD:
+        m.holder = holder;
         good(h, connection, &m);
         break;
     case WIRE_PASS_OVER:

@@ -30,7 +30,7 @@ struct dist_hub {
     int connection_count;
     dist_progress at;
     uint64_t now; /* of the event */
-    bool placed;  /* so is the next payload */
+    dist_blob *holder; /* of the next payload */
 };
 
 hub_peer *hub_find(const dist_hub *h, uint32_t node); /* NULL: none */

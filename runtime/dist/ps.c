@@ -161,8 +161,18 @@ static void answer_waiting(dist_ps *ps, uint32_t bucket)
     }
 }
 
+static void acknowledge(dist_ps *ps, uint32_t bucket)
+{
+    uint64_t step;
+    for (int w = 0; w < ps->job.workers; w++)
+        if (shard_acknowledges(ps->shards[bucket], w, &step))
+            machine_say(ps->hub, wire_node(WIRE_WORKER, w), WIRE_PUSH_ACK,
+                        ps->epoch, bucket, step, 0);
+}
+
 static void gradient_came(dist_ps *ps, uint32_t bucket)
 {
+    acknowledge(ps, bucket);
     uint64_t version = shard_version(ps->shards[bucket]);
     dist_progress at = {.phase = WIRE_PHASE_WAITING,
                         .step = machine_steps(&ps->job, bucket, version),
@@ -270,9 +280,10 @@ static void take_push(dist_ps *ps, uint32_t node, const wire_message *m)
                      .weight = m->fields.weight,
                      .last = (h->flags & WIRE_LAST) != 0,
                      .empty = (h->flags & WIRE_EMPTY) != 0,
-                     .bf16 = h->codec == WIRE_CODEC_BF16};
+                     .bf16 = h->codec == WIRE_CODEC_BF16,
+                     .holder = m->holder};
     shard_answer a = shard_push(ps->shards[h->id], &c);
-    if (a == SHARD_WHOLE || (a == SHARD_BEFORE && c.last))
+    if (a == SHARD_BEFORE && c.last)
         machine_say(ps->hub, node, WIRE_PUSH_ACK, ps->epoch, h->id, h->step, 0);
     if (a == SHARD_WHOLE) {
         gradient_came(ps, h->id);

@@ -17,7 +17,16 @@ typedef struct gradient {
     size_t got;    /* chunks */
     uint8_t *seen; /* by chunk */
     uint8_t *bytes;
+    /* It lies here instead, with its sender; holder NULL: it does not. */
+    uintptr_t there;
+    dist_blob *holder;
 } gradient;
+
+/* To be said to a worker. */
+typedef struct acknowledgement {
+    bool due;
+    uint64_t step;
+} acknowledgement;
 
 struct dist_shard {
     shard_rules rules;
@@ -27,6 +36,7 @@ struct dist_shard {
     int window;
     gradient *gradients; /* [worker][step % window] */
     uint64_t *next;      /* by worker: its step to be applied next */
+    acknowledgement *acknowledged; /* by worker */
     uint64_t version, updates;
     /* Of the step `version`: how many are in the sum, and their weight. */
     int absorbed, added;
@@ -73,6 +83,7 @@ dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
     size_t count = (size_t)rules->workers * (size_t)s->window;
     s->gradients = zeroed(count, sizeof *s->gradients);
     s->next = zeroed((size_t)rules->workers, sizeof *s->next);
+    s->acknowledged = zeroed((size_t)rules->workers, sizeof *s->acknowledged);
     for (int w = 0; w < rules->workers; w++)
         s->next[w] = rules->first_step;
     for (size_t i = 0; i < count; i++) {
@@ -89,11 +100,13 @@ void shard_free(dist_shard *s)
     for (int i = 0; i < s->rules.workers * s->window; i++) {
         free(s->gradients[i].seen);
         free(s->gradients[i].bytes);
+        blob_drop(s->gradients[i].holder);
     }
     blob_drop(s->now);
     blob_drop(s->kept);
     free(s->gradients);
     free(s->next);
+    free(s->acknowledged);
     free(s);
 }
 
@@ -197,21 +210,45 @@ static void update(dist_shard *s, double weight)
     s->updates++;
 }
 
+static const uint8_t *bytes_of(const gradient *g)
+{
+    return g->holder ? (const uint8_t *)g->there : g->bytes;
+}
+
 static void add(dist_shard *s, const gradient *g, bool first)
 {
-    s->store.add(s->store.ctx, s->bucket, g->bytes, s->bytes, first);
+    s->store.add(s->store.ctx, s->bucket, bytes_of(g), s->bytes, first);
 }
 
 static void forget(dist_shard *s, gradient *g)
 {
+    blob_drop(g->holder);
+    g->holder = NULL;
     memset(g->seen, 0, s->chunks);
     g->begun = g->whole = g->empty = g->absorbed = false;
     g->got = 0;
 }
 
+static void acknowledge(dist_shard *s, int worker, uint64_t step)
+{
+    s->acknowledged[worker] = (acknowledgement){true, step};
+}
+
+bool shard_acknowledges(dist_shard *s, int worker, uint64_t *step)
+{
+    acknowledgement *a = &s->acknowledged[worker];
+    bool due = a->due;
+    *step = a->step;
+    a->due = false;
+    return due;
+}
+
 static void applied(dist_shard *s, int worker)
 {
-    forget(s, gradient_of(s, worker, s->next[worker]++));
+    gradient *g = gradient_of(s, worker, s->next[worker]++);
+    if (g->holder)
+        acknowledge(s, worker, g->step);
+    forget(s, g);
 }
 
 void shard_replaced(dist_shard *s, int worker)
@@ -290,7 +327,7 @@ static bool apply_one(dist_shard *s, int worker)
 {
     const gradient *g = gradient_of(s, worker, s->next[worker]);
     if (!g->empty && s->rules.meet) {
-        s->store.meet(s->store.ctx, s->bucket, worker, g->bytes, g->weight,
+        s->store.meet(s->store.ctx, s->bucket, worker, bytes_of(g), g->weight,
                       s->updates++);
     } else if (!g->empty) {
         add(s, g, true);
@@ -399,6 +436,39 @@ static bool begin(gradient *g, const shard_chunk *c)
     return g->weight == c->weight && g->empty == c->empty;
 }
 
+/* May it stay where it lies? All of a gradient lies in one piece with its
+ * sender, or here. Where nobody waits for the others, whose gradient comes
+ * early is not kept waiting for its memory either. */
+static bool stays(const dist_shard *s, const gradient *g, const shard_chunk *c)
+{
+    uintptr_t there = (uintptr_t)c->data - c->offset;
+    if (!c->holder || c->bf16 || s->rules.sync != DIST_BARRIER)
+        return false;
+    return g->got == 0 || (g->holder == c->holder && g->there == there);
+}
+
+/* Copies what there is of it. */
+static void bring_here(const dist_shard *s, gradient *g)
+{
+    for (size_t i = 0; g->holder && i < s->chunks; i++) {
+        size_t at = i * s->chunk;
+        size_t size = s->bytes - at < s->chunk ? s->bytes - at : s->chunk;
+        if (g->seen[i])
+            memcpy(g->bytes + at, bytes_of(g) + at, size);
+    }
+    blob_drop(g->holder);
+    g->holder = NULL;
+}
+
+static void copy_chunk(gradient *g, const shard_chunk *c)
+{
+    if (c->bf16)
+        bf16_unpack((float *)(void *)(g->bytes + c->offset), c->data,
+                    c->bytes / 2);
+    else
+        memcpy(g->bytes + c->offset, c->data, c->bytes);
+}
+
 /* Is the gradient complete by it? */
 static bool keep_chunk(dist_shard *s, gradient *g, const shard_chunk *c)
 {
@@ -407,12 +477,14 @@ static bool keep_chunk(dist_shard *s, gradient *g, const shard_chunk *c)
         return true;
     if (g->seen[at])
         return false;
+    if (!stays(s, g, c)) {
+        bring_here(s, g);
+        copy_chunk(g, c);
+    } else if (!g->holder) {
+        g->holder = blob_keep(c->holder);
+        g->there = (uintptr_t)c->data - c->offset;
+    }
     g->seen[at] = 1;
-    if (c->bf16)
-        bf16_unpack((float *)(void *)(g->bytes + c->offset), c->data,
-                    c->bytes / 2);
-    else
-        memcpy(g->bytes + c->offset, c->data, c->bytes);
     return ++g->got == s->chunks;
 }
 
@@ -427,13 +499,15 @@ shard_answer shard_push(dist_shard *s, const shard_chunk *c)
     if (c->step - next >= (uint64_t)s->window)
         return SHARD_AHEAD;
     gradient *g = gradient_of(s, c->worker, c->step);
-    if (g->begun && g->whole)
-        return SHARD_BEFORE;
+    if (g->begun && g->whole) /* its bytes may be needed yet */
+        return g->holder ? SHARD_KEPT : SHARD_BEFORE;
     if (!begin(g, c))
         return SHARD_UNLIKE;
     if (!keep_chunk(s, g, c))
         return SHARD_KEPT;
     g->whole = true;
+    if (!g->holder)
+        acknowledge(s, c->worker, c->step);
     advance(s, c->worker);
     return SHARD_WHOLE;
 }

@@ -226,7 +226,7 @@ void worker_data(dist_worker *w, const wire_message *m)
     if (m->head.step != b->coming || m->head.offset != b->got)
         return;
     w->owner.value(w->owner.ctx, m->head.id, m->head.step, b->got,
-                   m->payload.data, m->payload.size);
+                   m->payload.data, m->payload.size, m->holder);
     b->got += m->payload.size;
     if (m->head.flags & WIRE_LAST)
         b->asked = false;

@@ -229,7 +229,7 @@ static bool take_own(net_transport *n, transport_event *out)
         s->taken = s->offered;
         return true;
     case SHARE_PLACE:
-        out->placed = take_place(s, out);
+        out->holder = take_place(s, out) ? s->pool : NULL;
         return false;
     case SHARE_NOTHING:
         break;

@@ -203,7 +203,13 @@ static bool is_pool(int fd, uint64_t capacity)
            (uint64_t)s.st_size == capacity;
 }
 
-const uint8_t *pool_map(const pool_name *name)
+static void unmap(void *ctx, uint8_t *bytes, size_t size)
+{
+    (void)ctx;
+    munmap(bytes, size);
+}
+
+dist_blob *pool_map(const pool_name *name)
 {
     char path[64];
     void *at = MAP_FAILED;
@@ -218,13 +224,7 @@ const uint8_t *pool_map(const pool_name *name)
     if (at == MAP_FAILED)
         return NULL;
     if (memcmp(at, name->cookie, POOL_COOKIE) == 0)
-        return at;
+        return blob_around(at, name->capacity, unmap, NULL);
     munmap(at, name->capacity);
     return NULL;
-}
-
-void pool_unmap(const uint8_t *at, uint64_t capacity)
-{
-    if (at)
-        munmap((void *)(uintptr_t)at, capacity);
 }

@@ -34,8 +34,8 @@ typedef struct pool_name {
 } pool_name;
 
 void pool_name_of(const net_pool *p, pool_name *out);
-/* Another process's pool, to be read; NULL: it cannot be, from here. */
-const uint8_t *pool_map(const pool_name *name);
-void pool_unmap(const uint8_t *at, uint64_t capacity); /* accepts NULL */
+/* Another process's pool, to be read, as long as somebody holds it; NULL: it
+ * cannot be, from here. */
+dist_blob *pool_map(const pool_name *name);
 
 #endif

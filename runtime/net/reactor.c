@@ -216,8 +216,8 @@ static void take_event(net_reactor *r, const transport_event *e, uint64_t now)
         s = receiver(r, e);
         if (s && e->node)
             hub_proved(s->hub, e->connection, e->node);
-        if (s && e->placed)
-            hub_placed(s->hub);
+        if (s && e->holder)
+            hub_placed(s->hub, e->holder);
         if (s)
             hub_receive(s->hub, e->connection, e->frames, e->count, now);
         break;

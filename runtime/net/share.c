@@ -10,7 +10,7 @@ static const uint8_t magic[4] = {'P', 'T', 'L', 'S'};
 
 void share_forget(net_share *s)
 {
-    pool_unmap(s->at, s->capacity);
+    blob_drop(s->pool);
     *s = (net_share){0};
 }
 
@@ -57,11 +57,10 @@ bool share_take_offer(net_share *s, const uint8_t frame[SHARE_BYTES])
                    .fd = (uint32_t)(where >> 32),
                    .capacity = wire_get(frame + AT_SECOND, 8)};
     memcpy(n.cookie, frame + AT_COOKIE, sizeof n.cookie);
-    if (s->at)
+    if (s->pool)
         return false;
-    s->at = pool_map(&n);
-    s->capacity = n.capacity;
-    return s->at != NULL;
+    s->pool = pool_map(&n);
+    return s->pool != NULL;
 }
 
 bool share_payload(const net_share *s, const uint8_t frame[SHARE_BYTES],
@@ -69,8 +68,9 @@ bool share_payload(const net_share *s, const uint8_t frame[SHARE_BYTES],
 {
     uint64_t offset = wire_get(frame + AT_FIRST, 8);
     uint64_t size = wire_get(frame + AT_SECOND, 8);
-    if (!s->at || size > s->capacity || offset > s->capacity - size)
+    uint64_t all = s->pool ? blob_size(s->pool) : 0;
+    if (!s->pool || size > all || offset > all - size)
         return false;
-    *out = (wire_frame){s->at + offset, (size_t)size};
+    *out = (wire_frame){blob_bytes(s->pool) + offset, (size_t)size};
     return true;
 }

@@ -18,8 +18,7 @@ enum { SHARE_BYTES = 40 }; /* of such a frame */
 typedef struct net_share {
     bool offered;      /* our pool was named to the peer */
     bool taken;        /* and it reads there */
-    const uint8_t *at; /* the peer's; NULL: not read */
-    uint64_t capacity;
+    dist_blob *pool;   /* the peer's; NULL: not read */
 } net_share;
 
 void share_forget(net_share *s); /* the connection ends */

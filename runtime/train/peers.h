@@ -87,6 +87,9 @@ typedef struct train_peers {
      * `weight`: what peers_own will say, not 0. It may go before the rest of
      * the step is computed. At most once a step. */
     void (*give)(void *ctx, int bucket, const char *gradients, double weight);
+    /* The step reads parameters of this bucket no more: their next values may
+     * take their place, in another thread, before it ends. */
+    void (*freed)(void *ctx, int bucket);
     /* Gives all that is due and was not given, and waits until everybody did.
      */
     ptl_status (*exchange)(void *ctx, const peers_own *own, peers_shared *out,

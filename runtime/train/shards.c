@@ -135,6 +135,11 @@ static int find_gradient(const ptl_program *p, const char *path)
     return -1;
 }
 
+static int later(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 static ptl_status list_gradient(const shard_program *p, const peers_place *to,
                                 ptl_error *err)
 {
@@ -146,23 +151,34 @@ static ptl_status list_gradient(const shard_program *p, const peers_place *to,
                         "a shard gives no gradient of \"%s\"", to->path);
     const ptl_buffer *b = &program->buffers[from];
     size_t first = (size_t)to->first * (size_t)dtype_size(b->dtype);
-    int ready = program_last_touch(program, from);
-    if (ready > bucket->ready)
-        bucket->ready = ready;
+    bucket->ready = later(bucket->ready, program_last_touch(program, from));
+    bucket->freed =
+        later(bucket->freed,
+              program_last_use(program, program_find(program, to->path)));
     return sums_list_add(&bucket->list, to->at, (size_t)b->arena_offset + first,
                          to->count, err);
 }
 
-static void sort_by_ready(const shards *h, const shard_program *p)
+static int ready_at(const gradient_bucket *b)
+{
+    return b->ready;
+}
+
+static int freed_at(const gradient_bucket *b)
+{
+    return b->freed;
+}
+
+static void sort_buckets(const shards *h, const shard_program *p, int *order,
+                         int (*when)(const gradient_bucket *b))
 {
     for (int i = 0; i < h->bucket_count; i++) {
         int at = i;
-        while (at > 0 &&
-               p->buckets[p->order[at - 1]].ready > p->buckets[i].ready) {
-            p->order[at] = p->order[at - 1];
-            at--;
-        }
-        p->order[at] = i;
+        for (;
+             at > 0 && when(&p->buckets[order[at - 1]]) > when(&p->buckets[i]);
+             at--)
+            order[at] = order[at - 1];
+        order[at] = i;
     }
 }
 
@@ -173,16 +189,18 @@ static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
     size_t count = (size_t)h->bucket_count;
     p->buckets = calloc(count + 1, sizeof *p->buckets);
     p->order = calloc(count + 1, sizeof *p->order);
-    if (!p->buckets || !p->order)
+    p->by_freed = calloc(count + 1, sizeof *p->by_freed);
+    if (!p->buckets || !p->order || !p->by_freed)
         return no_memory(err);
     int ready = program_last_touch(p->built->program, p->weight);
     for (int b = 0; b < h->bucket_count; b++)
-        p->buckets[b] =
-            (gradient_bucket){.list.dtype = h->dtype, .ready = ready};
+        p->buckets[b] = (gradient_bucket){
+            .list.dtype = h->dtype, .ready = ready, .freed = -1};
     ptl_status st = PTL_OK;
     for (int i = 0; i < h->input_count && st == PTL_OK; i++)
         st = list_gradient(p, &h->inputs[i].place, err);
-    sort_by_ready(h, p);
+    sort_buckets(h, p, p->order, ready_at);
+    sort_buckets(h, p, p->by_freed, freed_at);
     return st;
 }
 
@@ -319,6 +337,7 @@ void shards_close(shards *h)
             sums_list_fini(&p->buckets[b].list);
         free(p->buckets);
         free(p->order);
+        free(p->by_freed);
         free(p->states);
     }
     sums_list_fini(&h->whole);

@@ -21,6 +21,7 @@ typedef struct shard_sum {
 typedef struct gradient_bucket {
     sum_list list; /* from the arena to a block */
     int ready;     /* the step of the program after which all are final */
+    int freed;     /* and after which none of its parameters is read */
 } gradient_bucket;
 
 /* A SHARD program and where its outputs are added to. */
@@ -28,7 +29,8 @@ typedef struct shard_program {
     session_program *built;
     int weight; /* output */
     gradient_bucket *buckets;
-    int *order; /* of buckets, by when they are ready */
+    int *order;    /* of buckets, by when they are ready */
+    int *by_freed; /* and by when they are freed */
     shard_state_io *states;
 } shard_program;
 

@@ -52,6 +52,7 @@ typedef struct taking {
     const shard_program *p;
     const shard_sum *to;
     int taken; /* buckets, in the order in which they are ready */
+    int freed; /* in that in which they are freed */
     bool gives;
 } taking;
 
@@ -73,11 +74,21 @@ static bool next_is_ready(const taking *t, int step)
            t->p->buckets[t->p->order[t->taken]].ready <= step;
 }
 
+static void tell_freed(taking *t, int step)
+{
+    const shard_program *p = t->p;
+    const train_peers *peers = t->h->peers;
+    while (t->freed < t->h->bucket_count &&
+           p->buckets[p->by_freed[t->freed]].freed <= step)
+        peers->freed(peers->ctx, p->by_freed[t->freed++]);
+}
+
 /* After a step of the program, but the last: what is left then is given with
  * all the rest. */
 static void take_ready(void *ctx, int step)
 {
     taking *t = ctx;
+    tell_freed(t, step);
     if (!next_is_ready(t, step) || step + 1 == t->p->built->program->step_count)
         return;
     double weight = session_scalar(t->p->built, t->p->weight);

@@ -177,8 +177,10 @@ static uint64_t first_step(const process *p)
 }
 
 static void take_value(void *ctx, uint32_t bucket, uint64_t version,
-                       size_t offset, const uint8_t *bytes, size_t size)
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       dist_blob *holder)
 {
+    (void)holder;
     process *p = ctx;
     memcpy((uint8_t *)p->incoming[bucket] + offset, bytes, size);
     p->version[bucket] = version - first_step(p);

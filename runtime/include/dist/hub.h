@@ -68,9 +68,9 @@ void hub_disconnected(dist_hub *h, int connection, uint64_t now);
 /* Whoever is at the other end has proved to be `node`: no other is taken from
  * this connection. Of the transport, before a message. */
 void hub_proved(dist_hub *h, int connection, uint32_t node);
-/* The next message's payload lies in memory that its sender shares with us, and
- * has no checksum. Of the transport, before the message. */
-void hub_placed(dist_hub *h);
+/* The next message's payload lies in `holder`, which its sender shares with us,
+ * and has no checksum. Of the transport, before the message. */
+void hub_placed(dist_hub *h, dist_blob *holder);
 void hub_receive(dist_hub *h, int connection, const wire_frame *frames,
                  int count, uint64_t now);
 void hub_tick(dist_hub *h, uint64_t now);

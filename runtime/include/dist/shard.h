@@ -90,11 +90,14 @@ typedef struct shard_chunk {
     double weight;
     bool last, empty;
     bool bf16; /* `data` is: half the bytes it stands for */
+    /* What `data` lies in, and stays in until the gradient is acknowledged;
+     * NULL: it lives during the call. */
+    dist_blob *holder;
 } shard_chunk;
 
 typedef enum shard_answer {
     SHARD_KEPT,   /* more is to come */
-    SHARD_WHOLE,  /* the gradient is here: acknowledge it */
+    SHARD_WHOLE,  /* the gradient is here: see shard_acknowledges() */
     SHARD_BEFORE, /* it was before: acknowledge it if this is its end */
     SHARD_AHEAD,  /* of a step nobody can have begun */
     SHARD_UNLIKE  /* another weight than its first chunk had */
@@ -102,6 +105,10 @@ typedef enum shard_answer {
 
 /* Keeps the chunk; what is complete by it is added up and applied. */
 shard_answer shard_push(dist_shard *s, const shard_chunk *c);
+
+/* Is there a gradient of this worker that its bytes are not needed of any more,
+ * and that was not told before? Its step, to be acknowledged. */
+bool shard_acknowledges(dist_shard *s, int worker, uint64_t *step);
 
 /* Is an update held? Its weight, then. It is made by shard_release(). */
 bool shard_holds(const dist_shard *s, double *weight);

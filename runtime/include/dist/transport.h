@@ -31,7 +31,9 @@ typedef struct transport_event {
      * counted only. */
     wire_frame frames[TRANSPORT_FRAMES];
     int count;
-    bool placed; /* frame 1 lies in memory shared with the sender */
+    /* What frame 1 lies in, which the sender shares with us; NULL: nothing that
+     * lasts. Borrowed; who wants to keep the frame holds it. */
+    dist_blob *holder;
     void *token; /* the transport's */
 } transport_event;
 

@@ -115,6 +115,10 @@ typedef struct wire_message {
     wire_header head;
     wire_fields fields;
     wire_frame payload;
+    /* Memory of the sender's that the payload lies in, and stays in while it is
+     * not acknowledged by its receiver's machine; NULL: it lives during the
+     * call. Set by the hub. */
+    struct dist_blob *holder;
 } wire_message;
 
 /* What every CHUNK is held to. */

@@ -12,9 +12,11 @@ typedef struct dist_worker dist_worker;
 typedef struct worker_owner {
     void *ctx;
     /* Bytes of a bucket's new value. May come while a step computes: of a
-     * bucket whose gradient was given. `version`: of it. */
+     * bucket whose gradient was given. `version`: of it. They live during the
+     * call; under `barrier`, where `holder` is not NULL, as long as it is held
+     * and the bucket's next gradient was not given. */
     void (*value)(void *ctx, uint32_t bucket, uint64_t version, size_t offset,
-                  const uint8_t *bytes, size_t size);
+                  const uint8_t *bytes, size_t size, dist_blob *holder);
     /* The values are those for this step: compute, give a gradient of every
      * bucket that is exchanged in it, once, now or later, and say
      * worker_done(). `end`: these are the last values; there is nothing to

@@ -106,6 +106,9 @@ int program_find(const ptl_program *program, const char *name);
  * it the value is final. -1: none does. */
 int program_last_touch(const ptl_program *program, int output);
 
+/* The last step that is given this buffer; -1: none is. */
+int program_last_use(const ptl_program *program, int buffer);
+
 /* Checks what the runtime can check: offsets aligned and inside the arena,
  * arguments in range, names unique. The compiler's verifier does the rest. */
 ptl_status program_check(const ptl_program *program, ptl_error *err);

@@ -25,6 +25,9 @@ typedef struct bench_bucket {
     size_t at;
     dist_blob *gradient; /* to be given */
     sum_list list;       /* who serves: all of it */
+    dist_blob *holder;   /* of the next value; NULL: in `incoming` */
+    const uint8_t *there;
+    bool adopted;
 } bench_bucket;
 
 typedef struct member {
@@ -40,7 +43,7 @@ typedef struct member {
     ptl_dtype *types;
     size_t block_bytes;
     bench_bucket *buckets;
-    uint8_t *gradients, *incoming; /* a worker's */
+    uint8_t *gradients, *incoming, *values; /* a worker's */
     char *sum, *value;             /* who serves */
     ptl_pool *pool;
     cluster_node *node;
@@ -207,20 +210,42 @@ static void serve(member *m)
 
 /* ---------- a worker: the node's thread ---------- */
 
-static void take_value(void *ctx, uint32_t bucket, uint64_t version,
-                       size_t offset, const uint8_t *bytes, size_t size)
-{
-    member *m = ctx;
-    (void)version;
-    memcpy(m->incoming + m->buckets[bucket].at + offset, bytes, size);
-}
-
 static void set(member *m, bool *what)
 {
     pthread_mutex_lock(&m->lock);
     *what = true;
     pthread_cond_signal(&m->moved);
     pthread_mutex_unlock(&m->lock);
+}
+
+/* The model gets a value. */
+static void adopt_one(member *m, int i)
+{
+    bench_bucket *b = &m->buckets[i];
+    memcpy(m->values + b->at, b->holder ? b->there : m->incoming + b->at,
+           m->bytes[i]);
+    blob_drop(b->holder);
+    b->holder = NULL;
+    b->adopted = true;
+}
+
+/* It stays where it lies until it is whole; the backward pass is done with
+ * these parameters by then, as in exchange_node.c. */
+static void take_value(void *ctx, uint32_t bucket, uint64_t version,
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       dist_blob *holder)
+{
+    member *m = ctx;
+    bench_bucket *b = &m->buckets[bucket];
+    (void)version;
+    if (offset == 0) {
+        b->holder = blob_keep(holder);
+        b->there = bytes;
+    }
+    if (!b->holder)
+        memcpy(m->incoming + b->at + offset, bytes, size);
+    else if (offset + size == m->bytes[bucket])
+        adopt_one(m, (int)bucket);
 }
 
 static void step_begins(void *ctx, uint64_t step, bool end)
@@ -288,6 +313,17 @@ static void pass_barrier(member *m, uint32_t barrier)
     await(m, &m->passed);
 }
 
+/* What is not in the model by the time the step is over. */
+static void adopt(member *m)
+{
+    await(m, &m->begun);
+    for (int i = 0; i < m->plan->bucket_count; i++) {
+        if (!m->buckets[i].adopted)
+            adopt_one(m, i);
+        m->buckets[i].adopted = false;
+    }
+}
+
 static void until(double then)
 {
     double left = then - clock_seconds();
@@ -307,7 +343,7 @@ static void give_as_ready(member *m)
         until(begin + m->w->wait * (double)ready / (double)work_bytes(m->w));
         blob_source memory = node_memory(m->node);
         m->buckets[b].gradient = blob_copy_from(&memory, from, m->bytes[b]);
-        if (m->w->wait > 0)
+        if (!m->w->original)
             node_post(m->node, give_next, m);
     }
 }
@@ -316,7 +352,7 @@ static void take_step(member *m)
 {
     give_as_ready(m);
     node_post(m->node, give_rest, m);
-    await(m, &m->begun);
+    adopt(m);
     for (int b = 1; m->w->original && b <= m->w->tensor_count + 1; b++)
         pass_barrier(m, (uint32_t)b);
     m->generation++;
@@ -341,8 +377,9 @@ static void train(member *m)
         .ctx = m, .value = take_value, .step = step_begins, .passed = passed};
     m->gradients = block(m->block_bytes);
     m->incoming = block(m->block_bytes);
+    m->values = block(m->block_bytes);
     open_node(m, NULL, &owner);
-    await(m, &m->begun);
+    adopt(m);
     turns_end(m->t, m->worker, 0);
     for (;;) {
         int steps = turns_begin(m->t, m->worker);

@@ -118,8 +118,10 @@ static void *compute_steps(void *arg)
 }
 
 static void take_value(void *ctx, uint32_t bucket, uint64_t version,
-                       size_t offset, const uint8_t *bytes, size_t size)
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       dist_blob *holder)
 {
+    (void)holder;
     computing *w = ctx;
     memcpy((uint8_t *)w->incoming[bucket] + offset, bytes, size);
     w->version[bucket] = version;

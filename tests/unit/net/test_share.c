@@ -190,12 +190,12 @@ static void a_pool_is_read_by_name(void **state)
     dist_blob *b = pool_blob(p, SIZE);
     memset(blob_bytes(b), 7, SIZE);
     pool_name_of(p, &name);
-    const uint8_t *at = pool_map(&name);
+    dist_blob *map = pool_map(&name);
     uint64_t offset;
-    assert_non_null(at);
+    assert_non_null(map);
     assert_true(pool_has(p, blob_bytes(b), SIZE, &offset));
-    assert_memory_equal(at + offset, blob_bytes(b), SIZE);
-    pool_unmap(at, name.capacity);
+    assert_memory_equal(blob_bytes(map) + offset, blob_bytes(b), SIZE);
+    blob_drop(map);
     blob_drop(b);
     pool_free(p);
 }
@@ -251,13 +251,14 @@ static void nothing_is_left_of_who_was_killed(void **state)
         _exit(1);
     }
     assert_int_equal(read(ends[0], &name, sizeof name), sizeof name);
-    const uint8_t *at = pool_map(&name);
-    assert_non_null(at);
+    dist_blob *map = pool_map(&name);
+    assert_non_null(map);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    assert_memory_equal(at, name.cookie, POOL_COOKIE); /* until we let go */
+    /* Until we let go. */
+    assert_memory_equal(blob_bytes(map), name.cookie, POOL_COOKIE);
     assert_null(pool_map(&name));
-    pool_unmap(at, name.capacity);
+    blob_drop(map);
     close(ends[0]);
     close(ends[1]);
 }

@@ -175,6 +175,9 @@ static void the_last_touch_goes_by_memory(void **state)
         .buffers = four, .buffer_count = 4, .steps = touching, .step_count = 4};
     assert_int_equal(program_last_touch(&p, OUT), 2);
     assert_int_equal(program_last_touch(&p, LATE), -1);
+    assert_int_equal(program_last_use(&p, OUT), 0);
+    assert_int_equal(program_last_use(&p, APART), 3);
+    assert_int_equal(program_last_use(&p, LATE), -1);
 }
 
 static void count_runs(void *const *args, int64_t begin, int64_t end)
