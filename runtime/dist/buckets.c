@@ -1,8 +1,13 @@
 /*
  * buckets.c - small pieces are sent together, in the order in which their
  * gradients are complete; and what a step sends.
+ *
+ * Buckets become smaller towards the end: when the last gradient is ready,
+ * little is left to be sent.
  */
 #include "dist/placement_priv.h"
+
+enum { LEAST_MOST = 1 << 20 }; /* bytes a bucket may have in any case */
 
 typedef struct filler {
     ptl_arena *arena;
@@ -13,22 +18,44 @@ typedef struct filler {
      * that had been walked by then. */
     VEC(place_bucket) buckets;
     VEC(int) complete;
-    int *open; /* [owner][dtype]: its bucket; -1: none */
+    VEC(int64_t) limits; /* of each bucket: bytes */
+    int *open;           /* [owner][dtype]: its bucket; -1: none */
+    int64_t *left;       /* [owner][dtype]: bytes not walked */
     int walked;
 } filler;
+
+static int kind_of(const filler *f, const place_piece *p)
+{
+    return p->owner * PTL_DTYPE_COUNT + (int)f->variables[p->variable].dtype;
+}
+
+static int64_t bytes_of(const filler *f, const place_piece *p)
+{
+    return p->count * dtype_size(f->variables[p->variable].dtype);
+}
+
+/* Of a bucket that begins while so many bytes are left. */
+static int64_t limit_of(const filler *f, int64_t left)
+{
+    int64_t half = left / 2 > LEAST_MOST ? left / 2 : LEAST_MOST;
+    return half < f->most ? half : f->most;
+}
 
 static void add_piece(filler *f, int index)
 {
     place_piece *p = &f->plan->pieces[index];
     ptl_dtype dtype = f->variables[p->variable].dtype;
-    int64_t bytes = p->count * dtype_size(dtype);
-    int *open = &f->open[p->owner * PTL_DTYPE_COUNT + (int)dtype];
-    if (*open < 0 || f->buckets.data[*open].bytes + bytes > f->most) {
+    int64_t bytes = bytes_of(f, p), *left = &f->left[kind_of(f, p)];
+    int *open = &f->open[kind_of(f, p)];
+    if (*open < 0 ||
+        f->buckets.data[*open].bytes + bytes > f->limits.data[*open]) {
         place_bucket fresh = {.owner = p->owner, .dtype = dtype};
         *open = f->buckets.count;
         vec_push(f->arena, &f->buckets, fresh);
         vec_push(f->arena, &f->complete, 0);
+        vec_push(f->arena, &f->limits, limit_of(f, *left));
     }
+    *left -= bytes;
     place_bucket *b = &f->buckets.data[*open];
     p->bucket = *open;
     p->offset = b->bytes;
@@ -66,10 +93,14 @@ void place_buckets(ptl_arena *arena, place_plan *plan,
                 .most = options->bucket};
     int *first = ARENA_ARRAY(arena, int, count + 1); /* piece, by variable */
     f.open = ARENA_ARRAY(arena, int, options->owners *(int)PTL_DTYPE_COUNT);
+    f.left =
+        ARENA_ARRAY(arena, int64_t, options->owners * (int)PTL_DTYPE_COUNT);
     for (int i = 0; i < options->owners * (int)PTL_DTYPE_COUNT; i++)
         f.open[i] = -1;
-    for (int i = 0; i < plan->piece_count; i++)
+    for (int i = 0; i < plan->piece_count; i++) {
         first[plan->pieces[i].variable + 1] = i + 1;
+        f.left[kind_of(&f, &plan->pieces[i])] += bytes_of(&f, &plan->pieces[i]);
+    }
     for (int i = 1; i <= count; i++)
         if (first[i] < first[i - 1])
             first[i] = first[i - 1];

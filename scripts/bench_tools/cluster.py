@@ -44,13 +44,18 @@ class Turns:
         self.steps[name] = max(1, round(self.options.seconds / once))
         self.seconds[name] = []
 
-    def rounds(self):
-        names = list(self.programs)
+    def take(self, name, wait=0):
+        self.seconds[name].append(
+            self.programs[name].turn(self.steps[name], wait))
+
+    def rounds(self, waits):
+        names = [n for n in self.programs if n != waits]
         for i in range(self.options.rounds):
             turn = i % len(names)
             for name in names[turn:] + names[:turn]:
-                self.seconds[name].append(
-                    self.programs[name].turn(self.steps[name]))
+                self.take(name)
+            if waits:
+                self.take(waits, self.seconds[names[0]][-1])
 
     def median(self, name):
         return statistics.median(self.seconds[name])
@@ -60,42 +65,28 @@ class Turns:
             program.end()
 
 
-def commands_for(figure, peers, serial):
-    commands = {name: command_of(name, work, serial)
+def commands_for(figure, peers):
+    commands = {name: command_of(name, work)
                 for name, work in figure.works.items()}
     for name in peers if figure.peer_work else []:
-        commands[name] = command_of(name, figure.peer_work, None)
+        commands[name] = command_of(name, figure.peer_work)
     return commands
 
 
-def serial_seconds(figure, options):
-    """A step's without any wait, where the figure asks for one."""
-    if not figure.serial:
-        return None
-    program = Program("serial", command_of("ours", figure.serial, None))
-    try:
-        program.turn(2)
-        return statistics.median(program.turn(2) for _ in range(5))
-    finally:
-        program.end()
-
-
 def measure(figure, peers, options):
-    serial = serial_seconds(figure, options)
-    turns = Turns(commands_for(figure, peers, serial), options)
+    turns = Turns(commands_for(figure, peers), options)
     try:
-        turns.rounds()
+        turns.rounds(figure.waits)
     finally:
         turns.end()
-    by_round = [figure.ratio({n: s[i] for n, s in turns.seconds.items()},
-                             serial) for i in range(options.rounds)]
+    by_round = [figure.ratio({n: s[i] for n, s in turns.seconds.items()})
+                for i in range(options.rounds)]
     ratio = statistics.median(by_round)
     return {"figure": figure.number, "what": figure.what,
             "bar": figure.bar, "at": figure.at, "ratio": ratio,
             "ratios": by_round, "held": figure.holds(ratio),
             "reason": None if figure.holds(ratio) else figure.reason,
-            "seconds": {n: turns.median(n) for n in turns.programs},
-            "wait": serial}
+            "seconds": {n: turns.median(n) for n in turns.programs}}
 
 
 def text_of(seconds):

@@ -3,22 +3,22 @@
 
 class Figure:
     """`works`: options of bench_cluster by the name in the table. `ratio` of the
-    seconds of a step by that name, in one round. `serial`: a work without a
-    wait, whose time is the wait of the others. `peer_work`: workers, what, bytes
-    and bucket, for Open MPI and gloo."""
+    seconds of a step by that name, in one round. `waits`: the name of a work
+    whose steps wait as long as those of the first took in this round.
+    `peer_work`: workers, what, bytes and bucket, for Open MPI and gloo."""
 
     def __init__(self, number, what, at, bar, works, ratio, reason,
-                 peer_work=None, serial=None):
+                 peer_work=None, waits=None):
         self.number, self.what, self.at, self.bar = number, what, at, bar
         self.works, self.ratio, self.reason = works, ratio, reason
-        self.peer_work, self.serial = peer_work, serial
+        self.peer_work, self.waits = peer_work, waits
 
     def holds(self, ratio):
         return ratio >= self.bar if self.at == "at least" else ratio <= self.bar
 
 
 def quotient(over, under):
-    return lambda s, serial: s[over] / s[under]
+    return lambda s: s[over] / s[under]
 
 
 MIB = 1 << 20
@@ -80,10 +80,10 @@ figures = [
     Figure(7, "161 tensors of 102 MB: exposed of an exchange beside a backward "
            "pass of its own length",
            "at most", 0.25,
-           {"serial": RESNET + [HERE], "ours": RESNET + [HERE, "wait"]},
-           lambda s, serial: max(0, s["ours"] - serial) / s["serial"],
+           {"serial": RESNET + [HERE], "ours": RESNET + [HERE]},
+           lambda s: max(0, s["ours"] - s["serial"]) / s["serial"],
            "the last bucket has nothing left to hide behind",
-           serial=RESNET + [HERE]),
+           waits="ours"),
     Figure(8, "64 tensors of 1 MiB: `ordered` beside unordered",
            "at most", 1.15,
            {"unordered": LARGE + [HERE, "ordered=0"], "ours": LARGE + [HERE]},

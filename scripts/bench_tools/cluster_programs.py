@@ -44,7 +44,7 @@ def peers_there():
     return there
 
 
-def command_of(name, work, wait):
+def command_of(name, work):
     """`work`: options of bench_cluster, for a peer what it takes itself."""
     words = [str(w) for w in work]
     if name == "gloo":
@@ -53,8 +53,6 @@ def command_of(name, work, wait):
     if name == "openmpi":
         return ["mpirun.openmpi", "--oversubscribe", "-n", words[0],
                 os.path.join(BIN, "peer_openmpi")] + words[1:]
-    if wait is not None and "wait" in words:
-        words[words.index("wait")] = "wait=%d" % (1e6 * wait)
     return [os.path.join(BIN, "bench_cluster")] + words
 
 
@@ -89,11 +87,12 @@ class Program:
         for pid in self.stopped:
             os.kill(pid, number)
 
-    def turn(self, steps):
-        """Seconds of a step."""
+    def turn(self, steps, wait=0):
+        """Seconds of a step; `wait`: of each, until all gradients are ready."""
         self.signal(signal.SIGCONT)
         try:
-            self.process.stdin.write("%d\n" % steps)
+            self.process.stdin.write(
+                "%d %d\n" % (steps, 1e6 * wait) if wait else "%d\n" % steps)
             self.process.stdin.flush()
         except BrokenPipeError:
             self.fail("has ended")

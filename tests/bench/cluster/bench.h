@@ -22,13 +22,13 @@ typedef struct work {
     int64_t bucket, slice; /* bytes */
     bool ordered;
     bool original; /* its schedule: see exchange.c */
-    double wait;   /* seconds of a step in which gradients become ready */
 } work;
 
 /* In memory that all processes of the job share. */
 typedef struct turns {
     sem_t go[MOST_MEMBERS], done[MOST_MEMBERS]; /* by worker */
     int steps;
+    double wait; /* seconds of each step in which gradients become ready */
     double seconds[MOST_MEMBERS];
     char endpoint[320]; /* of who listens; its socket is `listener` */
     int listener;

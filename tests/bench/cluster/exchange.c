@@ -340,7 +340,7 @@ static void give_as_ready(member *m)
     for (int b = 0; b < m->plan->bucket_count; b++) {
         const uint8_t *from = m->gradients + m->buckets[b].at;
         ready += m->bytes[b];
-        until(begin + m->w->wait * (double)ready / (double)work_bytes(m->w));
+        until(begin + m->t->wait * (double)ready / (double)work_bytes(m->w));
         blob_source memory = node_memory(m->node);
         m->buckets[b].gradient = blob_copy_from(&memory, from, m->bytes[b]);
         if (!m->w->original)

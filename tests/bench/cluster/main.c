@@ -1,12 +1,14 @@
 /*
  * main.c - bench_cluster KEY=VALUE...: makes the processes of one job, and for
- * each line on its standard input, a number, has them take so many steps and
- * prints the seconds a step took. At the end of the input they end.
+ * each line on its standard input, STEPS [MICROSECONDS], has them take so many
+ * steps and prints the seconds a step took; the second number is that of a wait
+ * that stands in for each step's backward pass. At the end of the input they
+ * end.
  *
  *   kind=exchange,barrier   our own: workers and one parameter server
  *   kind=raw,ping           libzmq alone: the same messages, nothing added up
  *   via=tcp,ipc,shared      workers=N  tensors=COUNTxBYTES,resnet50
- *   bucket=BYTES slice=BYTES  ordered=0,1  original=0,1  wait=MICROSECONDS
+ *   bucket=BYTES slice=BYTES  ordered=0,1  original=0,1
  */
 #include "bench.h"
 #include "net/endpoint.h"
@@ -115,8 +117,6 @@ static void read_option(work *w, tensor_list *l, const char *key,
         w->ordered = atoi(value);
     else if (strcmp(key, "original") == 0)
         w->original = atoi(value);
-    else if (strcmp(key, "wait") == 0)
-        w->wait = 1e-6 * atof(value);
     else
         bench_fail(key);
 }
@@ -221,7 +221,9 @@ int main(int argc, char **argv)
     printf("ready\n");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        t->steps = atoi(line);
+        char *rest;
+        t->steps = (int)strtol(line, &rest, 10);
+        t->wait = 1e-6 * strtod(rest, NULL);
         for (int i = 0; i < w.workers; i++)
             sem_post(&t->go[i]);
         printf("%.9f\n", await(&w, t) / t->steps);

@@ -111,6 +111,32 @@ static shard_answer half(int worker, uint64_t step, uint64_t number, int which)
     return shard_push(shard, &c);
 }
 
+/* ---------- gradients that stay with their sender ---------- */
+
+/* Both halves in one piece, as a worker has them: `held` lets go at the end. */
+static shard_answer half_there(int worker, uint64_t step, const uint64_t *there,
+                               int which, dist_blob *holder)
+{
+    shard_chunk c = {.worker = worker,
+                     .step = step,
+                     .offset = which ? CHUNK : 0,
+                     .bytes = CHUNK,
+                     .data = (const uint8_t *)(there + which),
+                     .weight = (double)(worker + 1),
+                     .last = which == 1,
+                     .holder = holder};
+    return shard_push(shard, &c);
+}
+
+static int acknowledged(int worker, uint64_t step)
+{
+    uint64_t got;
+    int count = 0;
+    for (; shard_acknowledges(shard, worker, &got); count++)
+        assert_int_equal(got, step);
+    return count;
+}
+
 static shard_answer push(int worker, uint64_t step, uint64_t number)
 {
     shard_answer a = half(worker, step, number, 0);
@@ -392,6 +418,78 @@ static void a_step_without_rows_waits_for_nothing(void **state)
     assert_string_equal(str_text(&said), "");
 }
 
+/* Its bytes are read when all are there, not before: what the sender has then
+ * counts, and it is told only when they are not needed any more. */
+static void
+what_stays_with_its_sender_is_acknowledged_once_it_was_added(void **state)
+{
+    (void)state;
+    uint64_t there[2] = {0, 0};
+    dist_blob *holder = blob_new(1);
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    assert_int_equal(half_there(0, 0, there, 1, holder), SHARD_KEPT);
+    assert_int_equal(half_there(0, 0, there, 0, holder), SHARD_WHOLE);
+    assert_int_equal(acknowledged(0, 0), 0);
+    assert_int_equal(half_there(0, 0, there, 1, holder), SHARD_KEPT);
+    there[0] = 5, there[1] = 105;
+    for (int w = 1; w < WORKERS; w++)
+        assert_int_equal(push(w, 0, (uint64_t)w), SHARD_WHOLE);
+    assert_int_equal(strncmp(str_text(&said), " 5+1", 4), 0);
+    assert_int_equal(acknowledged(0, 0), 1);
+    assert_int_equal(acknowledged(1, 0), 1);
+    assert_int_equal(half_there(0, 0, there, 1, holder), SHARD_BEFORE);
+    blob_drop(holder);
+}
+
+/* Another piece of memory, as after a new connection: what was there is
+ * copied. */
+static void what_lies_in_two_places_is_brought_together(void **state)
+{
+    (void)state;
+    uint64_t there[2] = {5, 105}, elsewhere[2] = {5, 105};
+    dist_blob *holder = blob_new(1), *other = blob_new(1);
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    assert_int_equal(half_there(0, 0, there, 0, holder), SHARD_KEPT);
+    assert_int_equal(half_there(0, 0, elsewhere, 1, other), SHARD_WHOLE);
+    assert_int_equal(acknowledged(0, 0), 1);
+    memset(there, 0, sizeof there);
+    memset(elsewhere, 0, sizeof elsewhere);
+    for (int w = 1; w < WORKERS; w++)
+        push(w, 0, (uint64_t)w);
+    assert_int_equal(strncmp(str_text(&said), " 5+1", 4), 0);
+    blob_drop(holder);
+    blob_drop(other);
+}
+
+/* Where nobody waits for the others, neither does memory. */
+static void without_a_barrier_nothing_stays(void **state)
+{
+    (void)state;
+    uint64_t there[2] = {5, 105};
+    dist_blob *holder = blob_new(1);
+    open_shard(DIST_MEAN, DIST_STALE, true, 1);
+    half_there(0, 0, there, 0, holder);
+    assert_int_equal(half_there(0, 0, there, 1, holder), SHARD_WHOLE);
+    assert_int_equal(acknowledged(0, 0), 1);
+    blob_drop(holder);
+}
+
+/* A process that is replaced takes what is not whole with it. */
+static void what_is_not_whole_is_let_go_with_its_process(void **state)
+{
+    (void)state;
+    uint64_t old[2] = {9, 109};
+    dist_blob *holder = blob_new(1);
+    open_shard(DIST_MEAN, DIST_BARRIER, true, 0);
+    half_there(0, 0, old, 0, holder);
+    shard_replaced(shard, 0);
+    memset(old, 0, sizeof old);
+    for (int w = 0; w < WORKERS; w++)
+        assert_int_equal(push(w, 0, 5 + (uint64_t)w), SHARD_WHOLE);
+    assert_int_equal(strncmp(str_text(&said), " 5+6", 4), 0);
+    blob_drop(holder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +511,11 @@ int main(void)
         cmocka_unit_test(or_of_those_that_came_in_any_order),
         cmocka_unit_test(each_waits_for_totals_of_its_own),
         cmocka_unit_test(a_step_without_rows_waits_for_nothing),
+        cmocka_unit_test(
+            what_stays_with_its_sender_is_acknowledged_once_it_was_added),
+        cmocka_unit_test(what_lies_in_two_places_is_brought_together),
+        cmocka_unit_test(without_a_barrier_nothing_stays),
+        cmocka_unit_test(what_is_not_whole_is_let_go_with_its_process),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
