@@ -162,16 +162,17 @@ static ptl_status adopt_until_begun(cluster_exchange *x, int64_t step,
             return st;
         pthread_mutex_lock(&x->lock);
         bool begun = has_begun(x, step);
-        int b = whole_value(x);
+        int b = whole_value(x); /* the node may have taken it by now */
         next_value v = {0};
-        if (!begun) {
+        if (!begun && b >= 0) {
             v = x->next[b];
             x->next[b] = (next_value){.adopted = true};
         }
         pthread_mutex_unlock(&x->lock);
         if (begun)
             return PTL_OK;
-        st = exchange_adopt(x, b, &v, err);
+        if (b >= 0)
+            st = exchange_adopt(x, b, &v, err);
         if (st != PTL_OK)
             return st;
     }

@@ -44,7 +44,7 @@ typedef struct member {
     size_t block_bytes;
     bench_bucket *buckets;
     uint8_t *gradients, *incoming, *values; /* a worker's */
-    char *sum, *value;             /* who serves */
+    char *sum, *value;                      /* who serves */
     ptl_pool *pool;
     cluster_node *node;
     pthread_mutex_t lock;
