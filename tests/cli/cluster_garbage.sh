@@ -5,6 +5,7 @@
 # once with keys.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster_lib.sh"
+trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
 steps=(--set train.steps=1000)
 
 # among_strangers NAME KEYS OPTION...: 1 ps, 2 workers; strangers come first.
@@ -16,7 +17,7 @@ among_strangers() {
   server=$!
   role worker 0 "$@" &
   chief=$!
-  "$STRANGER" "127.0.0.1:$port" "${ends[@]}" >"$work/said" &
+  timeout 100 "$STRANGER" "127.0.0.1:$port" "${ends[@]}" >"$work/said" &
   stranger=$!
   for _ in $(seq 600); do
     grep -q 'idle 1000' "$work/said" && break
