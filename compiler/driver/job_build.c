@@ -359,6 +359,8 @@ static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
                              .placement = placements[c->placement],
                              .pace = paces[c->sync],
                              .stale = c->stale,
+                             .barrier_steps = c->barrier_steps,
+                             .barrier_epochs = c->barrier_epochs,
                              .round_robin = c->balance == CLUSTER_ROUND_ROBIN,
                              .slice = c->slice,
                              .bucket = c->bucket,

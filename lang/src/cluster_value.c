@@ -361,14 +361,19 @@ static bool staleness(cluster_reading *r, const ast_expr *x)
     return integer(r, a, "steps in `stale(k)`", 1, 1000000, &r->out->stale);
 }
 
-static bool period(cluster_reading *r, const ast_expr *x)
+/* Steps or epochs, the one argument `name` of x; `fallback` epochs where there
+ * is none (0: there must be one). */
+static bool period(cluster_reading *r, const ast_expr *x, const char *name,
+                   int64_t fallback, int64_t *out_steps, int64_t *out_epochs)
 {
     const ast_expr *a;
-    typed_cluster *c = r->out;
-    c->state_steps = 0;
-    c->state_epochs = 1;
-    if (!argument(r, x, "every", &a))
+    *out_steps = 0;
+    *out_epochs = fallback;
+    if (!argument(r, x, name, &a))
         return false;
+    if (!a && !fallback)
+        return cluster_wrong(r, x->at,
+                             "`every` wants steps or epochs: `every(500)`");
     value *v = a ? eval(r->e, r->scope, a) : NULL;
     if (!a || v->kind == V_ERROR)
         return !a;
@@ -380,8 +385,8 @@ static bool period(cluster_reading *r, const ast_expr *x)
                              "`every` wants steps or epochs (500, 1 epoch), "
                              "not %s",
                              text_of(r->e, a));
-    c->state_epochs = epochs ? v->integer : 0;
-    c->state_steps = epochs ? 0 : v->integer;
+    *out_epochs = epochs ? v->integer : 0;
+    *out_steps = epochs ? 0 : v->integer;
     return true;
 }
 
@@ -394,7 +399,11 @@ static bool word_with_argument(cluster_reading *r, const ast_expr *x, int *out)
     if (r->key == CLUSTER_KEY_sync && *out == CLUSTER_STALE)
         return staleness(r, x);
     if (r->key == CLUSTER_KEY_state_sync && *out != CLUSTER_STATE_NEVER)
-        return period(r, x);
+        return period(r, x, "every", 1, &r->out->state_steps,
+                      &r->out->state_epochs);
+    if (r->key == CLUSTER_KEY_barrier && *out == CLUSTER_BARRIER_EVERY)
+        return period(r, x, "k", 0, &r->out->barrier_steps,
+                      &r->out->barrier_epochs);
     return true;
 }
 

@@ -74,6 +74,8 @@ static void place_parameters(cluster_plan *p, const ptl_job *job,
                              const launch_role *role, int64_t first_updates)
 {
     const ptl_job_cluster *c = &job->cluster;
+    int64_t barrier =
+        c->barrier_steps + c->barrier_epochs * p->run.steps_per_epoch;
     for (int b = 0; b < p->layout->plan->bucket_count; b++) {
         const bucket_layout *l = &p->layout->buckets[b];
         int64_t rounds = exchanges_of(c, p->run.first, p->run.total_steps);
@@ -83,6 +85,7 @@ static void place_parameters(cluster_plan *p, const ptl_job *job,
         p->buckets[b] = (machine_bucket){.owner = l->owner,
                                          .every = (uint64_t)c->sync_every,
                                          .rest = true,
+                                         .barrier = (uint64_t)barrier,
                                          .rules = rules};
         p->bytes[b] = l->value_bytes;
         p->slot_bytes[b] = l->slot_bytes;

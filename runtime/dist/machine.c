@@ -1,6 +1,7 @@
 /*
  * machine.c - see machine_priv.h.
  */
+#include "base/plant.h"
 #include "dist/machine_priv.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,15 @@ uint64_t machine_steps(const machine_job *job, uint32_t bucket, uint64_t rounds)
     uint64_t every = job->buckets[bucket].every, last = job->total / every;
     uint64_t steps = rounds > last ? job->total : rounds * every;
     return steps > job->first_step ? steps : job->first_step;
+}
+
+bool machine_waits(const machine_job *job, uint32_t bucket, uint64_t rounds)
+{
+    uint64_t barrier = job->buckets[bucket].barrier;
+    if (barrier == 0 || rounds == 0 || ptl_is_planted(PTL_PLANT_NO_BARRIER))
+        return false;
+    return machine_steps(job, bucket, rounds) / barrier >
+           machine_steps(job, bucket, rounds - 1) / barrier;
 }
 
 void machine_say(dist_hub *hub, uint32_t to, wire_type type, uint32_t epoch,

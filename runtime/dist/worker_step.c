@@ -71,6 +71,8 @@ static uint64_t needed(const dist_worker *w, uint32_t bucket, uint64_t rounds)
 {
     const shard_rules *r = &w->job.buckets[bucket].rules;
     uint64_t k = (uint64_t)r->stale;
+    if (machine_waits(&w->job, bucket, rounds))
+        return rounds;
     switch (r->sync) {
     case DIST_BARRIER:
         return rounds;

@@ -28,3 +28,17 @@ reaches stale_each --set 'cluster.sync=stale(2)' \
 reaches unlocked --set cluster.sync=async --set cluster.locking=false
 reaches unlocked_together --set cluster.aggregate=apply_each \
   --set cluster.ordered=false --set cluster.locking=false
+
+# With a barrier after every step nobody is ahead: one process in its bits.
+options=(--steps 60 --set cluster.ps=2 --set cluster.worker=3 --log json --threads 1)
+expect_status 0 "$PTLC" run "$SOURCE/examples/digits_mlp.ptl" --shards 3 \
+  "${options[@]}" --out "$work/alone"
+expect_status 0 timeout 100 "$PTLC" launch "$SOURCE/examples/digits_mlp.ptl" \
+  --local ps=2,worker=3 "${options[@]}" \
+  --set 'cluster.sync=stale(2)' --set 'cluster.barrier=every(1)' \
+  --out "$work/barrier"
+cmp "$work/alone/step-60/model.safetensors" \
+  "$work/barrier/step-60/model.safetensors" ||
+  fail "a barrier after every step changes something"
+reaches barrier_epoch --set cluster.sync=async \
+  --set 'cluster.barrier=every(1 epoch)'

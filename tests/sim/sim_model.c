@@ -365,6 +365,8 @@ static void check_read(const replay *r, int worker, int life, uint64_t step)
     bool early = u < 0 || version > m->steps || u < r->at_version[version];
     bool old = (m->rules.sync == DIST_BARRIER && version != step) ||
                (m->rules.sync == DIST_STALE && version + k < step);
+    if (m->barrier && (step + m->rules.first_step) % m->barrier == 0)
+        old = old || version < step;
     bool later = m->rules.sync == DIST_BARRIER && u > r->at_version[version];
     if (early || old || later)
         sim_model_wrong(m,

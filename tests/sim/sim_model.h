@@ -48,6 +48,7 @@ typedef struct sim_model {
     int owners[SIM_BUCKETS];
     shard_rules rules;
     int rounds; /* of totals; 0: no update needs any */
+    uint64_t barrier; /* of workers that do not wait, in steps; 0: never */
     sim_server servers[SIM_SERVERS];
     /* What the parameter servers have. */
     uint64_t value[SIM_BUCKETS][SIM_ELEMENTS], sum[SIM_BUCKETS][SIM_ELEMENTS];

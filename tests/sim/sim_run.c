@@ -499,6 +499,8 @@ static void draw_job(sim *s)
         m->rules.aggregate = DIST_APPLY_EACH;
         m->rules.ordered = false;
     }
+    if (m->rules.sync != DIST_BARRIER)
+        m->barrier = sim_draw(r, 4);
     s->job.servers = (int)sim_range(r, 1, SIM_SERVERS);
     for (int b = 0; b < m->buckets; b++) {
         m->elements[b] = (size_t)sim_range(r, 1, SIM_ELEMENTS);
@@ -530,8 +532,10 @@ static void fill_job(sim *s)
     j->agreement = "model sum\nseed 1\n";
     j->limits = &s->limits;
     for (int b = 0; b < s->model.buckets; b++)
-        s->buckets[b] = (machine_bucket){
-            .owner = s->model.owners[b], .every = 1, .rules = s->model.rules};
+        s->buckets[b] = (machine_bucket){.owner = s->model.owners[b],
+                                         .every = 1,
+                                         .barrier = s->model.barrier,
+                                         .rules = s->model.rules};
     j->buckets = s->buckets;
     s->totals = sim_totals(&s->model);
     j->totals = s->model.rounds > 0 ? &s->totals : NULL;
@@ -595,17 +599,18 @@ static void describe(const sim *s, const sim_faults *f, sim_result *out)
     static const char *const syncs[] = {"barrier", "async", "stale"};
     static const char *const aggregates[] = {"mean", "sum", "apply_each"};
     snprintf(out->what, sizeof out->what,
-             "%d ps, %d workers, %d buckets, %llu steps, %s%s %s(%d), %d "
-             "rounds%s; twice "
+             "%d ps, %d workers, %d buckets, %llu steps, %s%s %s(%d), barrier "
+             "every %llu, %d rounds%s; twice "
              "%llu, damage %llu, lose %llu, break %llu, %s order",
              s->job.servers, s->job.workers, s->model.buckets,
              (unsigned long long)s->model.steps,
              s->model.rules.ordered ? "ordered " : "",
              aggregates[s->model.rules.aggregate], syncs[s->model.rules.sync],
-             s->model.rules.stale, s->model.rounds,
-             s->barriers ? ", barriers" : "", (unsigned long long)f->twice,
-             (unsigned long long)f->damage, (unsigned long long)f->lose,
-             (unsigned long long)f->disconnect, f->in_order ? "in" : "out of");
+             s->model.rules.stale, (unsigned long long)s->model.barrier,
+             s->model.rounds, s->barriers ? ", barriers" : "",
+             (unsigned long long)f->twice, (unsigned long long)f->damage,
+             (unsigned long long)f->lose, (unsigned long long)f->disconnect,
+             f->in_order ? "in" : "out of");
 }
 
 static void begin(sim *s, sim_result *out)

@@ -53,6 +53,10 @@ typedef enum cluster_security {
     CLUSTER_SECURITY_CURVE,
     CLUSTER_SECURITY_NONE,
 } cluster_security;
+typedef enum cluster_barrier {
+    CLUSTER_BARRIER_NEVER,
+    CLUSTER_BARRIER_EVERY,
+} cluster_barrier;
 typedef enum cluster_worker_loss {
     CLUSTER_WORKER_ABORT,
     CLUSTER_WORKER_WAIT,
@@ -100,6 +104,8 @@ typedef struct typed_cluster {
     cluster_cache caching;  /* of parameter_server */
     int aggregate, sync;
     int64_t stale; /* steps; of stale(k) */
+    int barrier;
+    int64_t barrier_steps, barrier_epochs; /* of every(k): one, the other 0 */
     bool strict;
     int64_t sync_every; /* steps */
     int balance;

@@ -32,6 +32,9 @@ typedef struct machine_bucket {
     int owner;      /* the ps */
     uint64_t every; /* 1: each step */
     bool rest;      /* also after the last step, if that is no `every`th */
+    /* Steps after which workers that do not wait in each step do: the exchange
+     * then, or the next, is complete before the next step. 0: never. */
+    uint64_t barrier;
     shard_rules rules;
 } machine_bucket;
 
@@ -72,6 +75,9 @@ uint64_t machine_rounds(const machine_job *job, uint32_t bucket,
                         uint64_t steps);
 uint64_t machine_steps(const machine_job *job, uint32_t bucket,
                        uint64_t rounds);
+
+/* Is there a barrier after so many exchanges, though there is none in each? */
+bool machine_waits(const machine_job *job, uint32_t bucket, uint64_t rounds);
 
 /* Milliseconds until machines want to hear of time again, at most. */
 enum { MACHINE_TICK_MS = 10 };

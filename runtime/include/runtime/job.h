@@ -137,6 +137,7 @@ typedef struct ptl_job_cluster {
 
     ptl_placement placement;
     int64_t stale;         /* steps */
+    int64_t barrier_steps, barrier_epochs; /* how often all wait; 0: never */
     bool round_robin;      /* else the owner with the fewest bytes */
     int64_t slice, bucket; /* bytes */
     bool ordered, strict, locking;
