@@ -66,9 +66,8 @@ int driver_check_options(const driver *d, const char *command)
     if (o->threads.given && o->threads.value > 1024)
         return driver_usage(command, "--threads is at most 1024");
     if (o->replay)
-        return driver_usage(command,
-                            "--replay wants a schedule that a cluster "
-                            "recorded, and clusters are not built yet");
+        return driver_usage(command, "--replay wants a schedule that a cluster "
+                                     "recorded, and none records any yet");
     const char *missing = unbuilt(o);
     return missing ? driver_usage(command, "%s is not built yet", missing) : 0;
 }

@@ -147,10 +147,28 @@ static int64_t pushed(const placing *x, int64_t bytes)
     return bf16 && x->c->worker.most > 1 ? bytes / 2 : bytes;
 }
 
+/* `slots = worker`, but for `allreduce`. */
+static bool workers_update(const typed_cluster *c)
+{
+    return c->slots == CLUSTER_SLOTS_WORKER &&
+           c->placement != CLUSTER_ALLREDUCE;
+}
+
+/* Behind the sum of a bucket lies its weight. */
+static void add_weights(const placing *x)
+{
+    for (int i = 0; i < x->plan->bucket_count; i++) {
+        place_bucket *b = &x->plan->buckets[i];
+        b->bytes += dtype_size(b->dtype);
+    }
+}
+
 static void print_steps(const placing *x)
 {
     const typed_cluster *c = x->c;
     int barriers = barriers_of(x);
+    if (workers_update(c))
+        add_weights(x);
     if (c->sync_every > 1)
         str_printf(x->out, "every %lld steps are sent:\n",
                    (long long)c->sync_every);
@@ -200,7 +218,7 @@ static void print_round(const placing *x, int round)
 static void print_totals(const placing *x)
 {
     int rounds = typed_round_count(x->program);
-    if (rounds == 0 || x->count == 0)
+    if (rounds == 0 || x->count == 0 || workers_update(x->c))
         return;
     str_add(x->out, "an update waits for sums over the blocks of all "
                     "parameters, added up by the coordinator:\n");

@@ -5,7 +5,7 @@
 # once with keys.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster_lib.sh"
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait || true; rm -rf "$work"' EXIT
 steps=(--set train.steps=1000)
 
 # among_strangers NAME KEYS OPTION...: 1 ps, 2 workers; strangers come first.

@@ -260,10 +260,12 @@ static void take_metrics(void *ctx, int worker, uint64_t absolute,
                          const uint8_t *bytes, size_t size)
 {
     process *p = ctx;
-    uint64_t step;
-    memcpy(&step, bytes, sizeof step);
-    if (p->worker != 0 || size != sizeof step ||
-        step != absolute - first_step(p) || !p->sim->entered[worker][step])
+    uint64_t step = UINT64_MAX;
+    if (size == sizeof step)
+        memcpy(&step, bytes, sizeof step);
+    if (p->worker != 0 || worker < 0 || worker >= p->sim->model.workers ||
+        step >= p->sim->model.steps || step != absolute - first_step(p) ||
+        !p->sim->entered[worker][step])
         sim_model_wrong(&p->sim->model, "metrics of worker %d are wrong",
                         worker);
 }
