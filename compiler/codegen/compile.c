@@ -258,9 +258,13 @@ static ptl_status make_code(const stages *made, const compile_options *options,
     llvm_options how = llvm_options_of(options);
     if (options->plan_only)
         return PTL_OK;
-    if (options->device)
-        return cuda_compile(made->module, device_arch(options->device),
-                            options->cache_dir, &owner->cuda, err);
+    if (options->device) {
+        const cuda_options cuda = {.arch = device_arch(options->device),
+                                   .text_only =
+                                       device_wants_text(options->device),
+                                   .cache_dir = options->cache_dir};
+        return cuda_compile(made->module, &cuda, &owner->cuda, err);
+    }
     return llvm_compile(made->module, &how, &owner->code, err);
 }
 

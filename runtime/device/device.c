@@ -110,6 +110,13 @@ int device_arch(const ptl_device *d)
     return d->arch;
 }
 
+bool device_wants_text(const ptl_device *d)
+{
+    const char *wish = getenv("PTL_CUDA_PTX");
+    (void)d;
+    return wish && strcmp(wish, "1") == 0;
+}
+
 /* ---------- memory ---------- */
 
 ptl_status device_alloc(ptl_device *d, size_t bytes, const char *what,
@@ -187,10 +194,8 @@ ptl_status device_wait(ptl_device *d, ptl_error *err)
 ptl_status device_load(ptl_device *d, const char *ptx, const void *image,
                        CUmodule *out, ptl_error *err)
 {
-    const char *wish = getenv("PTL_CUDA_PTX");
-    bool text_only = wish && strcmp(wish, "1") == 0;
     CUresult result = d->driver->cuCtxSetCurrent(d->context);
-    if (result == CUDA_SUCCESS && image && !text_only &&
+    if (result == CUDA_SUCCESS && image &&
         d->driver->cuModuleLoadDataEx(out, image, 0, NULL, NULL) ==
             CUDA_SUCCESS)
         return PTL_OK;

@@ -64,8 +64,8 @@ ptl_status device_download(ptl_device *d, void *to, CUdeviceptr from,
                            size_t bytes, ptl_error *err);
 ptl_status device_wait(ptl_device *d, ptl_error *err);
 
-/* Code of a program's part: machine code where the device takes it, else (or
- * with PTL_CUDA_PTX=1) its text. */
+/* Code of a program's part: machine code where there is some and the device
+ * takes it, else its text. */
 ptl_status device_load(ptl_device *d, const char *ptx, const void *image,
                        CUmodule *out, ptl_error *err);
 

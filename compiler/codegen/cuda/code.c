@@ -17,8 +17,7 @@ enum { PART_KERNELS = 12, MOST_THREADS = 16 };
 
 typedef struct work {
     const kern_module *m;
-    int arch;
-    const char *cache_dir;
+    const cuda_options *options;
     cuda_code *code;
     atomic_int next;
     pthread_mutex_t lock;
@@ -30,10 +29,12 @@ typedef struct work {
 
 enum { PTX, CUBIN, LOG, OBJECTS };
 
-static code_key key_of(const char *source, int arch)
+static code_key key_of(const char *source, const cuda_options *options)
 {
     char with[80];
-    snprintf(with, sizeof with, "sm_%d NVRTC %d", arch, nvrtc_version());
+    snprintf(with, sizeof with, "%s_%d NVRTC %d",
+             options->text_only ? "compute" : "sm", options->arch,
+             nvrtc_version());
     const char *parts[] = {PTL_CODEGEN_VERSION, with, source, NULL};
     return code_key_of(parts);
 }
@@ -42,7 +43,8 @@ static bool load(const work *w, const code_key *key, nvrtc_code *out)
 {
     code_object *objects;
     int count;
-    if (!w->cache_dir || !code_cache_load(w->cache_dir, key, &objects, &count))
+    if (!w->options->cache_dir ||
+        !code_cache_load(w->options->cache_dir, key, &objects, &count))
         return false;
     bool whole = count == OBJECTS && objects[PTX].size && objects[LOG].size &&
                  objects[PTX].bytes[objects[PTX].size - 1] == '\0' &&
@@ -53,6 +55,10 @@ static bool load(const work *w, const code_key *key, nvrtc_code *out)
                             .cubin = objects[CUBIN].bytes,
                             .cubin_size = objects[CUBIN].size,
                             .log = objects[LOG].bytes};
+        if (out->cubin_size == 0) { /* none was made */
+            free(out->cubin);
+            out->cubin = NULL;
+        }
         count = 0; /* theirs now */
     }
     code_objects_free(objects, count);
@@ -66,8 +72,8 @@ static void keep(const work *w, const code_key *key, const nvrtc_code *code)
         [CUBIN] = {code->cubin, code->cubin_size},
         [LOG] = {code->log, strlen(code->log) + 1},
     };
-    if (w->cache_dir)
-        code_cache_store(w->cache_dir, key, objects, OBJECTS);
+    if (w->options->cache_dir)
+        code_cache_store(w->options->cache_dir, key, objects, OBJECTS);
 }
 
 /* ---------- parts ---------- */
@@ -78,10 +84,10 @@ static void compile_part(work *w, cuda_part *part)
     ptl_error err = {0};
     ptl_status st = PTL_OK;
     cuda_print(w->m, part->kernels, part->count, &source);
-    code_key key = key_of(str_text(&source), w->arch);
+    code_key key = key_of(str_text(&source), w->options);
     if (!load(w, &key, &part->code)) {
-        st = nvrtc_compile(str_text(&source), "kernels.cu", w->arch,
-                           &part->code, &err);
+        st = nvrtc_compile(str_text(&source), "kernels.cu", w->options->arch,
+                           w->options->text_only, &part->code, &err);
         if (st == PTL_OK)
             keep(w, &key, &part->code);
     }
@@ -155,17 +161,16 @@ static void share_out(const kern_module *m, cuda_code *out)
         out->part_of[i] = out->part_of[out->same[i]];
 }
 
-ptl_status cuda_compile(const kern_module *m, int arch, const char *cache_dir,
+ptl_status cuda_compile(const kern_module *m, const cuda_options *options,
                         cuda_code *out, ptl_error *err)
 {
     *out = (cuda_code){0};
-    ptl_status st = nvrtc_check(arch, err);
+    ptl_status st = nvrtc_check(options->arch, err);
     if (st != PTL_OK)
         return st;
     out->arena = arena_new();
     share_out(m, out);
-    work w = {
-        .m = m, .arch = arch, .cache_dir = cache_dir, .code = out, .err = err};
+    work w = {.m = m, .options = options, .code = out, .err = err};
     pthread_mutex_init(&w.lock, NULL);
     run_all(&w);
     pthread_mutex_destroy(&w.lock);

@@ -22,9 +22,14 @@ typedef struct cuda_code {
     int count;
 } cuda_code;
 
-/* In parts, by several threads; what `cache_dir` (NULL: none) has is taken from
- * there. The first failure is reported. */
-ptl_status cuda_compile(const kern_module *m, int arch, const char *cache_dir,
+typedef struct cuda_options {
+    int arch;
+    bool text_only;        /* no machine code, which takes half of the time */
+    const char *cache_dir; /* NULL: no cache */
+} cuda_options;
+
+/* In parts, by several threads. The first failure is reported. */
+ptl_status cuda_compile(const kern_module *m, const cuda_options *options,
                         cuda_code *out, ptl_error *err);
 void cuda_code_fini(cuda_code *code);
 

@@ -143,20 +143,21 @@ static char *take(void *program, size_function *size_of, text_function *get,
     return NULL;
 }
 
-static ptl_status take_all(void *program, const char *name, nvrtc_code *out,
-                           ptl_error *err)
+static ptl_status take_all(void *program, const char *name, bool text_only,
+                           nvrtc_code *out, ptl_error *err)
 {
     out->ptx = take(program, library.nvrtcGetPTXSize, library.nvrtcGetPTX,
                     &out->ptx_size);
-    out->cubin = take(program, library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN,
-                      &out->cubin_size);
-    if (out->ptx && out->cubin)
+    if (!text_only)
+        out->cubin = take(program, library.nvrtcGetCUBINSize,
+                          library.nvrtcGetCUBIN, &out->cubin_size);
+    if (out->ptx && out->log && (text_only || out->cubin))
         return PTL_OK;
     return ptl_fail(err, PTL_E_DEVICE, "NVRTC gave no code for \"%s\"", name);
 }
 
 ptl_status nvrtc_compile(const char *source, const char *name, int arch,
-                         nvrtc_code *out, ptl_error *err)
+                         bool text_only, nvrtc_code *out, ptl_error *err)
 {
     char architecture[40];
     void *program = NULL;
@@ -165,8 +166,8 @@ ptl_status nvrtc_compile(const char *source, const char *name, int arch,
     ptl_status st = need_library(err);
     if (st != PTL_OK)
         return st;
-    snprintf(architecture, sizeof architecture, "--gpu-architecture=sm_%d",
-             arch);
+    snprintf(architecture, sizeof architecture, "--gpu-architecture=%s_%d",
+             text_only ? "compute" : "sm", arch);
     const char *options[] = {architecture, "--fmad=false", "--std=c++17",
                              "--ptxas-options=-v", "--restrict"};
     if (library.nvrtcCreateProgram(&program, source, name, 0, NULL, NULL) != 0)
@@ -177,7 +178,7 @@ ptl_status nvrtc_compile(const char *source, const char *name, int arch,
                     library.nvrtcGetProgramLog, &log_size);
     st = failed ? ptl_fail(err, PTL_E_INTERNAL, "NVRTC refuses \"%s\":\n%s",
                            name, out->log ? out->log : "")
-                : take_all(program, name, out, err);
+                : take_all(program, name, text_only, out, err);
     library.nvrtcDestroyProgram(&program);
     if (st != PTL_OK)
         nvrtc_code_fini(out);

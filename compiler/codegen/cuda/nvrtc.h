@@ -18,7 +18,7 @@ ptl_status nvrtc_check(int arch, ptl_error *err);
 
 typedef struct nvrtc_code {
     char *ptx;                   /* text */
-    void *cubin;                 /* machine code of just this architecture */
+    void *cubin; /* machine code of just this architecture; NULL: none made */
     size_t ptx_size, cubin_size; /* the text's with its NUL */
     char *log;                   /* what ptxas said of every kernel */
 } nvrtc_code;
@@ -26,7 +26,7 @@ typedef struct nvrtc_code {
 /* `name` stands for the file in messages. On failure the log is in `err`
  * (E_INTERNAL: the compiler wrote what NVRTC refuses). */
 ptl_status nvrtc_compile(const char *source, const char *name, int arch,
-                         nvrtc_code *out, ptl_error *err);
+                         bool text_only, nvrtc_code *out, ptl_error *err);
 void nvrtc_code_fini(nvrtc_code *code);
 /* 13000 for 13.0; 0: there is none. */
 int nvrtc_version(void);

@@ -12,6 +12,7 @@
 #define PTL_RUNTIME_DEVICE_H
 
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct ptl_device ptl_device;
@@ -23,6 +24,8 @@ void device_close(ptl_device *device); /* accepts NULL */
 
 const char *device_name(const ptl_device *device); /* "cuda:1" */
 int device_arch(const ptl_device *device);         /* 80 for sm_80 */
+/* PTL_CUDA_PTX=1: it is given text alone, which the driver compiles. */
+bool device_wants_text(const ptl_device *device);
 
 /*
  * The tensors that outlive a step are one block of the host's memory, which

@@ -274,22 +274,29 @@ static void compare_bits(const batch *b, const outcome *x, const outcome *y,
 
 /* ---------- the batch ---------- */
 
-/* A device gives the host's bits. */
-static void check_device(const batch *b, const outcome *device,
-                         const variant *how)
+/* A device is near the oracle and gives the host's bits. */
+static void check_device(const batch *b, bool f64)
 {
-    variant host = *how;
-    outcome o = {0};
-    host.on_host = true;
-    ptl_program *p = test_device() ? compile(b, &host) : NULL;
-    if (!p)
-        return;
-    run_variant(b, p, &host, &o);
-    p->release(p);
-    host.name = "device against host";
-    if (o.data && device->data)
-        compare_bits(b, device, &o, &host, true);
-    outcome_fini(&o);
+    const variant device = {f64 ? "device, f64" : "device", f64, false, 1,
+                            false};
+    const variant host = {"device against host", f64, false, 2, true};
+    outcome there = {0}, here = {0};
+    ptl_program *p = compile(b, &device);
+    if (p) {
+        run_variant(b, p, &device, &there);
+        p->release(p);
+    }
+    p = compile(b, &host);
+    if (p) {
+        run_variant(b, p, &host, &here);
+        p->release(p);
+    }
+    if (there.data)
+        judge_all(b, &there, &device);
+    if (there.data && here.data)
+        compare_bits(b, &there, &here, &host, true);
+    outcome_fini(&there);
+    outcome_fini(&here);
 }
 
 static void check_f32(const batch *b)
@@ -312,7 +319,6 @@ static void check_f32(const batch *b)
         run_variant(b, p, &plain, &unfused);
         p->release(p);
     }
-    check_device(b, &fused, &one);
     if (fused.data)
         judge_all(b, &fused, &one);
     if (unfused.data)
@@ -335,7 +341,6 @@ static void check_f64(const batch *b)
         return;
     run_variant(b, p, &wide, &o);
     p->release(p);
-    check_device(b, &o, &wide);
     if (o.data)
         judge_all(b, &o, &wide);
     outcome_fini(&o);
@@ -351,8 +356,14 @@ void check_compiled(const compiled_case *cases, int count, bool f64)
         prefix_of(i, prefix);
         merge_graph(b.merged, cases[i].g, prefix, map);
     }
-    check_f32(&b);
-    if (f64)
-        check_f64(&b);
+    if (test_device()) {
+        check_device(&b, false);
+        if (f64)
+            check_device(&b, true);
+    } else {
+        check_f32(&b);
+        if (f64)
+            check_f64(&b);
+    }
     ir_graph_free(b.merged);
 }

@@ -180,6 +180,32 @@ static void sums_by_shuffles(void **state)
     check_sums("reduce", expected_sum, 0);
 }
 
+static void half_warps_are_groups_of_their_own(void **state)
+{
+    (void)state;
+    enum { GROUPS = 15, EACH = 16 }; /* half of the last warp leaves */
+    static float x[GROUPS][EACH], sums[GROUPS], right[GROUPS];
+    fill(&x[0][0], (size_t)GROUPS * EACH, 7);
+    for (int g = 0; g < GROUPS; g++) {
+        float tree[EACH];
+        memcpy(tree, x[g], sizeof tree);
+        for (int half = EACH / 2; half; half /= 2)
+            for (int i = 0; i < half; i++)
+                tree[i] += tree[i + half];
+        right[g] = tree[0];
+    }
+    CUdeviceptr dx = virtual_upload(x, sizeof x);
+    for (int a = 0; a < ARCHS; a++) {
+        CUdeviceptr ds = virtual_room(sizeof sums);
+        int count = GROUPS;
+        void *args[] = {&dx, &ds, &count};
+        CUfunction f = compiled("halves.cu", "halves", archs[a]);
+        assert_int_equal(virtual_launch(f, 4, 64, 0, args), 0);
+        virtual_download(sums, ds, sizeof sums);
+        assert_same_bits(sums, right, sizeof sums, archs[a]);
+    }
+}
+
 static void sums_by_a_tree_in_dynamic_shared_memory(void **state)
 {
     (void)state;
@@ -370,6 +396,7 @@ static int run_by_nvrtc(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elementwise_work),
         cmocka_unit_test(sums_by_shuffles),
+        cmocka_unit_test(half_warps_are_groups_of_their_own),
         cmocka_unit_test(sums_by_a_tree_in_dynamic_shared_memory),
         cmocka_unit_test(products_of_matrices_in_tiles),
         cmocka_unit_test(random_numbers),
