@@ -320,8 +320,9 @@ static ptl_status emit_cuda(const stages *made, const char *stage,
         print_cuda(made->module, out);
         return PTL_OK;
     }
-    ptl_status st = cuda_compile(made->module, options->arch,
-                                 options->cache_dir, &code, err);
+    const cuda_options how = {.arch = options->arch,
+                              .cache_dir = options->cache_dir};
+    ptl_status st = cuda_compile(made->module, &how, &code, err);
     if (st != PTL_OK)
         return st;
     if (strcmp(stage, "ptx") == 0)
