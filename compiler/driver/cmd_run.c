@@ -5,6 +5,7 @@
 #include "cluster/cluster.h"
 #include "cluster_role.h"
 #include "job_build.h"
+#include "runtime/device.h"
 #include "runtime/train.h"
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +18,6 @@ static bool is(const char *given, const char *word)
 /* What step A of the runtime does not carry out is refused, never ignored. */
 static const char *unbuilt(const driver_options *o)
 {
-    if (o->device && strchr(o->device, ','))
-        return "--device with several devices";
     if (o->trace)
         return "--trace";
     if (o->cublas)
@@ -107,8 +106,13 @@ static ptl_status run_engine(driver *d, ptl_job *job, const train_options *o,
                              ptl_error *err)
 {
     launch_role role;
-    if (!d->options.job && !d->options.task.given)
-        return train_run(job, o, err);
+    if (!d->options.job && !d->options.task.given) {
+        train_options alone = *o;
+        int devices = device_count(job->device);
+        if (!alone.shards && devices > 1) /* a shard on each */
+            alone.shards = devices;
+        return train_run(job, &alone, err);
+    }
     ptl_status st = driver_role(d, job_typed_cluster(job), &role, err);
     if (st != PTL_OK)
         return st;

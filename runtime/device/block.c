@@ -3,29 +3,44 @@
  */
 #include "device/device.h"
 
-ptl_status device_block_add(ptl_device *d, void *host, size_t bytes,
-                            ptl_error *err)
+static ptl_status add_one(ptl_device *d, void *host, size_t bytes,
+                          ptl_error *err)
 {
     device_block *b = &d->block;
     PTL_ASSERT(!b->host);
     ptl_status st =
         device_alloc(d, bytes, "parameters, states and slots", &b->at, err);
-    if (st != PTL_OK)
-        return st;
-    b->host = host;
-    b->bytes = bytes;
-    b->state = BLOCK_HOST;
-    return PTL_OK;
+    if (st == PTL_OK)
+        *b = (device_block){.host = host, .bytes = bytes, .at = b->at};
+    return st;
 }
 
-void device_block_remove(ptl_device *d)
+ptl_status device_block_add(ptl_device *device, void *host, size_t bytes,
+                            ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    for (ptl_device *d = device; d && st == PTL_OK; d = d->next)
+        st = add_one(d, host, bytes, err);
+    if (st != PTL_OK)
+        device_block_remove(device);
+    return st;
+}
+
+void device_block_free(ptl_device *d)
 {
     device_free(d, d->block.at);
     d->block = (device_block){0};
 }
 
+void device_block_remove(ptl_device *device)
+{
+    for (ptl_device *d = device; d; d = d->next)
+        device_block_free(d);
+}
+
 void device_block_keep(ptl_device *d)
 {
+    PTL_ASSERT(!d->next); /* one of several would not see the others' */
     d->block.resident = true;
 }
 

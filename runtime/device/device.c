@@ -8,21 +8,18 @@
 
 /* ---------- opening ---------- */
 
-static ptl_status parse_name(const char *name, int *ordinal, ptl_error *err)
+/* The next number of a list "N,M,..."; false: it is none. */
+static bool next_number(const char **at, int *number)
 {
     char *end;
-    *ordinal = 0;
-    if (strcmp(name, "cuda") == 0)
-        return PTL_OK;
-    if (strncmp(name, "cuda:", 5) == 0 && name[5] >= '0' && name[5] <= '9') {
-        long number = strtol(name + 5, &end, 10);
-        if (*end == '\0' && number < 1024) {
-            *ordinal = (int)number;
-            return PTL_OK;
-        }
-    }
-    return ptl_fail(err, PTL_E_USAGE,
-                    "\"%s\" is no device: cpu, cuda or cuda:N is wanted", name);
+    if (**at < '0' || **at > '9')
+        return false;
+    long value = strtol(*at, &end, 10);
+    if (value >= 1024 || (*end != '\0' && *end != ','))
+        return false;
+    *number = (int)value;
+    *at = *end ? end + 1 : end;
+    return true;
 }
 
 static ptl_status find_device(ptl_device *d, int ordinal, ptl_error *err)
@@ -44,6 +41,7 @@ static ptl_status find_device(ptl_device *d, int ordinal, ptl_error *err)
         result = driver->cuDeviceGetAttribute(
             &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, d->handle);
     d->arch = major * 10 + minor;
+    d->ordinal = ordinal;
     return result == CUDA_SUCCESS
                ? PTL_OK
                : cuda_fail(err, d->name, "ask what it is", result);
@@ -61,14 +59,10 @@ static ptl_status open_context(ptl_device *d, ptl_error *err)
                                   : cuda_fail(err, d->name, "open it", result);
 }
 
-ptl_status device_open(const char *name, ptl_device **out, ptl_error *err)
+static ptl_status open_one(int ordinal, ptl_device **out, ptl_error *err)
 {
-    int ordinal;
-    *out = NULL;
-    ptl_status st = parse_name(name, &ordinal, err);
-    if (st != PTL_OK)
-        return st;
     const cuda_driver *driver = cuda_driver_get(err);
+    *out = NULL;
     if (!driver)
         return PTL_E_DEVICE;
     ptl_device *d = calloc(1, sizeof *d);
@@ -76,14 +70,60 @@ ptl_status device_open(const char *name, ptl_device **out, ptl_error *err)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a device");
     d->driver = driver;
     snprintf(d->name, sizeof d->name, "cuda:%d", ordinal);
-    st = find_device(d, ordinal, err);
+    ptl_status st = find_device(d, ordinal, err);
     if (st == PTL_OK)
         st = open_context(d, err);
-    if (st != PTL_OK) {
+    if (st == PTL_OK)
+        *out = d;
+    else
         device_close(d);
+    return st;
+}
+
+/* Adds one behind those that are there. */
+static ptl_status open_next(int ordinal, ptl_device **first, ptl_error *err)
+{
+    ptl_device *d, **last = first;
+    for (; *last; last = &(*last)->next)
+        if ((*last)->ordinal == ordinal)
+            return ptl_fail(err, PTL_E_USAGE, "cuda:%d stands there twice",
+                            ordinal);
+    ptl_status st = open_one(ordinal, &d, err);
+    if (st != PTL_OK)
+        return st;
+    *last = d;
+    if (d->arch != (*first)->arch)
+        return ptl_fail(err, PTL_E_DEVICE,
+                        "%s is sm_%d and %s is sm_%d: devices used together "
+                        "are of one architecture",
+                        (*first)->name, (*first)->arch, d->name, d->arch);
+    return PTL_OK;
+}
+
+ptl_status device_open(const char *name, ptl_device **out, ptl_error *err)
+{
+    const char *at = strcmp(name, "cuda") == 0        ? "0"
+                     : strncmp(name, "cuda:", 5) == 0 ? name + 5
+                                                      : "";
+    ptl_device *first = NULL;
+    ptl_status st = PTL_OK;
+    *out = NULL;
+    do {
+        int ordinal;
+        st = next_number(&at, &ordinal)
+                 ? open_next(ordinal, &first, err)
+                 : ptl_fail(err, PTL_E_USAGE,
+                            "\"%s\" is no device: cpu, cuda, cuda:N or "
+                            "cuda:N,M is wanted",
+                            name);
+    } while (st == PTL_OK && *at);
+    if (st == PTL_OK && first->next)
+        first->names = strdup(name);
+    if (st != PTL_OK) {
+        device_close(first);
         return st;
     }
-    *out = d;
+    *out = first;
     return PTL_OK;
 }
 
@@ -91,18 +131,33 @@ void device_close(ptl_device *d)
 {
     if (!d)
         return;
-    device_block_remove(d);
+    device_close(d->next);
+    d->driver->cuCtxSetCurrent(d->context);
+    device_block_free(d);
     device_free(d, d->arena);
     if (d->stream)
         d->driver->cuStreamDestroy_v2(d->stream);
     if (d->context)
         d->driver->cuDevicePrimaryCtxRelease_v2(d->handle);
+    free(d->names);
     free(d);
 }
 
 const char *device_name(const ptl_device *d)
 {
-    return d->name;
+    return d->names ? d->names : d->name;
+}
+
+int device_count(const ptl_device *d)
+{
+    return d ? 1 + device_count(d->next) : 0;
+}
+
+ptl_device *device_member(ptl_device *d, int which)
+{
+    for (; which > 0; which--)
+        d = d->next;
+    return d;
 }
 
 int device_arch(const ptl_device *d)

@@ -35,14 +35,19 @@ typedef struct device_block {
 struct ptl_device {
     const cuda_driver *driver;
     char name[24];
-    int arch;
+    int ordinal, arch;
     CUdevice handle;
     CUcontext context;
     CUstream stream;
     CUdeviceptr arena; /* shared by all runs: outputs are fetched after each */
     size_t arena_bytes;
     device_block block; /* of the tensors that outlive a step */
+    struct ptl_device *next; /* of those opened together; NULL: the last */
+    char *names;             /* the first one's: of all */
 };
+
+/* Number `which` of those opened together, from 0. */
+ptl_device *device_member(ptl_device *device, int which);
 
 /* E_MEMORY where there is not so much; `what` says what for. */
 ptl_status device_alloc(ptl_device *d, size_t bytes, const char *what,
@@ -51,6 +56,7 @@ void device_free(ptl_device *d, CUdeviceptr at); /* accepts 0 */
 /* Of at least so many bytes; may move, when nothing is under way. */
 ptl_status device_need_arena(ptl_device *d, size_t bytes, ptl_error *err);
 
+void device_block_free(ptl_device *d); /* of this one alone */
 /* The address of the block's copy of `host`; 0: it is not in the block. */
 CUdeviceptr device_in_block(const ptl_device *d, const void *host,
                             size_t bytes);

@@ -79,15 +79,15 @@ static int most_arguments(const ptl_program *p)
     return most;
 }
 
-ptl_status device_run_open(const ptl_program *program, device_run **out,
-                           ptl_error *err)
+ptl_status device_run_open(const ptl_program *program, int which,
+                           device_run **out, ptl_error *err)
 {
     device_run *r = calloc(1, sizeof *r);
     size_t buffers = (size_t)program->buffer_count + 1;
     if (!r)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a run");
     r->program = program;
-    r->device = program->device;
+    r->device = device_member(program->device, which);
     r->modules = calloc((size_t)program->part_count + 1, sizeof *r->modules);
     r->functions =
         calloc((size_t)program->step_count + 1, sizeof *r->functions);

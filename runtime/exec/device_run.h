@@ -12,9 +12,9 @@
 
 typedef struct device_run device_run;
 
-/* Loads the program's code onto its device. */
-ptl_status device_run_open(const ptl_program *program, device_run **out,
-                           ptl_error *err);
+/* Loads the program's code onto device `which` of its own. */
+ptl_status device_run_open(const ptl_program *program, int which,
+                           device_run **out, ptl_error *err);
 void device_run_close(device_run *run); /* accepts NULL */
 /* `data` is the host's memory of each buffer. */
 ptl_status device_run_execute(device_run *run, void *const *data,

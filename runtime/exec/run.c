@@ -9,6 +9,7 @@
 #include "runtime/run.h"
 #include "base/clock.h"
 #include "exec/device_run.h"
+#include "runtime/device.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 struct ptl_run {
     const ptl_program *program;
     ptl_pool *pool;
-    device_run *device; /* NULL: the host carries it out */
+    device_run **devices; /* NULL: the host carries it out */
+    int device_count, device;
     char *arena; /* outputs and transients; NULL: not there yet */
     bool own_arena;
     char *scalars; /* PTL_BUFFER_ALIGN bytes for each buffer that is one */
@@ -114,6 +116,19 @@ program_memory program_memory_of(const ptl_program *program)
     return m;
 }
 
+static ptl_status open_devices(ptl_run *run, ptl_error *err)
+{
+    int count = device_count(run->program->device);
+    ptl_status st = PTL_OK;
+    run->devices = calloc((size_t)count, sizeof *run->devices);
+    if (!run->devices)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for a run");
+    for (; run->device_count < count && st == PTL_OK; run->device_count++)
+        st = device_run_open(run->program, run->device_count,
+                             &run->devices[run->device_count], err);
+    return st;
+}
+
 ptl_status run_open_without(const ptl_program *program, ptl_pool *pool,
                             ptl_run **out, ptl_error *err)
 {
@@ -137,7 +152,7 @@ ptl_status run_open_without(const ptl_program *program, ptl_pool *pool,
     }
     place_constants(run);
     if (program->device)
-        st = device_run_open(program, &run->device, err);
+        st = open_devices(run, err);
     if (st != PTL_OK) {
         run_close(run);
         return st;
@@ -167,7 +182,9 @@ void run_close(ptl_run *run)
 {
     if (!run)
         return;
-    device_run_close(run->device);
+    for (int i = 0; i < run->device_count; i++)
+        device_run_close(run->devices[i]);
+    free(run->devices);
     if (run->own_arena)
         memory_unmap(run->arena, (size_t)run->program->arena_bytes);
     memory_unmap(run->constants, run->constant_bytes);
@@ -276,8 +293,8 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
     }
     void **args = run->args;
     run->profiled++;
-    if (run->device)
-        return device_run_execute(run->device, run->data, err);
+    if (run->devices)
+        return device_run_execute(run->devices[run->device], run->data, err);
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
         double start = run->seconds ? clock_seconds() : 0;
@@ -289,6 +306,12 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
         args += s->arg_count;
     }
     return PTL_OK;
+}
+
+void run_on(ptl_run *run, int device)
+{
+    PTL_ASSERT(!run->devices || (device >= 0 && device < run->device_count));
+    run->device = device;
 }
 
 void *run_data(const ptl_run *run, int buffer)
@@ -312,8 +335,8 @@ void run_profile(ptl_run *run, bool on)
             calloc((size_t)run->program->step_count + 1, sizeof(double));
         PTL_ASSERT(run->seconds);
     }
-    if (run->device)
-        device_run_measure(run->device, run->seconds);
+    for (int i = 0; i < run->device_count; i++)
+        device_run_measure(run->devices[i], run->seconds);
 }
 
 double run_step_seconds(const ptl_run *run, int index)

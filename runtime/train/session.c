@@ -268,7 +268,7 @@ ptl_status session_place(session *s, bool resident, ptl_error *err)
     ptl_status st =
         device_block_add(device, s->store.block, s->store.block_bytes, err);
     s->placed = st == PTL_OK;
-    if (s->placed && resident)
+    if (s->placed && resident && device_count(device) == 1)
         device_block_keep(device);
     return st;
 }

@@ -6,6 +6,7 @@
  * computes, each as soon as its gradients are final.
  */
 #include "base/plant.h"
+#include "runtime/device.h"
 #include "train/shards_priv.h"
 #include <math.h>
 #include <string.h>
@@ -110,6 +111,13 @@ static void take_rest(taking *t, shard_sum *to, loss_sum *loss)
     loss->weight += weight;
 }
 
+/* Shards (a worker's towers) are dealt out among its devices. */
+static int device_of(const shards *h, int64_t shard)
+{
+    int64_t count = device_count(h->s->job->device);
+    return count > 1 ? (int)(shard % count) : 0;
+}
+
 static ptl_status run_part(step_run *r, int64_t shard, order_part part,
                            shard_sum *to, loss_sum *loss)
 {
@@ -122,6 +130,7 @@ static ptl_status run_part(step_run *r, int64_t shard, order_part part,
     session_set_scalars(h->s, p->built, r->done, r->batch->epoch,
                         h->total_steps);
     run_set(p->built->run, "row0", part.first);
+    run_on(p->built->run, device_of(h, shard));
     bool gives = part.first + part.rows == r->last_row;
     taking t = {.h = h, .p = p, .to = to, .gives = gives};
     ptl_status st = run_execute_watched(p->built->run,

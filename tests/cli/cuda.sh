@@ -82,3 +82,17 @@ expect_text "$work/err" "has no memory for the"
 expect_status 3 "$PTLC" run "$SOURCE/examples/digits_mlp.ptl" \
   --device cuda:7 --steps 1 --out "$work/small"
 expect_text "$work/err" "there is no device cuda:7"
+
+# Several devices are shards, dealt out among them.
+for count in 2 4; do
+  devices=cuda:$(seq -s, 0 $((count - 1)))
+  rm -r "$work"/lenet-*
+  train lenet cpu 4 --shards $count --out "$work/cpu-shards$count"
+  PTL_VIRTUAL_DEVICES=4 train lenet "$devices" 4 --out "$work/devices$count"
+  expect_text "$work/out" "\"device\":\"$devices\""
+  cmp "$work/lenet-cpu.lines" "$work/lenet-$devices.lines" ||
+    fail "lines of $count devices differ"
+  cmp "$work/cpu-shards$count/step-4/model.safetensors" \
+    "$work/devices$count/step-4/model.safetensors" ||
+    fail "weights of $count devices differ"
+done

@@ -17,12 +17,14 @@
 
 typedef struct ptl_device ptl_device;
 
-/* "cuda" (the first) or "cuda:N". E_USAGE: no such name; E_DEVICE: no driver,
+/* "cuda" (the first), "cuda:N", or "cuda:N,M,...": several of one architecture,
+ * among which shards are dealt out. E_USAGE: no such name; E_DEVICE: no driver,
  * no such device, or it fails. One thread at a time uses a device. */
 ptl_status device_open(const char *name, ptl_device **out, ptl_error *err);
 void device_close(ptl_device *device); /* accepts NULL */
 
-const char *device_name(const ptl_device *device); /* "cuda:1" */
+const char *device_name(const ptl_device *device); /* "cuda:1": as opened */
+int device_count(const ptl_device *device);        /* how many it stands for */
 int device_arch(const ptl_device *device);         /* 80 for sm_80 */
 /* PTL_CUDA_PTX=1: it is given text alone, which the driver compiles. */
 bool device_wants_text(const ptl_device *device);

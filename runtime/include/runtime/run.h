@@ -59,6 +59,10 @@ ptl_status run_execute(ptl_run *run, ptl_error *err);
 ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
                                void *ctx, ptl_error *err);
 
+/* Which of the program's devices carries out the next executions, the first at
+ * first. The host, where it has none. */
+void run_on(ptl_run *run, int device);
+
 /* The memory of a buffer, NULL while nothing is bound. */
 void *run_data(const ptl_run *run, int buffer);
 const ptl_program *run_program(const ptl_run *run);

@@ -195,7 +195,7 @@ static void half_warps_are_groups_of_their_own(void **state)
         right[g] = tree[0];
     }
     CUdeviceptr dx = virtual_upload(x, sizeof x);
-    for (int a = 0; a < ARCHS; a++) {
+    for (int a = 0; a < arch_count; a++) {
         CUdeviceptr ds = virtual_room(sizeof sums);
         int count = GROUPS;
         void *args[] = {&dx, &ds, &count};

@@ -1,0 +1,48 @@
+# A cluster of two workers, each with two devices for its two towers, is four
+# shards of one process, bit for bit, in both placements. A parameter server
+# opens no device: its driver would be one that cannot be opened.
+. "$(dirname "$0")/lib.sh"
+lenet=$(dirname "$0")/cluster/lenet.ptl
+data="digits.root=$SOURCE/examples/data"
+export PTL_CUDA_PTX=1 PTL_VIRTUAL_DEVICES=2 PTL_CUDA_DRIVER="$VIRTUAL_CUDA"
+steps=10
+
+# alone NAME OPTION...: four shards in one process.
+alone() {
+  local name=$1
+  shift
+  expect_status 0 "$PTLC" run "$lenet" --set "$data" --log json --threads 1 \
+    --steps $steps --shards 4 --set cluster.towers=2 --out "$work/$name" "$@"
+  comparable "$work/out" >"$work/$name.lines"
+}
+
+alone cpu
+alone device --device cuda:0,1
+cmp "$work/cpu.lines" "$work/device.lines" || fail "lines of devices differ"
+
+for placement in parameter_server replicated; do
+  expect_status 0 timeout 200 "$PTLC" launch "$lenet" --set "$data" \
+    --log json --threads 1 --local ps=1,worker=2 --set cluster.ps=1 \
+    --set cluster.worker=2 --set cluster.towers=2 --steps $steps \
+    --set "cluster.placement=$placement" \
+    --device cuda:0,1 --out "$work/$placement"
+  sed 's/"role":"worker0",//' "$work/out" >"$work/$placement.json"
+  comparable "$work/$placement.json" >"$work/$placement.lines"
+  cmp "$work/device.lines" "$work/$placement.lines" ||
+    fail "$placement: lines differ"
+  for name in cpu $placement; do
+    cmp "$work/device/step-$steps/model.safetensors" \
+      "$work/$name/step-$steps/model.safetensors" || fail "$name: weights differ"
+  done
+done
+
+# The server's own process, with a driver that cannot be opened.
+port=$((20000 + RANDOM % 20000))
+PTL_CUDA_DRIVER=$work/none timeout 60 "$PTLC" run "$lenet" --set "$data" \
+  --set "cluster.ps=[\"127.0.0.1:$port\"]" --set cluster.worker=1 --job ps \
+  --task 0 --device cuda --steps 2 >"$work/ps.out" 2>"$work/ps.err" &
+server=$!
+expect_status 0 timeout 60 "$PTLC" run "$lenet" --set "$data" --threads 1 \
+  --set "cluster.ps=[\"127.0.0.1:$port\"]" --set cluster.worker=1 --job worker \
+  --task 0 --device cuda --steps 2 --out "$work/run"
+wait $server || fail "the server ended with $?: $(tail -n 2 "$work/ps.err")"
