@@ -136,10 +136,14 @@ static void row_body(nest *rows, int copies, void *ctx)
     e->lane_var = -1;
 }
 
-/* Rows so short that their work is less than what it waits for. */
-static int rows_at_once(const sched_step *step)
+/* Rows so short that their work is less than what it waits for. (Where lanes
+ * are threads, other tasks fill the wait.) */
+static int rows_at_once(const build *k)
 {
+    const sched_step *step = k->step;
     int64_t rows = 1, longest = 0;
+    if (k->s->options.target.threads)
+        return 1;
     for (int v = 0; v < step->row_rank; v++)
         rows *= step->nodes[0]->type.dims[v];
     for (int i = 0; i < step->node_count; i++) {
@@ -172,7 +176,7 @@ void build_rows(build *k)
         work += (double)ir_volume(&step->nodes[i]->comp) *
                 sched_cost(step->nodes[i]->comp.body);
     emit e;
-    k->rows_at_once = rows_at_once(step);
+    k->rows_at_once = rows_at_once(k);
     emit_init(&e, k, first->vars, first->var_count);
     int *targets = ARENA_ARRAY(k->scratch, int, step->node_count);
     for (int i = 0; i < step->node_count; i++)

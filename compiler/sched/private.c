@@ -10,8 +10,9 @@
  */
 #include "sched/internal.h"
 
-/* Of the rows of one step together: they share the nearest caches. */
-enum { MOST_ROW_BYTES = 1 << 16 };
+/* Of the rows of one step together: they share the nearest caches; where lanes
+ * are threads, the shared memory of a block with the rows of other tasks. */
+enum { MOST_ROW_BYTES = 1 << 16, MOST_THREAD_ROW_BYTES = 1 << 13 };
 
 static bool touches(const sched_step *step, int buffer)
 {
@@ -54,7 +55,8 @@ void sched_find_private(sched_schedule *s)
 {
     for (int i = 0; i < s->steps.count; i++) {
         const sched_step *step = s->steps.data[i];
-        int64_t left = MOST_ROW_BYTES;
+        int64_t left =
+            s->options.target.threads ? MOST_THREAD_ROW_BYTES : MOST_ROW_BYTES;
         for (int k = 0; step->kind == SCHED_STEP_ROWS && k < step->node_count;
              k++) {
             sched_buffer *b = &s->buffers.data[step->targets[k]];
