@@ -9,7 +9,7 @@ PTL_CUDA_DRIVER=$work/none expect_status 3 "$PTLC" run "$lenet" \
 expect_text "$work/err" 'PTL_CUDA_DRIVER names'
 [ ! -e "$work/run" ] || fail "a run that did not begin left a folder"
 expect_status 2 "$PTLC" run "$lenet" --device gpu --steps 1
-expect_text "$work/err" 'cpu, cuda or cuda:N is wanted'
+expect_text "$work/err" 'cpu, cuda, cuda:N or cuda:N,M is wanted'
 
 # A driver that is none: a library without its functions.
 if [ -n "$COUNTER" ]; then
