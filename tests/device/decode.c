@@ -73,11 +73,15 @@ static const op_row *find_row(const op_row *table, const char *key)
     return NULL;
 }
 
-static const op_row *find_regular(const char *key)
+/* Of several, the one for as many operands. */
+static const op_row *find_regular(const decoder *d, const char *key)
 {
     const op_row *row = NULL;
-    for (unsigned t = 0; !row && t < sizeof tables / sizeof *tables; t++)
-        row = find_row(tables[t], key);
+    size_t count = (size_t)d->instruction->operand_count;
+    for (unsigned t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const op_row *r = tables[t]; (r = find_row(r, key)); r++)
+            if (!row || strlen(r->shape) == count)
+                row = r;
     return row;
 }
 
@@ -180,11 +184,11 @@ static bool decode_instruction(decoder *d, insn *i)
     split_opcode(opcode, key, sizeof key, i);
     if (strcmp(base, "setp") == 0)
         return decode_setp(d, key, i);
-    const op_row *row = find_regular(opcode);
+    const op_row *row = find_regular(d, opcode);
     if (row)
         i->rounding = 0, i->ftz = i->sat = false;
     else
-        row = find_regular(key);
+        row = find_regular(d, key);
     if (!row)
         return decode_fail(d, "no handler for \"%s\"", opcode);
     i->run = row->run;

@@ -33,6 +33,22 @@ static inline f64 greatest_f64(f64 a, f64 b)
     return a != a ? b : high;
 }
 
+/* f32x2: two numbers in 8 bytes. */
+static inline f32 first(u64 both)
+{
+    return f32_of((u32)both);
+}
+
+static inline f32 second(u64 both)
+{
+    return f32_of((u32)(both >> 32));
+}
+
+static inline u64 pair(f32 low, f32 high)
+{
+    return (u64)bits_of(canonical(high)) << 32 | bits_of(canonical(low));
+}
+
 #include "float.def"
 
 #include "lane_rows.h"
