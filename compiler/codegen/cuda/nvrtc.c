@@ -7,6 +7,8 @@
 #include "codegen/cuda/nvrtc.h"
 #include "base/str.h"
 #include <dlfcn.h>
+#include <glob.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +48,22 @@ static void *open_any(void)
     return NULL;
 }
 
+/* NVRTC opens a library of its own by name alone when it compiles; where it
+ * came from a Python package the system would not find that. It lies beside it.
+ */
+static void open_companion(void *handle)
+{
+    char pattern[PATH_MAX + 40];
+    glob_t found = {0};
+    if (dlinfo(handle, RTLD_DI_ORIGIN, pattern) != 0)
+        return;
+    strcat(pattern, "/libnvrtc-builtins.so.*");
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
+    globfree(&found);
+}
+
 /* A function's address to a pointer of its type. */
 static bool find(void *handle, const char *name, void *pointer)
 {
@@ -67,6 +85,7 @@ static void open_library(void)
                  path ? path : "");
         return;
     }
+    open_companion(handle);
     bool all = true;
 #define NVRTC_FUNCTION(name, parameters)                                       \
     all = find(handle, #name, &library.name) && all;

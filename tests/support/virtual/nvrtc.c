@@ -4,9 +4,11 @@
 #include "virtual/nvrtc.h"
 #include <dlfcn.h>
 #include <glob.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct program program;
 
@@ -26,6 +28,20 @@ typedef struct program program;
 #define NVRTC(name, arguments) static int(*name) arguments;
 NVRTC_FUNCTIONS
 #undef NVRTC
+
+/* What NVRTC opens by name when it compiles lies beside it. */
+static void open_companion(void *library)
+{
+    char pattern[PATH_MAX + 40];
+    glob_t found = {0};
+    if (dlinfo(library, RTLD_DI_ORIGIN, pattern) != 0)
+        return;
+    strcat(pattern, "/libnvrtc-builtins.so.*");
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t f = 0; f < found.gl_pathc; f++)
+            dlopen(found.gl_pathv[f], RTLD_NOW);
+    globfree(&found);
+}
 
 static void *open_first(const char *pattern)
 {
@@ -58,6 +74,7 @@ bool nvrtc_open(void)
     void *library = find_library();
     if (!library)
         return false;
+    open_companion(library);
 #define NVRTC(name, arguments)                                                 \
     if (!(*(void **)(void *)&name = dlsym(library, #name)))                    \
         return false;
