@@ -29,6 +29,7 @@ struct cluster_node {
         bool here, ended;
     } ends[ROLES];
     bool drained;
+    bool orderly; /* the process's own machine ended well */
     pthread_t thread;
     bool started;
 };
@@ -51,6 +52,7 @@ static void machine_ended(void *ctx, ptl_status status, const char *text)
     cluster_node *n = e->node;
     int main_role = n->o.worker >= 0 ? WIRE_WORKER : WIRE_PS;
     e->ended = true;
+    n->orderly = n->orderly || (e->role == main_role && status == PTL_OK);
     if (e->role == main_role)
         n->o.ended(n->o.ctx, status, text);
     if (all_ended(n))
@@ -243,7 +245,9 @@ void node_close(cluster_node *n)
     if (!n)
         return;
     if (n->started) {
-        reactor_stop(n->reactor, 0);
+        /* What others wait for may have been said this very moment: a socket
+         * that is closed takes along what its peer has not read yet. */
+        reactor_stop(n->reactor, n->orderly ? LINGER_MS : 0);
         pthread_join(n->thread, NULL);
     }
     worker_free(n->worker);
