@@ -172,6 +172,7 @@ static long time_to(uint64_t deadline, uint64_t now)
 /* False: the deadline passed, or it was woken. */
 static bool wait_for(net_transport *n, uint64_t deadline)
 {
+    peers_judge(n);
     uint64_t now = clock_ms(), again = lines_renew(n, now);
     int count = list_items(n);
     long ms = time_to(again < deadline ? again : deadline, now);

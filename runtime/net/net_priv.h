@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
-enum { NO_CONNECTION = -1, REASON_BYTES = 96 };
+enum { NO_CONNECTION = -1, REASON_BYTES = 96, ORIGIN_BYTES = 64 };
 
 /* A socket of ZeroMQ, and the one that tells what becomes of its connections.
  */
@@ -68,10 +68,16 @@ typedef struct net_transport {
     net_pool *pool; /* NULL: none */
     int wake;       /* eventfd */
     net_socket router;
-    /* Of the ROUTER's connections, by descriptor: where they come from. */
-    char (*origins)[64];
+    /* Of the ROUTER's connections, by descriptor: where they come from; empty
+     * once they said something. */
+    char (*origins)[ORIGIN_BYTES];
     int origin_count;
     char reason[REASON_BYTES]; /* of the handshake that fails just now */
+    /* Who left just now, with nothing read of what it may have said. */
+    struct {
+        int fd;
+        char who[ORIGIN_BYTES]; /* empty: nobody */
+    } mute;
     net_told told;
     net_line **lines;
     int line_count;
@@ -116,6 +122,8 @@ void lines_free(net_transport *n, int linger);
 
 /* peers.c */
 void peers_hear(net_transport *n);
+/* Once all messages of before are read: who left without one is told. */
+void peers_judge(net_transport *n);
 /* The connection of the peer whose routing id is `id`; `first` is its message's
  * first frame. NO_CONNECTION: drop it. */
 int peers_find(net_transport *n, zmq_msg_t *id, zmq_msg_t *first);

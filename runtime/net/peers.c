@@ -33,16 +33,18 @@ static bool address_of(int fd, struct sockaddr_storage *out)
 static const char unknown[] = "somebody";
 
 /* Without the port, which is another one each time. */
-static void origin_text(int fd, char text[64])
+static void origin_text(int fd, char text[ORIGIN_BYTES])
 {
     struct sockaddr_storage a;
-    snprintf(text, 64, "%s", unknown);
+    snprintf(text, ORIGIN_BYTES, "%s", unknown);
     if (!address_of(fd, &a))
         return;
     if (a.ss_family == AF_INET)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, text, 64);
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, text,
+                  ORIGIN_BYTES);
     else if (a.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, text, 64);
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, text,
+                  ORIGIN_BYTES);
 }
 
 static void accepted(net_transport *n, int fd)
@@ -56,19 +58,26 @@ static void accepted(net_transport *n, int fd)
     origin_text(fd, n->origins[fd]);
 }
 
+static void refused(net_transport *n, const char *who, const char *reason)
+{
+    n->counts.refused++;
+    bool news = socket_tell(&n->told, who, reason);
+    if (news)
+        net_log(n, "\"%s\": %s did not get in: %s", n->endpoint, who, reason);
+    if (news && who != unknown) /* who is not known may be this one again */
+        socket_tell(&n->told, unknown, reason);
+}
+
 /* A failure comes first, and at once the descriptor it was about. */
 static void disconnected(net_transport *n, int fd)
 {
     const char *who = fd < n->origin_count ? n->origins[fd] : unknown;
-    if (!n->reason[0])
-        return;
-    n->counts.refused++;
-    bool news = socket_tell(&n->told, who, n->reason);
-    if (news)
-        net_log(n, "\"%s\": %s did not get in: %s", n->endpoint, who,
-                n->reason);
-    if (news && who != unknown) /* who is not known may be this one again */
-        socket_tell(&n->told, unknown, n->reason);
+    if (n->reason[0]) {
+        refused(n, who, n->reason);
+    } else if (!n->mute.who[0]) {
+        n->mute.fd = fd;
+        snprintf(n->mute.who, sizeof n->mute.who, "%s", who);
+    }
     n->reason[0] = '\0';
 }
 
@@ -83,6 +92,24 @@ void peers_hear(net_transport *n)
         else
             socket_fact_reason(&f, true, n->reason);
     }
+}
+
+/* ZeroMQ says nothing of who greets as ZMTP 1 or 2 does, or HTTP. So who went
+ * away and said nothing before did not get in. */
+void peers_judge(net_transport *n)
+{
+    if (n->mute.who[0])
+        refused(n, n->mute.who, "it said nothing of this protocol");
+    n->mute.who[0] = '\0';
+}
+
+static void got_in(net_transport *n, int fd)
+{
+    peers_hear(n); /* of its beginning */
+    if (fd >= 0 && fd < n->origin_count)
+        n->origins[fd][0] = '\0';
+    if (fd == n->mute.fd)
+        n->mute.who[0] = '\0';
 }
 
 /* ---------- who they are ---------- */
@@ -118,6 +145,7 @@ static int add_peer(net_transport *n, const net_connection *c, int fd)
 {
     if (n->peer_count >= 4 * n->options.peers + 64)
         make_room(n);
+    got_in(n, fd);
     int number = net_number(n);
     n->connections[number] = *c;
     n->connections[number].kind = NET_PEER;

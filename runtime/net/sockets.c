@@ -33,7 +33,10 @@ static bool set_common(const net_transport *n, void *socket)
 {
     int64_t most = n->options.chunk + SPARE_BYTES;
     int handshake = (int)n->options.handshake;
-    return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 &&
+    /* A domain refuses older versions of ZMTP, which know no handshake. Where
+     * nobody is asked about it, all others get in. */
+    return zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "ptl", 3) == 0 &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 &&
            set_int(socket, ZMQ_LINGER, 0) &&
            set_int(socket, ZMQ_SNDHWM, QUEUE_OUT) &&
            set_int(socket, ZMQ_RCVHWM, QUEUE_IN) &&
@@ -55,8 +58,7 @@ static bool set_server_keys(const net_transport *n, void *socket,
     if (keys_of_server(n->options.keys, n->options.server, &own, err) != PTL_OK)
         return false;
     bool good = set_int(socket, ZMQ_CURVE_SERVER, 1) &&
-                set_text(socket, ZMQ_CURVE_SECRETKEY, own.secret) &&
-                zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "ptl", 3) == 0;
+                set_text(socket, ZMQ_CURVE_SECRETKEY, own.secret);
     explicit_bzero(&own, sizeof own);
     if (!good)
         ptl_fail(err, PTL_E_DATA, "\"%s\": key %d is none", n->options.keys,

@@ -2,15 +2,6 @@
 # a port of their own. Sourced after lib.sh.
 lenet=$(dirname "$0")/cluster/lenet.ptl
 
-# A port that nobody listens at now.
-free_port() {
-  local port
-  for _ in $(seq 100); do
-    port=$((20000 + RANDOM % 20000))
-    (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-  fail "no free port"
-}
 port=$(free_port)
 
 # role JOB TASK OPTION...: in the foreground; what it says goes to JOB-TASK.

@@ -37,7 +37,7 @@ for placement in parameter_server replicated; do
 done
 
 # The server's own process, with a driver that cannot be opened.
-port=$((20000 + RANDOM % 20000))
+port=$(free_port)
 PTL_CUDA_DRIVER=$work/none timeout 60 "$PTLC" run "$lenet" --set "$data" \
   --set "cluster.ps=[\"127.0.0.1:$port\"]" --set cluster.worker=1 --job ps \
   --task 0 --device cuda --steps 2 >"$work/ps.out" 2>"$work/ps.err" &

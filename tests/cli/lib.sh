@@ -62,3 +62,15 @@ at_least() {
 
 # The examples that train something, one a line.
 training_examples() { grep -l -E '^train\b' "$SOURCE"/examples/*.ptl; }
+
+# A port that nobody listens at now; none of those the system gives to who
+# connects, of which a thousand strangers take many.
+free_port() {
+  local port first
+  read -r first _ </proc/sys/net/ipv4/ip_local_port_range
+  for _ in $(seq 100); do
+    port=$((first / 2 + RANDOM % (first / 2)))
+    (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+  fail "no free port"
+}

@@ -3,18 +3,20 @@
  *
  *   stranger HOST:PORT [KEYS]...
  *
- * A thousand connections that say nothing are there all the time: "idle 1000"
- * is printed once they are. Meanwhile others speak HTTP, TLS, at random, break
- * off ZMTP anywhere, or claim frames of 2 GiB; and for each folder of KEYS
+ * A thousand connections that say nothing are there all the time. Meanwhile
+ * others speak HTTP, TLS, at random, break off ZMTP anywhere, greet as its
+ * first version did, or claim frames of 2 GiB; and for each folder of KEYS
  * ("-": none) somebody who speaks ZMTP well sends messages that are damaged:
- * cut, with a frame too few or too many, too large, a bit flipped. At SIGTERM
- * it prints how often, as "KIND COUNT" lines.
+ * cut, with a frame too few or too many, too large, a bit flipped. Once the
+ * thousand are there it prints "idle 1000", once everything was said "all
+ * said"; at SIGTERM how often since then, as "KIND COUNT" lines.
  */
 #include "base/clock.h"
 #include "dist/wire_samples.h"
 #include "net/net.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1 };
+enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1, LINGER_MS = 200 };
 
 static volatile sig_atomic_t over;
 static char endpoint[NET_ENDPOINT_BYTES];
@@ -35,6 +37,7 @@ static int idle[IDLE];
     KIND(tls)                                                                  \
     KIND(random)                                                               \
     KIND(broken_off)                                                           \
+    KIND(first_version)                                                        \
     KIND(huge)                                                                 \
     KIND(truncated)                                                            \
     KIND(frames)                                                               \
@@ -105,6 +108,7 @@ static void speak_no_zmtp(void)
     say(KIND_random, bytes, 1 + (size_t)rand() % sizeof bytes);
     size_t whole = zmtp(bytes);
     say(KIND_broken_off, bytes, 1 + (size_t)rand() % (whole - 1));
+    say(KIND_first_version, "\1\0\5\0abcd", 8);
     memcpy(bytes + whole, "\2\0\0\0\0\x80\0\0\0", 9);
     say(KIND_huge, bytes, whole + 9);
 }
@@ -121,7 +125,24 @@ static bool is_open(int fd)
     return got < 0 && errno == EAGAIN;
 }
 
-/* How many there are now. */
+/* Does not wait for it: -1, or a connection that is there, or on its way. */
+static int begin_one(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) == 0 ||
+        errno == EINPROGRESS)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static bool is_there(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return fd >= 0 && poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
+}
+
+/* How many are there now. */
 static int keep_idle(void)
 {
     int open = 0;
@@ -129,9 +150,9 @@ static int keep_idle(void)
         if (!is_open(idle[i])) {
             if (idle[i] >= 0)
                 close(idle[i]);
-            idle[i] = connect_one();
+            idle[i] = begin_one();
         }
-        open += idle[i] >= 0;
+        open += is_there(idle[i]);
     }
     return open;
 }
@@ -214,7 +235,7 @@ static void look(end *e)
         }
         e->t->ops->done(e->t, &event);
         if (event.kind == TRANSPORT_DOWN && in) {
-            net_close(e->t, 0);
+            net_close(e->t, LINGER_MS);
             open_end(e);
         }
     } while (event.kind != TRANSPORT_NOTHING);
@@ -232,6 +253,21 @@ static void speak_zmtp(void)
         else
             damage(e, e->turns % (WIRE_TOTALS + 1));
     }
+}
+
+static bool all_said(void)
+{
+    for (int i = 0; i < KIND_COUNT; i++)
+        if (!said[i])
+            return false;
+    return true;
+}
+
+static void begin_count(void)
+{
+    memset(said, 0, sizeof said);
+    printf("all said\n");
+    fflush(stdout);
 }
 
 int main(int argc, char **argv)
@@ -255,17 +291,20 @@ int main(int argc, char **argv)
         usleep(10000);
     printf("idle %d\n", IDLE);
     fflush(stdout);
+    bool all = false;
     for (int round = 0; !over; round++) {
         speak_no_zmtp();
         speak_zmtp();
         if (round % 100 == 0)
             keep_idle();
+        if (!all && (all = all_said()))
+            begin_count();
         usleep(2000);
     }
     for (int i = 0; i < KIND_COUNT; i++)
         printf("%s %llu\n", names[i], said[i]);
     printf("got_in %llu\n", got_in);
     for (int i = 0; i < end_count; i++)
-        net_close(ends[i].t, 0);
+        net_close(ends[i].t, LINGER_MS);
     return 0;
 }
