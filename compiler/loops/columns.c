@@ -26,18 +26,19 @@ static int64_t block_count(const sched_loop *loop)
     return (loop->extent + MOST_COLUMNS - 1) / MOST_COLUMNS;
 }
 
-/* What earlier rows left, or nothing. */
+/* What earlier rows left, or nothing: what is there before the first of them is
+ * not read. */
 static void load_accumulator(columns *c, reducer *r)
 {
     kern_builder *b = &r->k->b;
     emit_place place;
     reduce_begin(r, &r->acc[0]);
-    kern_value *nothing = kern_get(b, r->acc[0].value);
     reduce_place(r, &place);
-    kern_value *old =
-        kern_load(b, emit_memory(r->e, r->out, &place, r->lanes), r->lanes);
-    kern_value *started = kern_op2(b, KERN_GT, c->row, c->first_row);
-    kern_set(b, r->acc[0].value, kern_select(b, started, old, nothing));
+    kern_if(b, kern_op2(b, KERN_GT, c->row, c->first_row));
+    kern_set(b, r->acc[0].value,
+             kern_load(b, emit_memory(r->e, r->out, &place, r->lanes),
+                       r->lanes));
+    kern_end(b);
 }
 
 static void columns_body(nest *n, int copies, void *ctx)

@@ -188,7 +188,7 @@ ptl_status nvrtc_compile(const char *source, const char *name, int arch,
     snprintf(architecture, sizeof architecture, "--gpu-architecture=%s_%d",
              text_only ? "compute" : "sm", arch);
     const char *options[] = {architecture, "--fmad=false", "--std=c++17",
-                             "--ptxas-options=-v", "--restrict"};
+                             "--ptxas-options=-v"};
     if (library.nvrtcCreateProgram(&program, source, name, 0, NULL, NULL) != 0)
         return ptl_fail(err, PTL_E_DEVICE, "NVRTC takes no program");
     int failed = library.nvrtcCompileProgram(
