@@ -77,17 +77,18 @@ static inline u32 permute(u32 a, u32 b, u32 selector)
     return result;
 }
 
-static inline u32 dot_4_u8(u32 a, u32 b, u32 c)
+static inline u32 part(u32 x, int at, int bits, bool is_signed)
 {
-    for (int k = 0; k < 32; k += 8)
-        c += (a >> k & 0xff) * (b >> k & 0xff);
-    return c;
+    x = x >> at << (32 - bits);
+    return is_signed ? (u32)((s32)x >> (32 - bits)) : x >> (32 - bits);
 }
 
-static inline u32 dot_4_s8(u32 a, u32 b, u32 c)
+/* Parts of `bits` of a times bytes of b, onto c. */
+static inline u32 dot(u32 a, int bits, bool a_signed, u32 b, bool b_signed,
+                      u32 c)
 {
-    for (int k = 0; k < 32; k += 8)
-        c += (u32)((s8)(a >> k) * (s8)(b >> k));
+    for (int k = 0; k < 32 / bits; k++)
+        c += part(a, bits * k, bits, a_signed) * part(b, 8 * k, 8, b_signed);
     return c;
 }
 
