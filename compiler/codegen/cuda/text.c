@@ -254,18 +254,17 @@ static void write_parameters(cuda_writer *w)
     }
 }
 
-/* In 32 bits where they do: on what it makes of 64 NVRTC 13.0 may crash, before
- * sm_100, in a guarded read (tests/fuzz/comp/found/window_of_one.ir). */
+/* NVRTC is kept from knowing how large it may be: of what it knows NVRTC 13.0
+ * makes something that crashes it, before sm_100, where reads have guards
+ * (tests/fuzz/comp/found: window_of_one, taps_of_lse). */
 static void print_task(cuda_writer *w)
 {
-    int64_t count = w->kernel->task_count;
-    int groups = w->shape.threads / w->shape.lanes;
-    bool narrow = count < (int64_t)UINT32_MAX - groups;
     str_printf(w->out,
-               "    const i64 task = %sblockIdx.x * %d + threadIdx.x / %d%s;\n"
+               "    i64 task = (i64)blockIdx.x * %d + threadIdx.x / %d;\n"
+               "    asm(\"\" : \"+l\"(task));\n"
                "    if (task >= %" PRId64 "ll)\n        return;\n",
-               narrow ? "(i64)(" : "(i64)", groups, w->shape.lanes,
-               narrow ? ")" : "", count);
+               w->shape.threads / w->shape.lanes, w->shape.lanes,
+               w->kernel->task_count);
 }
 
 static void print_nest(cuda_writer *w)
