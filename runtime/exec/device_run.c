@@ -3,7 +3,9 @@
  */
 #include "exec/device_run.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "device/device.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +55,45 @@ static ptl_status load_code(device_run *r, ptl_error *err)
     return st;
 }
 
+/* Which of the arena's buffers, or of the others, is the largest but those
+ * before `after`; -1: none. */
+static int next_largest(const ptl_program *p, bool arena, int after)
+{
+    int best = -1;
+    for (int i = 0; i < p->buffer_count; i++) {
+        int64_t size = p->buffers[i].size_bytes;
+        int64_t most = after < 0 ? INT64_MAX : p->buffers[after].size_bytes;
+        bool comes = size < most || (size == most && i > after);
+        if (in_arena(&p->buffers[i]) == arena && comes &&
+            (best < 0 || size > p->buffers[best].size_bytes))
+            best = i;
+    }
+    return best;
+}
+
+/* Where memory ended: what takes most of it, after what was said. */
+static ptl_status name_largest(const ptl_program *p, bool arena,
+                               ptl_status status, ptl_error *err)
+{
+    enum { NAMED = 3 };
+    ptl_str text = {0};
+    if (status != PTL_E_MEMORY || !err)
+        return status;
+    str_add(&text, err->text);
+    int at = -1;
+    for (int i = 0; i < NAMED; i++) {
+        at = next_largest(p, arena, at);
+        if (at < 0)
+            break;
+        str_printf(&text, "%s \"%s\" (%" PRId64 " bytes)",
+                   i ? "," : "; the largest in it:", p->buffers[at].name,
+                   p->buffers[at].size_bytes);
+    }
+    ptl_fail(err, status, "%s", str_text(&text));
+    str_fini(&text);
+    return status;
+}
+
 /* All of the program's own memory but the arena in one piece. */
 static ptl_status take_fixed(device_run *r, ptl_error *err)
 {
@@ -68,7 +109,14 @@ static ptl_status take_fixed(device_run *r, ptl_error *err)
             r->own[i] = next;
             next += memory_padded((size_t)p->buffers[i].size_bytes);
         }
-    return st;
+    return name_largest(p, false, st, err);
+}
+
+static ptl_status take_arena(device_run *r, ptl_error *err)
+{
+    size_t bytes = memory_padded((size_t)r->program->arena_bytes);
+    ptl_status st = device_need_arena(r->device, bytes, err);
+    return name_largest(r->program, true, st, err);
 }
 
 static int most_arguments(const ptl_program *p)
@@ -104,8 +152,7 @@ ptl_status device_run_open(const ptl_program *program, int which,
     if (st == PTL_OK)
         st = take_fixed(r, err);
     if (st == PTL_OK)
-        st = device_need_arena(
-            r->device, memory_padded((size_t)program->arena_bytes), err);
+        st = take_arena(r, err);
     if (st != PTL_OK) {
         device_run_close(r);
         return st;

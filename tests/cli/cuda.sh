@@ -77,6 +77,7 @@ cmp "$work/eval-cpu" "$work/eval-cuda" || fail "evaluations differ"
 PTL_VIRTUAL_MEMORY=100000 expect_status 3 "$PTLC" run \
   "$SOURCE/examples/digits_mlp.ptl" --device cuda --steps 1 --out "$work/small"
 expect_text "$work/err" "has no memory for the"
+expect_text "$work/err" 'the largest in it: "net.f1.w" (65536 bytes)'
 
 # A device that is not there.
 expect_status 3 "$PTLC" run "$SOURCE/examples/digits_mlp.ptl" \
