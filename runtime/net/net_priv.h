@@ -77,7 +77,7 @@ typedef struct net_transport {
     struct {
         int fd;
         char who[ORIGIN_BYTES]; /* empty: nobody */
-    } mute;
+    } silent;
     net_told told;
     net_line **lines;
     int line_count;

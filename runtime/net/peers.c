@@ -74,9 +74,9 @@ static void disconnected(net_transport *n, int fd)
     const char *who = fd < n->origin_count ? n->origins[fd] : unknown;
     if (n->reason[0]) {
         refused(n, who, n->reason);
-    } else if (!n->mute.who[0]) {
-        n->mute.fd = fd;
-        snprintf(n->mute.who, sizeof n->mute.who, "%s", who);
+    } else if (!n->silent.who[0]) {
+        n->silent.fd = fd;
+        snprintf(n->silent.who, sizeof n->silent.who, "%s", who);
     }
     n->reason[0] = '\0';
 }
@@ -98,9 +98,9 @@ void peers_hear(net_transport *n)
  * away and said nothing before did not get in. */
 void peers_judge(net_transport *n)
 {
-    if (n->mute.who[0])
-        refused(n, n->mute.who, "it said nothing of this protocol");
-    n->mute.who[0] = '\0';
+    if (n->silent.who[0])
+        refused(n, n->silent.who, "it said nothing of this protocol");
+    n->silent.who[0] = '\0';
 }
 
 static void got_in(net_transport *n, int fd)
@@ -108,8 +108,8 @@ static void got_in(net_transport *n, int fd)
     peers_hear(n); /* of its beginning */
     if (fd >= 0 && fd < n->origin_count)
         n->origins[fd][0] = '\0';
-    if (fd == n->mute.fd)
-        n->mute.who[0] = '\0';
+    if (fd == n->silent.fd)
+        n->silent.who[0] = '\0';
 }
 
 /* ---------- who they are ---------- */

@@ -8,8 +8,8 @@
 trap 'kill $(jobs -p) 2>/dev/null || true; wait || true; rm -rf "$work"' EXIT
 steps=(--set train.steps=1000)
 
-# unlike NAME STATUS: the process should have ended well.
-unlike() {
+# ended_badly NAME STATUS: the process should have ended well.
+ended_badly() {
   tail -n 5 "$work/$1.err" >&2
   fail "$1 ended with $2"
 }
@@ -31,9 +31,9 @@ among_strangers() {
   done
   expect_text "$work/said" 'idle 1000'
   expect_text "$work/said" 'all said'
-  role worker 1 "$@" || unlike worker-1 $?
-  wait $chief || unlike worker-0 $?
-  wait $server || unlike ps-0 $?
+  role worker 1 "$@" || ended_badly worker-1 $?
+  wait $chief || ended_badly worker-0 $?
+  wait $server || ended_badly ps-0 $?
   kill -TERM $stranger
   wait $stranger || fail "the stranger ended with $?"
   mv "$work/run" "$work/$name"

@@ -227,8 +227,9 @@ static void write_scratch(cuda_writer *w)
     }
 }
 
-/* A thread alone writes and reads what a restricted pointer leads to, which NVRTC
- * relies on: it moves reads over __syncwarp(). So lanes exchange nothing by one. */
+/* A thread alone writes and reads what a restricted pointer leads to, which
+ * NVRTC relies on: it moves reads over __syncwarp(). So lanes exchange nothing
+ * by one. */
 static bool is_restricted(const cuda_writer *w, int buffer)
 {
     const kern_kernel *k = w->kernel;

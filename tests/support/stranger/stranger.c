@@ -100,6 +100,7 @@ static size_t zmtp(uint8_t out[300])
 static void speak_no_zmtp(void)
 {
     static const char http[] = "GET / HTTP/1.1\r\nHost: node0\r\n\r\n";
+    static const char first[] = "\1\0\5\0abcd"; /* of ZMTP 1.0 */
     uint8_t tls[205] = {0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3};
     uint8_t bytes[3000];
     say(KIND_http, http, sizeof http - 1);
@@ -108,7 +109,7 @@ static void speak_no_zmtp(void)
     say(KIND_random, bytes, 1 + (size_t)rand() % sizeof bytes);
     size_t whole = zmtp(bytes);
     say(KIND_broken_off, bytes, 1 + (size_t)rand() % (whole - 1));
-    say(KIND_first_version, "\1\0\5\0abcd", 8);
+    say(KIND_first_version, first, sizeof first - 1);
     memcpy(bytes + whole, "\2\0\0\0\0\x80\0\0\0", 9);
     say(KIND_huge, bytes, whole + 9);
 }

@@ -31,6 +31,13 @@ typedef double f64;
 
 #define U(bits, x) ((x) & (~0ull >> (64 - (bits))))
 #define S(bits, x) ((s64)((x) << (64 - (bits))) >> (64 - (bits)))
+/* Parts of a times bytes of b; p and q are U or S. */
+#define TIMES(p, bits, q, i, k) ((u64)p(bits, a >> (i)) * (u64)q(8, b >> (k)))
+#define DOT_4(p, q)                                                            \
+    (TIMES(p, 8, q, 0, 0) + TIMES(p, 8, q, 8, 8) + TIMES(p, 8, q, 16, 16) +    \
+     TIMES(p, 8, q, 24, 24))
+#define DOT_2(p, q, from)                                                      \
+    (TIMES(p, 16, q, 0, from) + TIMES(p, 16, q, 16, (from) + 8))
 
 static f32 F32(u64 bits)
 {

@@ -142,14 +142,12 @@ static void http_is_hung_up_on(void **state)
 static void older_versions_of_zmtp_are_hung_up_on(void **state)
 {
     (void)state;
-    static const char *const greetings[] = {
-        "\1\0\5\0abcd",                 /* 1.0, before there were versions */
-        "\377\0\0\0\0\0\0\0\1\177\0\5", /* 1.0 */
-        "\377\0\0\0\0\0\0\0\1\177\1\5", /* 2.0 */
-    };
-    static const size_t sizes[] = {8, 12, 12};
-    for (int i = 0; i < 3; i++)
-        say(greetings[i], sizes[i]);
+    static const char unversioned[] = "\1\0\5\0abcd",
+                      first[] = "\377\0\0\0\0\0\0\0\1\177\0\5",
+                      second[] = "\377\0\0\0\0\0\0\0\1\177\1\5";
+    say(unversioned, sizeof unversioned - 1);
+    say(first, sizeof first - 1);
+    say(second, sizeof second - 1);
     all_are_hung_up_on();
 }
 
