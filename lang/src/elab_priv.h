@@ -13,10 +13,10 @@
 #include "lang/elab.h"
 
 enum {
-    ELAB_MAX_FRAMES = 150,         /* calls within calls */
-    ELAB_MAX_NESTING = 2500,       /* expressions, over all calls */
+    ELAB_MAX_FRAMES = 150,        /* calls within calls */
+    ELAB_MAX_NESTING = 2500,      /* expressions, over all calls */
     ELAB_MAX_STATEMENTS = 250000, /* carried out, unrolled ones included */
-    ELAB_MAX_LIST = 1000000,       /* elements of a literal */
+    ELAB_MAX_LIST = 1000000,      /* elements of a literal */
 };
 
 typedef enum value_kind {
