@@ -21,10 +21,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1, LINGER_MS = 200 };
+enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1 };
 
 static volatile sig_atomic_t over;
 static char endpoint[NET_ENDPOINT_BYTES];
@@ -47,7 +50,9 @@ typedef enum kind { KINDS KIND_COUNT } kind;
 #undef KIND
 #define KIND(name) #name,
 static const char *const names[] = {KINDS};
-static unsigned long long said[KIND_COUNT], got_in;
+static struct counts {
+    _Atomic unsigned long long said[KIND_COUNT], got_in, turns;
+} * counts; /* of all its processes */
 
 static void end_it(int number)
 {
@@ -76,7 +81,7 @@ static void say(kind what, const void *bytes, size_t size)
     int fd = connect_one();
     if (fd < 0)
         return;
-    said[what] += send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
+    counts->said[what] += send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
     usleep(1000);
     close(fd);
 }
@@ -160,10 +165,13 @@ static int keep_idle(void)
 
 /* ---------- who speaks it well ---------- */
 
+/* Each a process, which ends where it is hung up on, with what it had to say;
+ * the next one begins at once, as the transport alone would not. */
 typedef struct end {
     const char *keys;
+    pid_t process;
     dist_transport *t;
-    int connection, turns; /* of its own, while it is connected */
+    int connection;
 } end;
 
 static end ends[MOST_ENDS];
@@ -195,7 +203,8 @@ static void open_end(end *e)
 static void send_frames(end *e, kind what, const wire_frame *frames, int count)
 {
     if (e->connection != NO_CONNECTION)
-        said[what] += e->t->ops->send(e->t, e->connection, frames, count, NULL);
+        counts->said[what] +=
+            e->t->ops->send(e->t, e->connection, frames, count, NULL);
 }
 
 static void damage(end *e, int type)
@@ -223,50 +232,70 @@ static void oversize(end *e)
     send_frames(e, KIND_oversized, s.frames, s.count);
 }
 
-/* Hung up on, it comes again at once, as the transport alone would not. */
 static void look(end *e)
 {
     transport_event event;
     do {
         e->t->ops->next(e->t, clock_ms(), &event);
-        bool in = e->connection != NO_CONNECTION;
         if (event.kind == TRANSPORT_UP) {
             e->connection = event.connection;
-            got_in++;
+            counts->got_in++;
         }
         e->t->ops->done(e->t, &event);
-        if (event.kind == TRANSPORT_DOWN && in) {
-            net_close(e->t, LINGER_MS);
-            open_end(e);
-        }
+        if (event.kind == TRANSPORT_DOWN && e->connection != NO_CONNECTION)
+            _exit(0);
     } while (event.kind != TRANSPORT_NOTHING);
 }
 
-static void speak_zmtp(void)
+_Noreturn static void speak_zmtp(end *e)
 {
-    for (int i = 0; i < end_count; i++) {
-        end *e = &ends[i];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0; i < IDLE; i++)
+        close(idle[i]);
+    srand((unsigned)getpid());
+    open_end(e);
+    for (;; usleep(2000)) {
         look(e);
         if (e->connection == NO_CONNECTION)
             continue;
-        if (++e->turns % 4 == 0)
+        unsigned long long turn = counts->turns++;
+        if (turn % 4 == 0)
             oversize(e);
         else
-            damage(e, e->turns % (WIRE_TOTALS + 1));
+            damage(e, (int)(turn % (WIRE_TOTALS + 1)));
+    }
+}
+
+/* One that went wrong ends all. */
+static void keep_ends(void)
+{
+    for (int i = 0; i < end_count; i++) {
+        int status = 0;
+        if (ends[i].process && waitpid(ends[i].process, &status, WNOHANG) == 0)
+            continue;
+        if (status) {
+            fprintf(stderr, "stranger: its process ended with %d\n", status);
+            exit(1);
+        }
+        pid_t process = fork();
+        if (process == 0)
+            speak_zmtp(&ends[i]);
+        ends[i].process = process < 0 ? 0 : process;
     }
 }
 
 static bool all_said(void)
 {
     for (int i = 0; i < KIND_COUNT; i++)
-        if (!said[i])
+        if (!counts->said[i])
             return false;
     return true;
 }
 
 static void begin_count(void)
 {
-    memset(said, 0, sizeof said);
+    for (int i = 0; i < KIND_COUNT; i++)
+        counts->said[i] = 0;
     printf("all said\n");
     fflush(stdout);
 }
@@ -284,10 +313,12 @@ int main(int argc, char **argv)
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     signal(SIGTERM, end_it);
     memset(idle, -1, sizeof idle);
-    for (int i = 2; i < argc; i++) {
-        ends[end_count].keys = argv[i];
-        open_end(&ends[end_count++]);
-    }
+    counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (counts == MAP_FAILED)
+        return 2;
+    for (int i = 2; i < argc; i++)
+        ends[end_count++].keys = argv[i];
     while (!over && keep_idle() < IDLE)
         usleep(10000);
     printf("idle %d\n", IDLE);
@@ -295,7 +326,7 @@ int main(int argc, char **argv)
     bool all = false;
     for (int round = 0; !over; round++) {
         speak_no_zmtp();
-        speak_zmtp();
+        keep_ends();
         if (round % 100 == 0)
             keep_idle();
         if (!all && (all = all_said()))
@@ -303,9 +334,10 @@ int main(int argc, char **argv)
         usleep(2000);
     }
     for (int i = 0; i < KIND_COUNT; i++)
-        printf("%s %llu\n", names[i], said[i]);
-    printf("got_in %llu\n", got_in);
+        printf("%s %llu\n", names[i], counts->said[i]);
+    printf("got_in %llu\n", counts->got_in);
     for (int i = 0; i < end_count; i++)
-        net_close(ends[i].t, LINGER_MS);
+        if (ends[i].process > 0)
+            kill(ends[i].process, SIGKILL);
     return 0;
 }
