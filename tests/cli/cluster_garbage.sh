@@ -23,6 +23,7 @@ among_strangers() {
   server=$!
   role worker 0 "$@" &
   chief=$!
+  : >"$work/said" # not what the one before said
   timeout -k 10 100 "$STRANGER" "127.0.0.1:$port" "${ends[@]}" >"$work/said" &
   stranger=$!
   for _ in $(seq 600); do
