@@ -1,5 +1,6 @@
 /*
- * stranger.c - says rubbish to the port of a job until it is told to end.
+ * stranger.c - says rubbish to the port of a job until it is told to end, or
+ * dies of SIGALRM where nobody does so in time.
  *
  *   stranger HOST:PORT [KEYS]...
  *
@@ -27,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1 };
+enum { IDLE = 1000, MOST_ENDS = 8, NO_CONNECTION = -1, MOST_SECONDS = 100 };
 
 static volatile sig_atomic_t over;
 static char endpoint[NET_ENDPOINT_BYTES];
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
                               .sin_port = htons((uint16_t)e.port)};
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     signal(SIGTERM, end_it);
+    alarm(MOST_SECONDS);
     memset(idle, -1, sizeof idle);
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
