@@ -1,95 +1,188 @@
 /*
- * block.c - the tensors that outlive a step, on the host and on the device.
+ * block.c - see block.h, and runtime/device.h.
  */
-#include "device/device.h"
+#include "device/block.h"
+#include <stdlib.h>
 
-static ptl_status add_one(ptl_device *d, void *host, size_t bytes,
-                          ptl_error *err)
+enum { BLOCK_HOST = 1 };
+
+static uint32_t block_on(int device)
 {
-    device_block *b = &d->block;
-    PTL_ASSERT(!b->host);
-    ptl_status st =
-        device_alloc(d, bytes, "parameters, states and slots", &b->at, err);
-    if (st == PTL_OK)
-        *b = (device_block){.host = host, .bytes = bytes, .at = b->at};
-    return st;
+    return UINT32_C(2) << device;
 }
 
-ptl_status device_block_add(ptl_device *device, void *host, size_t bytes,
-                            ptl_error *err)
+/* ---------- opening ---------- */
+
+static ptl_status take_copies(device_block *b, const char *what, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    for (ptl_device *d = device; d && st == PTL_OK; d = d->next)
-        st = add_one(d, host, bytes, err);
-    if (st != PTL_OK)
-        device_block_remove(device);
+    for (ptl_device *d = b->device; d && st == PTL_OK; d = d->next)
+        st = device_alloc(d, b->bytes, what, &b->copies[d->number], err);
     return st;
 }
 
-void device_block_free(ptl_device *d)
+/* Empty ones before what begins at the same place. */
+static int by_place(const void *a, const void *b)
 {
-    device_free(d, d->block.at);
-    d->block = (device_block){0};
+    const block_piece *x = a, *y = b;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-void device_block_remove(ptl_device *device)
+static void take_pieces(device_block *b, const device_block_desc *desc)
 {
-    for (ptl_device *d = device; d; d = d->next)
-        device_block_free(d);
+    for (int i = 0; i < b->piece_count; i++)
+        b->pieces[i] = (block_piece){.at = desc->pieces[i].at,
+                                     .bytes = desc->pieces[i].bytes,
+                                     .where = BLOCK_HOST};
+    if (b->piece_count > 0)
+        qsort(b->pieces, (size_t)b->piece_count, sizeof *b->pieces, by_place);
 }
 
-void device_block_keep(ptl_device *d)
+ptl_status device_block_open(ptl_device *device, const device_block_desc *desc,
+                             device_block **out, ptl_error *err)
 {
-    PTL_ASSERT(!d->next); /* one of several would not see the others' */
-    d->block.resident = true;
+    device_block *b = calloc(1, sizeof *b);
+    *out = b;
+    if (!b)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for a device's block");
+    *b = (device_block){.device = device,
+                        .host = desc->host,
+                        .bytes = desc->bytes,
+                        .piece_count = desc->piece_count,
+                        .resident = desc->resident,
+                        .next = device->blocks};
+    device->blocks = b;
+    b->pieces = calloc((size_t)b->piece_count + 1, sizeof *b->pieces);
+    b->copies = calloc((size_t)device_count(device), sizeof *b->copies);
+    if (!b->pieces || !b->copies)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for a device's block");
+    take_pieces(b, desc);
+    return take_copies(b, desc->what, err);
 }
 
-CUdeviceptr device_in_block(const ptl_device *d, const void *host, size_t bytes)
+void device_block_close(device_block *b)
 {
-    const device_block *b = &d->block;
-    const char *at = host;
-    if (!b->host || at < b->host || at + bytes > b->host + b->bytes)
-        return 0;
-    return b->at + (CUdeviceptr)(at - b->host);
+    if (!b)
+        return;
+    device_block **at = &b->device->blocks;
+    while (*at != b)
+        at = &(*at)->next;
+    *at = b->next;
+    for (ptl_device *d = b->device; b->copies && d; d = d->next)
+        device_free(d, b->copies[d->number]);
+    free(b->pieces);
+    free(b->copies);
+    free(b);
 }
 
-ptl_status device_block_begin(ptl_device *d, ptl_error *err)
+/* ---------- who has what ---------- */
+
+/* The last that begins at `at` or before; NULL: none. */
+static block_piece *piece_at(const device_block *b, size_t at)
 {
-    device_block *b = &d->block;
-    if (!b->host || b->state != BLOCK_HOST)
+    int first = 0, end = b->piece_count;
+    while (first < end) {
+        int middle = (first + end) / 2;
+        if (b->pieces[middle].at <= at)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first > 0 ? &b->pieces[first - 1] : NULL;
+}
+
+block_place block_find(const ptl_device *d, const void *host, size_t bytes)
+{
+    const char *from = host;
+    for (device_block *b = d->first->blocks; b; b = b->next) {
+        if (from < b->host || from + bytes > b->host + b->bytes)
+            continue;
+        size_t at = (size_t)(from - b->host);
+        block_piece *piece = piece_at(b, at);
+        if (piece && at + bytes <= piece->at + piece->bytes)
+            return (block_place){b, piece, b->copies[d->number] + at};
+    }
+    return (block_place){0};
+}
+
+static ptl_status copy_from(ptl_device *d, const device_block *b,
+                            const block_piece *piece, ptl_error *err)
+{
+    const ptl_device *from = device_member(b->device, piece->changer);
+    CUresult result =
+        d->driver->cuStreamWaitEvent(d->stream, from->changed, 0);
+    if (result == CUDA_SUCCESS)
+        result = d->driver->cuMemcpyPeerAsync(
+            b->copies[d->number] + piece->at, d->context,
+            b->copies[from->number] + piece->at, from->context, piece->bytes,
+            d->stream);
+    return result == CUDA_SUCCESS
+               ? PTL_OK
+               : cuda_fail(err, d->name, "copy from another device", result);
+}
+
+ptl_status block_bring(ptl_device *d, const block_place *place, ptl_error *err)
+{
+    const device_block *b = place->block;
+    block_piece *piece = place->piece;
+    if (piece->where & block_on(d->number))
         return PTL_OK;
-    b->state = BLOCK_EQUAL;
-    return device_upload(d, b->at, b->host, b->bytes, err);
-}
-
-ptl_status device_block_end(ptl_device *d, bool changed, ptl_error *err)
-{
-    device_block *b = &d->block;
-    if (!b->host)
-        return PTL_OK;
-    if (changed)
-        b->state = BLOCK_DEVICE;
-    if (b->resident)
-        return PTL_OK;
-    ptl_status st = device_block_fetch(d, err);
-    b->state = BLOCK_HOST;
-    return st;
-}
-
-ptl_status device_block_fetch(ptl_device *d, ptl_error *err)
-{
-    device_block *b = &d->block;
-    if (!b->host || b->state != BLOCK_DEVICE)
-        return PTL_OK;
-    ptl_status st = device_download(d, b->host, b->at, b->bytes, err);
+    ptl_status st =
+        piece->where & BLOCK_HOST
+            ? device_upload(d, b->copies[d->number] + piece->at,
+                            b->host + piece->at, piece->bytes, err)
+            : copy_from(d, b, piece, err);
     if (st == PTL_OK)
-        st = device_wait(d, err);
-    if (st == PTL_OK)
-        b->state = BLOCK_EQUAL;
+        piece->where |= block_on(d->number);
     return st;
 }
 
-void device_block_changed(ptl_device *d)
+ptl_status block_mark(ptl_device *d, ptl_error *err)
 {
-    d->block.state = BLOCK_HOST;
+    CUresult result = d->driver->cuEventRecord(d->changed, d->stream);
+    return result == CUDA_SUCCESS
+               ? PTL_OK
+               : cuda_fail(err, d->name, "mark its work", result);
+}
+
+void block_changed_by(const ptl_device *d, const block_place *place)
+{
+    place->piece->where = block_on(d->number);
+    place->piece->changer = d->number;
+}
+
+ptl_status device_block_fetch(device_block *b, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    for (int i = 0; i < b->piece_count && st == PTL_OK; i++) {
+        const block_piece *piece = &b->pieces[i];
+        ptl_device *from = device_member(b->device, piece->changer);
+        if (piece->where & BLOCK_HOST)
+            continue;
+        st = device_use(from, err);
+        if (st == PTL_OK)
+            st = device_download(from, b->host + piece->at,
+                                 b->copies[from->number] + piece->at,
+                                 piece->bytes, err);
+        if (st == PTL_OK)
+            st = device_wait(from, err);
+    }
+    for (int i = 0; i < b->piece_count && st == PTL_OK; i++)
+        b->pieces[i].where |= BLOCK_HOST;
+    return st;
+}
+
+void device_block_changed(device_block *b)
+{
+    for (int i = 0; i < b->piece_count; i++)
+        b->pieces[i].where = BLOCK_HOST;
+}
+
+void device_block_wrote(device_block *b, const void *host)
+{
+    block_piece *piece = piece_at(b, (size_t)((const char *)host - b->host));
+    PTL_ASSERT(piece && b->host + piece->at == (const char *)host);
+    piece->where = BLOCK_HOST;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_DEVICES = 16 };
+
 /* ---------- opening ---------- */
 
 /* The next number of a list "N,M,..."; false: it is none. */
@@ -55,6 +57,8 @@ static ptl_status open_context(ptl_device *d, ptl_error *err)
         result = d->driver->cuCtxSetCurrent(d->context);
     if (result == CUDA_SUCCESS)
         result = d->driver->cuStreamCreate(&d->stream, CU_STREAM_NON_BLOCKING);
+    if (result == CUDA_SUCCESS)
+        result = d->driver->cuEventCreate(&d->changed, CU_EVENT_DISABLE_TIMING);
     return result == CUDA_SUCCESS ? PTL_OK
                                   : cuda_fail(err, d->name, "open it", result);
 }
@@ -69,6 +73,7 @@ static ptl_status open_one(int ordinal, ptl_device **out, ptl_error *err)
     if (!d)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a device");
     d->driver = driver;
+    d->first = d;
     snprintf(d->name, sizeof d->name, "cuda:%d", ordinal);
     ptl_status st = find_device(d, ordinal, err);
     if (st == PTL_OK)
@@ -84,14 +89,20 @@ static ptl_status open_one(int ordinal, ptl_device **out, ptl_error *err)
 static ptl_status open_next(int ordinal, ptl_device **first, ptl_error *err)
 {
     ptl_device *d, **last = first;
-    for (; *last; last = &(*last)->next)
+    int number = 0;
+    for (; *last; last = &(*last)->next, number++)
         if ((*last)->ordinal == ordinal)
             return ptl_fail(err, PTL_E_USAGE, "cuda:%d stands there twice",
                             ordinal);
+    if (number == MOST_DEVICES)
+        return ptl_fail(err, PTL_E_USAGE,
+                        "a process uses no more than %d devices", MOST_DEVICES);
     ptl_status st = open_one(ordinal, &d, err);
     if (st != PTL_OK)
         return st;
     *last = d;
+    d->first = *first;
+    d->number = number;
     if (d->arch != (*first)->arch)
         return ptl_fail(err, PTL_E_DEVICE,
                         "%s is sm_%d and %s is sm_%d: devices used together "
@@ -133,8 +144,9 @@ void device_close(ptl_device *d)
         return;
     device_close(d->next);
     d->driver->cuCtxSetCurrent(d->context);
-    device_block_free(d);
     device_free(d, d->arena);
+    if (d->changed)
+        d->driver->cuEventDestroy_v2(d->changed);
     if (d->stream)
         d->driver->cuStreamDestroy_v2(d->stream);
     if (d->context)
@@ -172,6 +184,13 @@ bool device_wants_text(const ptl_device *d)
     return wish && strcmp(wish, "1") == 0;
 }
 
+ptl_status device_use(ptl_device *d, ptl_error *err)
+{
+    CUresult result = d->driver->cuCtxSetCurrent(d->context);
+    return result == CUDA_SUCCESS ? PTL_OK
+                                  : cuda_fail(err, d->name, "use it", result);
+}
+
 /* ---------- memory ---------- */
 
 ptl_status device_alloc(ptl_device *d, size_t bytes, const char *what,
@@ -197,6 +216,29 @@ void device_free(ptl_device *d, CUdeviceptr at)
 {
     if (at)
         d->driver->cuMemFree_v2(at);
+}
+
+ptl_status device_pin(ptl_device *d, size_t bytes, void **out, ptl_error *err)
+{
+    *out = NULL;
+    ptl_status st = device_use(d, err);
+    if (st != PTL_OK)
+        return st;
+    CUresult result = d->driver->cuMemAllocHost_v2(out, bytes ? bytes : 1);
+    if (result == CUDA_ERROR_OUT_OF_MEMORY)
+        return ptl_fail(err, PTL_E_MEMORY,
+                        "the host has no memory for the %zu bytes that are "
+                        "copied to %s and from it",
+                        bytes, d->name);
+    return result == CUDA_SUCCESS
+               ? PTL_OK
+               : cuda_fail(err, d->name, "pin memory of the host", result);
+}
+
+void device_unpin(ptl_device *d, void *memory)
+{
+    if (memory)
+        d->driver->cuMemFreeHost(memory);
 }
 
 ptl_status device_need_arena(ptl_device *d, size_t bytes, ptl_error *err)

@@ -3,7 +3,7 @@
  *
  * The host's memory stays what callers bind and read: before the steps the
  * device gets what it reads of it, after them the host gets the outputs and
- * what was updated.
+ * what was updated, if no block keeps it there.
  */
 #ifndef PTL_EXEC_DEVICE_RUN_H
 #define PTL_EXEC_DEVICE_RUN_H
@@ -16,9 +16,12 @@ typedef struct device_run device_run;
 ptl_status device_run_open(const ptl_program *program, int which,
                            device_run **out, ptl_error *err);
 void device_run_close(device_run *run); /* accepts NULL */
-/* `data` is the host's memory of each buffer. */
-ptl_status device_run_execute(device_run *run, void *const *data,
-                              ptl_error *err);
+/* `data` is the host's memory of each buffer, as it is now. Between the two the
+ * device computes; one execution at a time. */
+ptl_status device_run_begin(device_run *run, void *const *data, ptl_error *err);
+ptl_status device_run_finish(device_run *run, ptl_error *err);
+/* The output stays on the device: the host's memory does not get it. */
+void device_run_leave(device_run *run, int output);
 /* Seconds of each step are added to `seconds`; NULL: not measured. */
 void device_run_measure(device_run *run, double *seconds);
 

@@ -18,7 +18,7 @@ struct ptl_run {
     const ptl_program *program;
     ptl_pool *pool;
     device_run **devices; /* NULL: the host carries it out */
-    int device_count, device;
+    int device_count;
     char *arena; /* outputs and transients; NULL: not there yet */
     bool own_arena;
     char *scalars; /* PTL_BUFFER_ALIGN bytes for each buffer that is one */
@@ -282,10 +282,34 @@ ptl_status run_execute(ptl_run *run, ptl_error *err)
     return run_execute_watched(run, NULL, NULL, err);
 }
 
+ptl_status run_begin(ptl_run *run, int device, ptl_error *err)
+{
+    PTL_ASSERT(device >= 0 && device < run->device_count);
+    ptl_status st = run->stale ? resolve_args(run, err) : PTL_OK;
+    run->profiled++;
+    return st == PTL_OK
+               ? device_run_begin(run->devices[device], run->data, err)
+               : st;
+}
+
+ptl_status run_finish(ptl_run *run, int device, ptl_error *err)
+{
+    PTL_ASSERT(device >= 0 && device < run->device_count);
+    return device_run_finish(run->devices[device], err);
+}
+
+static ptl_status run_on_device(ptl_run *run, ptl_error *err)
+{
+    ptl_status st = run_begin(run, 0, err);
+    return st == PTL_OK ? run_finish(run, 0, err) : st;
+}
+
 ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
                                void *ctx, ptl_error *err)
 {
     const ptl_program *p = run->program;
+    if (run->devices)
+        return run_on_device(run, err);
     if (run->stale) {
         ptl_status st = resolve_args(run, err);
         if (st != PTL_OK)
@@ -293,8 +317,6 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
     }
     void **args = run->args;
     run->profiled++;
-    if (run->devices)
-        return device_run_execute(run->devices[run->device], run->data, err);
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
         double start = run->seconds ? clock_seconds() : 0;
@@ -308,10 +330,10 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
     return PTL_OK;
 }
 
-void run_on(ptl_run *run, int device)
+void run_leave(ptl_run *run, int output)
 {
-    PTL_ASSERT(!run->devices || (device >= 0 && device < run->device_count));
-    run->device = device;
+    for (int i = 0; i < run->device_count; i++)
+        device_run_leave(run->devices[i], output);
 }
 
 void *run_data(const ptl_run *run, int buffer)

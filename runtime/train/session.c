@@ -34,8 +34,7 @@ void session_close(session *s)
         program_free(s->programs[i]);
     data_close(s->train);
     data_close(s->eval);
-    if (s->placed)
-        device_block_remove(s->job->device);
+    device_block_close(s->copy);
     store_fini(&s->store);
     memory_unmap(s->arena, s->arena_bytes);
     pool_close(s->pool);
@@ -262,26 +261,44 @@ int64_t session_bytes(const session *s)
 
 ptl_status session_place(session *s, bool resident, ptl_error *err)
 {
-    ptl_device *device = s->job->device;
-    if (!device)
+    ptl_store *store = &s->store;
+    if (!s->job->device)
         return PTL_OK;
-    ptl_status st =
-        device_block_add(device, s->store.block, s->store.block_bytes, err);
-    s->placed = st == PTL_OK;
-    if (s->placed && resident && device_count(device) == 1)
-        device_block_keep(device);
+    device_block_piece *pieces =
+        calloc((size_t)store->count + 1, sizeof *pieces);
+    if (!pieces)
+        return ptl_fail(err, PTL_E_MEMORY, "no memory for a device's block");
+    for (int i = 0; i < store->count; i++)
+        pieces[i] = (device_block_piece){
+            .at = (size_t)((char *)store->items[i].memory -
+                           (char *)store->block),
+            .bytes = store->items[i].size};
+    const device_block_desc desc = {.host = store->block,
+                                    .bytes = store->block_bytes,
+                                    .pieces = pieces,
+                                    .piece_count = store->count,
+                                    .resident = resident,
+                                    .what = "parameters, states and slots"};
+    ptl_status st = device_block_open(s->job->device, &desc, &s->copy, err);
+    free(pieces);
     return st;
 }
 
 ptl_status session_fetch(session *s, ptl_error *err)
 {
-    return s->placed ? device_block_fetch(s->job->device, err) : PTL_OK;
+    return s->copy ? device_block_fetch(s->copy, err) : PTL_OK;
 }
 
 void session_changed(session *s)
 {
-    if (s->placed)
-        device_block_changed(s->job->device);
+    if (s->copy)
+        device_block_changed(s->copy);
+}
+
+void session_wrote(session *s, const store_tensor *tensor)
+{
+    if (s->copy)
+        device_block_wrote(s->copy, tensor->memory);
 }
 
 ptl_status session_load(session *s, const char *path, ptl_error *err)

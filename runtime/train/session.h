@@ -27,7 +27,7 @@ typedef struct session {
     ptl_job *job;
     const train_options *options;
     struct train_peers *peers; /* of a worker of a cluster; NULL: none */
-    bool placed;               /* the job's device has a copy of the store */
+    struct device_block *copy; /* of the store on devices; NULL: none */
     FILE *output, *notes;
     ptl_pool *pool;
     ptl_dataset *train, *eval; /* eval NULL: none */
@@ -77,12 +77,13 @@ ptl_status session_find_from(const train_options *options,
 /*
  * Where the job has a device: its copy of the store, made when the store is
  * there. Kept by the device between steps (`resident`), the host's is brought
- * up to date by session_fetch() before it is read, and session_changed() says
- * that it was written.
+ * up to date by session_fetch() before it is read; session_changed() says that
+ * all of it was written, session_wrote() one tensor.
  */
 ptl_status session_place(session *s, bool resident, ptl_error *err);
 ptl_status session_fetch(session *s, ptl_error *err);
 void session_changed(session *s);
+void session_wrote(session *s, const store_tensor *tensor);
 
 /* Memory for the tensors of the programs built so far, filled from the
  * checkpoint at `path`. */

@@ -349,6 +349,7 @@ void shards_close(shards *h)
     free(h->packed[1]);
     free(h->inputs);
     free(h->rows);
+    free(h->work);
     free(h->fields);
     free(h);
 }
@@ -430,12 +431,13 @@ static ptl_status take_memory(shards *h, ptl_error *err)
     data_raw(h->s->train, &h->field_count);
     h->worker = calloc((size_t)worker_sums(h), sizeof *h->worker);
     h->rows = calloc((size_t)h->shards, sizeof *h->rows);
+    h->work = calloc((size_t)(h->shards * h->parts), sizeof *h->work);
     h->fields = calloc((size_t)h->field_count + 1, sizeof *h->fields);
     h->memory_bytes = block_count(h) * h->block_bytes +
                       (values + 1) * h->states.bytes + slice_bytes(h) +
                       PTL_BUFFER_ALIGN;
     h->memory = memory_map(h->memory_bytes);
-    if (!h->worker || !h->rows || !h->fields || !h->memory)
+    if (!h->worker || !h->rows || !h->work || !h->fields || !h->memory)
         return no_memory(err);
     char *at = h->memory + PTL_BUFFER_ALIGN; /* the weight comes first */
     give_sum(h, &h->total, true, &at);

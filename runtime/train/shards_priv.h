@@ -42,6 +42,12 @@ typedef struct update_input {
 
 enum { MOST_PROGRAMS = 6 }; /* three sizes of part, full and last batch */
 
+/* Rows of a shard that a program computes at once. */
+typedef struct shard_part {
+    int64_t shard;
+    order_part rows;
+} shard_part;
+
 struct shards {
     session *s;
     const train_peers *peers; /* NULL: all workers are here */
@@ -63,6 +69,8 @@ struct shards {
     int worker_items;  /* in the store: sum and weight of each; -1: none */
     int updates_item;  /* in the store: updates so far; -1: not counted */
     int64_t *rows;     /* of each shard in this step */
+    shard_part *work;  /* with devices: all parts of this step, in order */
+    int work_count;
     loss_sum *losses;  /* with peers: of each tower */
     char *packed[2];   /* with peers: by state_group; NULL: empty */
     void **fields;     /* of a part */

@@ -1,149 +1,11 @@
 /*
- * shards_step.c - one step of a run of shards: forward and backward of every
- * part, sums in order, the update, the states.
- *
- * A worker of a cluster gives its buckets away while its last part still
- * computes, each as soon as its gradients are final.
+ * shards_step.c - one step of a run of shards: its parts, sums in order, the
+ * update, the states.
  */
 #include "base/plant.h"
-#include "runtime/device.h"
-#include "train/shards_priv.h"
+#include "train/shards_part.h"
 #include <math.h>
 #include <string.h>
-
-typedef struct step_run {
-    shards *h;
-    const data_batch *batch;
-    int64_t done;
-    loss_sum loss;
-    double lr;
-    ptl_error *err;
-    int64_t last_row; /* the end of the part after which all is computed, where
-                         buckets are given before; -1: they are not */
-} step_run;
-
-/* ---------- one part ---------- */
-
-static shard_program *program_for(shards *h, int64_t rows)
-{
-    for (int i = 0; i < h->program_count; i++)
-        if (h->programs[i].built->rows == rows)
-            return &h->programs[i];
-    ptl_panic(__FILE__, __LINE__, "no program for %lld rows", (long long)rows);
-}
-
-/* Fields begin on PTL_BUFFER_ALIGN: what does not is copied. */
-static void cut_fields(shards *h, const data_batch *batch, order_part part)
-{
-    char *at = h->slices;
-    for (int i = 0; i < h->field_count; i++) {
-        size_t size = data_array_at(h->s->train, i)->record_bytes;
-        char *from = (char *)batch->fields[i] + (size_t)part.first * size;
-        h->fields[i] = from;
-        if ((uintptr_t)from % PTL_BUFFER_ALIGN == 0)
-            continue;
-        h->fields[i] = memcpy(at, from, (size_t)part.rows * size);
-        at += memory_padded((size_t)part.rows * size);
-    }
-}
-
-/* The gradients of a part on their way into a sum. */
-typedef struct taking {
-    const shards *h;
-    const shard_program *p;
-    const shard_sum *to;
-    int taken; /* buckets, in the order in which they are ready */
-    int freed; /* in that in which they are freed */
-    bool gives;
-} taking;
-
-static void take_bucket(taking *t, double weight)
-{
-    const shards *h = t->h;
-    int b = t->p->order[t->taken++];
-    sums_run(h->s->pool, &t->p->buckets[b].list,
-             t->to->weight != 0 ? SUM_ADD : SUM_SET, t->to->gradients,
-             h->s->arena, 0);
-    if (t->gives)
-        h->peers->give(h->peers->ctx, b, t->to->gradients,
-                       t->to->weight + weight);
-}
-
-static bool next_is_ready(const taking *t, int step)
-{
-    return t->taken < t->h->bucket_count &&
-           t->p->buckets[t->p->order[t->taken]].ready <= step;
-}
-
-static void tell_freed(taking *t, int step)
-{
-    const shard_program *p = t->p;
-    const train_peers *peers = t->h->peers;
-    while (t->freed < t->h->bucket_count &&
-           p->buckets[p->by_freed[t->freed]].freed <= step)
-        peers->freed(peers->ctx, p->by_freed[t->freed++]);
-}
-
-/* After a step of the program, but the last: what is left then is given with
- * all the rest. */
-static void take_ready(void *ctx, int step)
-{
-    taking *t = ctx;
-    tell_freed(t, step);
-    if (!next_is_ready(t, step) || step + 1 == t->p->built->program->step_count)
-        return;
-    double weight = session_scalar(t->p->built, t->p->weight);
-    while (weight != 0 && next_is_ready(t, step))
-        take_bucket(t, weight);
-}
-
-static void take_rest(taking *t, shard_sum *to, loss_sum *loss)
-{
-    const session_program *built = t->p->built;
-    double weight = session_scalar(built, t->p->weight);
-    if (weight == 0)
-        return;
-    t->gives = false;
-    while (t->taken < t->h->bucket_count)
-        take_bucket(t, weight);
-    to->weight += weight;
-    loss->loss += weight * session_scalar(built, built->loss);
-    loss->weight += weight;
-}
-
-/* Shards (a worker's towers) are dealt out among its devices. */
-static int device_of(const shards *h, int64_t shard)
-{
-    int64_t count = device_count(h->s->job->device);
-    return count > 1 ? (int)(shard % count) : 0;
-}
-
-static ptl_status run_part(step_run *r, int64_t shard, order_part part,
-                           shard_sum *to, loss_sum *loss)
-{
-    shards *h = r->h;
-    shard_program *p = program_for(h, part.rows);
-    cut_fields(h, r->batch, part);
-    session_bind_fields(p->built, h->fields);
-    states_bind(&h->states, &h->s->store, p->states, p->built->run, shard,
-                part.first == 0);
-    session_set_scalars(h->s, p->built, r->done, r->batch->epoch,
-                        h->total_steps);
-    run_set(p->built->run, "row0", part.first);
-    run_on(p->built->run, device_of(h, shard));
-    bool gives = part.first + part.rows == r->last_row;
-    taking t = {.h = h, .p = p, .to = to, .gives = gives};
-    ptl_status st = run_execute_watched(p->built->run,
-                                        gives ? take_ready : NULL, &t, r->err);
-    if (st != PTL_OK)
-        return st;
-    take_rest(&t, to, loss);
-    states_take(&h->states, &to->states, p->states, h->s->arena, part.rows);
-    if (h->parts == 1)
-        states_keep(&h->states, &h->s->store, shard, NULL, p->states,
-                    h->s->arena);
-    return PTL_OK;
-}
 
 /* ---------- one shard, one worker ---------- */
 
@@ -156,17 +18,44 @@ static void merge_gradients(shards *h, shard_sum *to, const shard_sum *from)
     to->weight += from->weight;
 }
 
+static order_part rows_of(const step_run *r, int64_t shard)
+{
+    order_part rows = order_cut(r->batch->rows, r->h->shards, shard);
+    if (ptl_is_planted(PTL_PLANT_FIRST_ROWS))
+        rows.first = 0;
+    return rows;
+}
+
+static order_part part_of(const step_run *r, order_part rows, int64_t part)
+{
+    order_part cut = order_cut(rows.rows, r->h->parts, part);
+    cut.first += rows.first;
+    return cut;
+}
+
 static ptl_status run_parts(step_run *r, int64_t shard, order_part rows,
                             shard_sum *to, loss_sum *loss)
 {
     ptl_status st = PTL_OK;
     for (int64_t i = 0; i < r->h->parts && st == PTL_OK; i++) {
-        order_part part = order_cut(rows.rows, r->h->parts, i);
-        part.first += rows.first;
+        order_part part = part_of(r, rows, i);
         if (part.rows > 0)
-            st = run_part(r, shard, part, to, loss);
+            st = part_run(r, shard, part, to, loss);
     }
     return st;
+}
+
+/* As run_parts() will take them, for all shards of this process. */
+static void list_work(step_run *r)
+{
+    shards *h = r->h;
+    h->work_count = 0;
+    for (int64_t k = h->states.first; k < h->states.end; k++)
+        for (int64_t i = 0; i < h->parts; i++) {
+            order_part part = part_of(r, rows_of(r, k), i);
+            if (part.rows > 0)
+                h->work[h->work_count++] = (shard_part){k, part};
+        }
 }
 
 /* Parts are added up apart where what they are added to holds more than
@@ -187,9 +76,7 @@ static ptl_status run_apart(step_run *r, int64_t shard, order_part rows,
 static ptl_status run_shard(step_run *r, int64_t shard, shard_sum *worker)
 {
     shards *h = r->h;
-    order_part rows = order_cut(r->batch->rows, h->shards, shard);
-    if (ptl_is_planted(PTL_PLANT_FIRST_ROWS))
-        rows.first = 0;
+    order_part rows = rows_of(r, shard);
     bool apart = shards_parts_apart(h);
     loss_sum loss = {0};
     h->rows[shard] = rows.rows;
@@ -417,6 +304,7 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     shards *h = r->h;
     peers_shared shared = {.lr = (double)NAN};
     ptl_status st = run_own(r);
+    part_end_all(r);
     if (st != PTL_OK)
         return st;
     peers_own own = own_of(r);
@@ -446,9 +334,12 @@ ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
                   .lr = (double)NAN,
                   .err = err,
                   .last_row = -1};
+    ptl_status st;
+    list_work(&r);
     if (h->peers)
         return step_with_peers(&r, out);
-    ptl_status st = run_workers(&r);
+    st = run_workers(&r);
+    part_end_all(&r);
     if (st != PTL_OK)
         return st;
     sync_states(&r);

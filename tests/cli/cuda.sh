@@ -77,7 +77,10 @@ cmp "$work/eval-cpu" "$work/eval-cuda" || fail "evaluations differ"
 PTL_VIRTUAL_MEMORY=100000 expect_status 3 "$PTLC" run \
   "$SOURCE/examples/digits_mlp.ptl" --device cuda --steps 1 --out "$work/small"
 expect_text "$work/err" "has no memory for the"
-expect_text "$work/err" 'the largest in it: "net.f1.w" (65536 bytes)'
+expect_text "$work/err" 'the largest in it: "net.f1.dw" (65536 bytes)'
+PTL_VIRTUAL_MEMORY=150000 expect_status 3 "$PTLC" run \
+  "$SOURCE/examples/digits_mlp.ptl" --device cuda --steps 1 --out "$work/small"
+expect_text "$work/err" "bytes of parameters, states and slots"
 
 # A device that is not there.
 expect_status 3 "$PTLC" run "$SOURCE/examples/digits_mlp.ptl" \

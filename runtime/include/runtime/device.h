@@ -30,18 +30,39 @@ int device_arch(const ptl_device *device);         /* 80 for sm_80 */
 bool device_wants_text(const ptl_device *device);
 
 /*
- * The tensors that outlive a step are one block of the host's memory, which
- * gets a copy on the device. Unless it is made resident, every run begins with
- * the host's and gives back what it changed. Resident, the device keeps them,
- * and who reads or writes them on the host says so first: device_block_fetch()
- * brings the host up to date, device_block_changed() says that the host's are
- * the newer ones.
+ * A block of the host's memory that devices keep copies of: what outlives a
+ * step, or is added up over devices. It is cut into pieces, tensors mostly, and
+ * each piece is brought to a device when a run there reads it, from where it
+ * was changed last.
+ *
+ * A resident block's pieces stay where runs changed them; who reads them on the
+ * host calls device_block_fetch() first, and who writes them says so after:
+ * device_block_changed() of all, device_block_wrote() of one. Of any other block
+ * every run begins with the host's and gives back what it changed.
  */
-ptl_status device_block_add(ptl_device *device, void *host, size_t bytes,
-                            ptl_error *err);
-void device_block_remove(ptl_device *device);
-void device_block_keep(ptl_device *device); /* makes it resident */
-ptl_status device_block_fetch(ptl_device *device, ptl_error *err);
-void device_block_changed(ptl_device *device);
+typedef struct device_block device_block;
+
+typedef struct device_block_piece {
+    size_t at, bytes;
+} device_block_piece;
+
+typedef struct device_block_desc {
+    void *host; /* borrowed */
+    size_t bytes;
+    const device_block_piece *pieces; /* none in two; copied */
+    int piece_count;
+    bool resident;
+    const char *what; /* for messages about memory */
+} device_block_desc;
+
+/* On all devices that were opened together. What `*out` is, is closed also when
+ * this failed, before the devices. */
+ptl_status device_block_open(ptl_device *device, const device_block_desc *desc,
+                             device_block **out, ptl_error *err);
+void device_block_close(device_block *block); /* accepts NULL */
+ptl_status device_block_fetch(device_block *block, ptl_error *err);
+void device_block_changed(device_block *block);
+/* All of the piece that begins at `host`. */
+void device_block_wrote(device_block *block, const void *host);
 
 #endif

@@ -59,9 +59,17 @@ ptl_status run_execute(ptl_run *run, ptl_error *err);
 ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
                                void *ctx, ptl_error *err);
 
-/* Which of the program's devices carries out the next executions, the first at
- * first. The host, where it has none. */
-void run_on(ptl_run *run, int device);
+/*
+ * The same in two halves, on a device of the program's: after run_begin() it
+ * computes and the caller may bind and set anew, begin on other devices, and
+ * read no output; run_finish() waits for the end. run_execute() is both, on the
+ * first device.
+ */
+ptl_status run_begin(ptl_run *run, int device, ptl_error *err);
+ptl_status run_finish(ptl_run *run, int device, ptl_error *err);
+/* From now on the output stays on the device that made it, until the next
+ * execution there; its memory here is not written. */
+void run_leave(ptl_run *run, int output);
 
 /* The memory of a buffer, NULL while nothing is bound. */
 void *run_data(const ptl_run *run, int buffer);

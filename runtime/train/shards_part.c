@@ -1,0 +1,171 @@
+/*
+ * shards_part.c - see shards_part.h.
+ *
+ * A worker of a cluster gives its buckets away while its last part still
+ * computes, each as soon as its gradients are final.
+ */
+#include "train/shards_part.h"
+#include "runtime/device.h"
+#include <string.h>
+
+static shard_program *program_for(shards *h, int64_t rows)
+{
+    for (int i = 0; i < h->program_count; i++)
+        if (h->programs[i].built->rows == rows)
+            return &h->programs[i];
+    ptl_panic(__FILE__, __LINE__, "no program for %lld rows", (long long)rows);
+}
+
+/* Fields begin on PTL_BUFFER_ALIGN: what does not is copied. */
+static void cut_fields(shards *h, const data_batch *batch, order_part part)
+{
+    char *at = h->slices;
+    for (int i = 0; i < h->field_count; i++) {
+        size_t size = data_array_at(h->s->train, i)->record_bytes;
+        char *from = (char *)batch->fields[i] + (size_t)part.first * size;
+        h->fields[i] = from;
+        if ((uintptr_t)from % PTL_BUFFER_ALIGN == 0)
+            continue;
+        h->fields[i] = memcpy(at, from, (size_t)part.rows * size);
+        at += memory_padded((size_t)part.rows * size);
+    }
+}
+
+/* ---------- its gradients ---------- */
+
+/* The gradients of a part on their way into a sum. */
+typedef struct taking {
+    const shards *h;
+    const shard_program *p;
+    const shard_sum *to;
+    int taken; /* buckets, in the order in which they are ready */
+    int freed; /* in that in which they are freed */
+    bool gives;
+} taking;
+
+static void take_bucket(taking *t, double weight)
+{
+    const shards *h = t->h;
+    int b = t->p->order[t->taken++];
+    sums_run(h->s->pool, &t->p->buckets[b].list,
+             t->to->weight != 0 ? SUM_ADD : SUM_SET, t->to->gradients,
+             h->s->arena, 0);
+    if (t->gives)
+        h->peers->give(h->peers->ctx, b, t->to->gradients,
+                       t->to->weight + weight);
+}
+
+static bool next_is_ready(const taking *t, int step)
+{
+    return t->taken < t->h->bucket_count &&
+           t->p->buckets[t->p->order[t->taken]].ready <= step;
+}
+
+static void tell_freed(taking *t, int step)
+{
+    const shard_program *p = t->p;
+    const train_peers *peers = t->h->peers;
+    while (t->freed < t->h->bucket_count &&
+           p->buckets[p->by_freed[t->freed]].freed <= step)
+        peers->freed(peers->ctx, p->by_freed[t->freed++]);
+}
+
+/* After a step of the program, but the last: what is left then is given with
+ * all the rest. */
+static void take_ready(void *ctx, int step)
+{
+    taking *t = ctx;
+    tell_freed(t, step);
+    if (!next_is_ready(t, step) || step + 1 == t->p->built->program->step_count)
+        return;
+    double weight = session_scalar(t->p->built, t->p->weight);
+    while (weight != 0 && next_is_ready(t, step))
+        take_bucket(t, weight);
+}
+
+static void take_rest(taking *t, shard_sum *to, loss_sum *loss)
+{
+    const session_program *built = t->p->built;
+    double weight = session_scalar(built, t->p->weight);
+    if (weight == 0)
+        return;
+    t->gives = false;
+    while (t->taken < t->h->bucket_count)
+        take_bucket(t, weight);
+    to->weight += weight;
+    loss->loss += weight * session_scalar(built, built->loss);
+    loss->weight += weight;
+}
+
+/* ---------- computing ---------- */
+
+/* The program's fields, states and scalars are those of the part. */
+static shard_program *prepare_part(step_run *r, int64_t shard, order_part part)
+{
+    shards *h = r->h;
+    shard_program *p = program_for(h, part.rows);
+    cut_fields(h, r->batch, part);
+    session_bind_fields(p->built, h->fields);
+    states_bind(&h->states, &h->s->store, p->states, p->built->run, shard,
+                part.first == 0);
+    session_set_scalars(h->s, p->built, r->done, r->batch->epoch,
+                        h->total_steps);
+    run_set(p->built->run, "row0", part.first);
+    return p;
+}
+
+/* Parts are dealt out among the devices in turn, and each device has begun its
+ * next one before the first of them is waited for. */
+static ptl_status compute_on_device(step_run *r, const shard_program *p)
+{
+    shards *h = r->h;
+    int devices = device_count(h->s->job->device);
+    ptl_status st = PTL_OK;
+    while (st == PTL_OK && r->begun < h->work_count &&
+           r->begun < r->ended + devices) {
+        const shard_part *next = &h->work[r->begun];
+        session_program *built =
+            prepare_part(r, next->shard, next->rows)->built;
+        st = run_begin(built->run, r->begun % devices, r->err);
+        r->begun += st == PTL_OK;
+    }
+    if (st == PTL_OK)
+        st = run_finish(p->built->run, r->ended++ % devices, r->err);
+    return st;
+}
+
+void part_end_all(step_run *r)
+{
+    ptl_error unseen;
+    int devices = device_count(r->h->s->job->device);
+    for (; r->ended < r->begun; r->ended++) {
+        const shard_part *part = &r->h->work[r->ended];
+        run_finish(program_for(r->h, part->rows.rows)->built->run,
+                   r->ended % devices, &unseen);
+    }
+}
+
+ptl_status part_run(step_run *r, int64_t shard, order_part part, shard_sum *to,
+                    loss_sum *loss)
+{
+    shards *h = r->h;
+    bool gives = part.first + part.rows == r->last_row;
+    shard_program *p = program_for(h, part.rows);
+    taking t = {.h = h, .p = p, .to = to, .gives = gives};
+    ptl_status st;
+    if (h->s->job->device) {
+        st = compute_on_device(r, p);
+    } else {
+        prepare_part(r, shard, part);
+        st = run_execute_watched(p->built->run, gives ? take_ready : NULL, &t,
+                                 r->err);
+    }
+    if (st != PTL_OK)
+        return st;
+    take_rest(&t, to, loss);
+    states_take(&h->states, &to->states, p->states, h->s->arena, part.rows);
+    if (h->parts == 1)
+        states_keep(&h->states, &h->s->store, shard, NULL, p->states,
+                    h->s->arena);
+    return PTL_OK;
+}
