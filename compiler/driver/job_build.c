@@ -123,6 +123,8 @@ static lower_kind lower_kind_of(ptl_program_kind kind)
         return LOWER_SHARD;
     case PTL_PROGRAM_UPDATE:
         return LOWER_UPDATE;
+    case PTL_PROGRAM_ADD: /* comes from no file */
+        break;
     }
     return LOWER_EVAL;
 }
@@ -194,7 +196,7 @@ static ptl_status build_graph(job_owner *o, const typed_program *p,
         return program_is_wrong(err);
     driver_simplify(g, p->settings.precision, &o->compile);
     compile_options options = o->compile;
-    if (kind != LOWER_UPDATE && kind != LOWER_PARTIALS)
+    if (kind == LOWER_UPDATE ? o->job.device_updates : kind != LOWER_PARTIALS)
         options.device = o->job.device;
     st = compile_graph(g, kind_name(kind), &options, out, err);
     ir_graph_free(g);
@@ -218,11 +220,24 @@ static ptl_status elaborate(job_owner *o, ptl_arena *arena, elab_mode mode,
                                               : program_is_wrong(err);
 }
 
+static ptl_status build_add(job_owner *o, int64_t count, ptl_program **out,
+                            ptl_error *err)
+{
+    compile_options options = o->compile;
+    ir_graph *g = lower_add(count);
+    options.device = o->job.device;
+    ptl_status st = compile_graph(g, "add", &options, out, err);
+    ir_graph_free(g);
+    return st;
+}
+
 static ptl_status build(ptl_job *job, ptl_program_kind kind, int64_t rows,
                         const ptl_job_tensor *raw, int raw_count,
                         ptl_program **out, ptl_error *err)
 {
     job_owner *o = job->owner;
+    if (kind == PTL_PROGRAM_ADD)
+        return build_add(o, rows, out, err);
     lower_kind lowered = lower_kind_of(kind);
     elab_mode mode = driver_mode(lowered);
     ptl_arena *arena = arena_new();

@@ -16,6 +16,8 @@
 #define LOWER_SUM_PREFIX "sum/"
 #define LOWER_NEXT_PREFIX "next/"
 #define LOWER_OWN_PREFIX "own/"
+#define LOWER_TOTAL "total"
+#define LOWER_ADDEND "addend"
 
 typedef enum lower_kind {
     LOWER_INIT,    /* updates every parameter, state and slot */
@@ -42,5 +44,9 @@ typedef enum lower_kind {
  */
 ir_graph *lower_program(const typed_program *program, lower_kind kind,
                         ptl_diags *diags);
+
+/* A vector of `count` reals, the slot "total", gets the input "addend" added.
+ */
+ir_graph *lower_add(int64_t count);
 
 #endif

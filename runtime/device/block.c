@@ -13,11 +13,15 @@ static uint32_t block_on(int device)
 
 /* ---------- opening ---------- */
 
-static ptl_status take_copies(device_block *b, const char *what, ptl_error *err)
+static ptl_status take_copies(device_block *b, const device_block_desc *desc,
+                              ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    for (ptl_device *d = b->device; d && st == PTL_OK; d = d->next)
-        st = device_alloc(d, b->bytes, what, &b->copies[d->number], err);
+    for (ptl_device *d = b->device; d && st == PTL_OK; d = d->next) {
+        st = device_alloc(d, b->bytes, desc->what, &b->copies[d->number], err);
+        if (desc->on_first)
+            break;
+    }
     return st;
 }
 
@@ -59,7 +63,7 @@ ptl_status device_block_open(ptl_device *device, const device_block_desc *desc,
     if (!b->pieces || !b->copies)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a device's block");
     take_pieces(b, desc);
-    return take_copies(b, desc->what, err);
+    return take_copies(b, desc, err);
 }
 
 void device_block_close(device_block *b)
@@ -101,7 +105,8 @@ block_place block_find(const ptl_device *d, const void *host, size_t bytes)
             continue;
         size_t at = (size_t)(from - b->host);
         block_piece *piece = piece_at(b, at);
-        if (piece && at + bytes <= piece->at + piece->bytes)
+        if (piece && b->copies[d->number] &&
+            at + bytes <= piece->at + piece->bytes)
             return (block_place){b, piece, b->copies[d->number] + at};
     }
     return (block_place){0};

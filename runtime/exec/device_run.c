@@ -143,6 +143,44 @@ void device_run_leave(device_run *r, int output)
     r->places.left[output] = true;
 }
 
+/* Behind what the first device was asked for; what this one is asked for next
+ * comes behind the copy. */
+static ptl_status copy(ptl_device *d, const block_place *to, size_t at,
+                       size_t bytes, ptl_error *err)
+{
+    ptl_device *first = d->first;
+    const cuda_driver *driver = d->driver;
+    CUresult result =
+        d == first
+            ? driver->cuMemcpyDtoDAsync_v2(to->at, d->arena + at, bytes,
+                                           first->stream)
+            : driver->cuMemcpyPeerAsync(to->at, first->context, d->arena + at,
+                                        d->context, bytes, first->stream);
+    if (result != CUDA_SUCCESS)
+        return cuda_fail(err, first->name, "take gradients", result);
+    ptl_status st = block_mark(first, err);
+    if (st == PTL_OK && d != first)
+        result = driver->cuStreamWaitEvent(d->stream, first->changed, 0);
+    return result == CUDA_SUCCESS ? st
+                                  : cuda_fail(err, d->name, "wait", result);
+}
+
+ptl_status device_run_copy(device_run *r, size_t at, size_t bytes, void *to,
+                           ptl_error *err)
+{
+    ptl_device *first = r->device->first;
+    block_place place = block_find(first, to, bytes);
+    PTL_ASSERT(place.block);
+    ptl_status st = device_use(first, err);
+    if (st == PTL_OK) /* what lies beside it in the piece stays */
+        st = block_bring(first, &place, err);
+    if (st == PTL_OK)
+        st = copy(r->device, &place, at, bytes, err);
+    if (st == PTL_OK)
+        block_changed_by(first, &place);
+    return st;
+}
+
 void device_run_measure(device_run *r, double *seconds)
 {
     r->seconds = seconds;

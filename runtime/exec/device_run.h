@@ -22,6 +22,8 @@ ptl_status device_run_begin(device_run *run, void *const *data, ptl_error *err);
 ptl_status device_run_finish(device_run *run, ptl_error *err);
 /* The output stays on the device: the host's memory does not get it. */
 void device_run_leave(device_run *run, int output);
+ptl_status device_run_copy(device_run *run, size_t at, size_t bytes, void *to,
+                           ptl_error *err); /* run_copy() */
 /* Seconds of each step are added to `seconds`; NULL: not measured. */
 void device_run_measure(device_run *run, double *seconds);
 

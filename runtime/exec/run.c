@@ -336,6 +336,13 @@ void run_leave(ptl_run *run, int output)
         device_run_leave(run->devices[i], output);
 }
 
+ptl_status run_copy(ptl_run *run, int device, size_t at, size_t bytes, void *to,
+                    ptl_error *err)
+{
+    PTL_ASSERT(device >= 0 && device < run->device_count);
+    return device_run_copy(run->devices[device], at, bytes, to, err);
+}
+
 void *run_data(const ptl_run *run, int buffer)
 {
     PTL_ASSERT(buffer >= 0 && buffer < run->program->buffer_count);

@@ -173,6 +173,16 @@ void states_spread(const shard_states *st, const ptl_store *store)
                        store->items[st->items[i].saved].memory);
 }
 
+void states_wrote(const shard_states *st, session *s)
+{
+    for (int i = 0; i < st->count; i++) {
+        const shard_state *state = &st->items[i];
+        session_wrote(s, &s->store.items[state->saved]);
+        for (int64_t k = st->first; state->replicas && k < st->end; k++)
+            session_wrote(s, &s->store.items[state->replicas[k]]);
+    }
+}
+
 void states_bind(const shard_states *st, const ptl_store *store,
                  const shard_state_io *io, ptl_run *run, int64_t shard,
                  bool first)

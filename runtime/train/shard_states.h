@@ -47,6 +47,8 @@ shard_state_io *states_io(const shard_states *st, const ptl_store *store,
                           const ptl_program *program);
 /* Replicas begin with what is saved. */
 void states_spread(const shard_states *st, const ptl_store *store);
+/* All of them may have been written here: devices have none any more. */
+void states_wrote(const shard_states *st, session *s);
 /* The copies that shard `shard` reads; `first`: of all parts of the step. */
 void states_bind(const shard_states *st, const ptl_store *store,
                  const shard_state_io *io, ptl_run *run, int64_t shard,

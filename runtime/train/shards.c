@@ -141,7 +141,7 @@ static int later(int a, int b)
 }
 
 static ptl_status list_gradient(const shard_program *p, const peers_place *to,
-                                ptl_error *err)
+                                bool leave, ptl_error *err)
 {
     const ptl_program *program = p->built->program;
     gradient_bucket *bucket = &p->buckets[to->bucket];
@@ -151,6 +151,8 @@ static ptl_status list_gradient(const shard_program *p, const peers_place *to,
                         "a shard gives no gradient of \"%s\"", to->path);
     const ptl_buffer *b = &program->buffers[from];
     size_t first = (size_t)to->first * (size_t)dtype_size(b->dtype);
+    if (leave)
+        run_leave(p->built->run, from);
     bucket->ready = later(bucket->ready, program_last_touch(program, from));
     bucket->freed =
         later(bucket->freed,
@@ -198,7 +200,8 @@ static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
             .list.dtype = h->dtype, .ready = ready, .freed = -1};
     ptl_status st = PTL_OK;
     for (int i = 0; i < h->input_count && st == PTL_OK; i++)
-        st = list_gradient(p, &h->inputs[i].place, err);
+        st =
+            list_gradient(p, &h->inputs[i].place, shards_add_on_device(h), err);
     sort_buckets(h, p, p->order, ready_at);
     sort_buckets(h, p, p->by_freed, freed_at);
     return st;
@@ -340,6 +343,7 @@ void shards_close(shards *h)
         free(p->by_freed);
         free(p->states);
     }
+    device_sums_close(&h->sums);
     sums_list_fini(&h->whole);
     states_fini(&h->states);
     memory_unmap(h->memory, h->memory_bytes);
@@ -404,12 +408,12 @@ static void give_sum(shards *h, shard_sum *sum, bool gradients, char **at)
     *at += h->block_bytes;
 }
 
-/* Blocks of gradients: the total's, the workers', a shard's of several parts.
- */
+/* Blocks of gradients: the total's, the workers', a shard's of several parts; a
+ * place beside the total for what devices add to it. */
 static size_t block_count(const shards *h)
 {
     return 1 + (shards_add_directly(h) ? 0 : (size_t)worker_sums(h)) +
-           (shards_parts_apart(h) ? 1 : 0);
+           (shards_parts_apart(h) ? 1 : 0) + (shards_add_on_device(h) ? 1 : 0);
 }
 
 /* What goes to the peers beside gradients. */
@@ -441,6 +445,8 @@ static ptl_status take_memory(shards *h, ptl_error *err)
         return no_memory(err);
     char *at = h->memory + PTL_BUFFER_ALIGN; /* the weight comes first */
     give_sum(h, &h->total, true, &at);
+    if (shards_add_on_device(h))
+        at += h->block_bytes;
     give_sum(h, &h->part, shards_parts_apart(h), &at);
     for (int64_t w = 0; w < worker_sums(h); w++)
         give_sum(h, &h->worker[w], !shards_add_directly(h), &at);
@@ -518,7 +524,15 @@ ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
     if (st != PTL_OK)
         return st;
     adopt_items(h);
+    if (shards_add_on_device(h))
+        st = device_sums_open(&h->sums, h->s, h->total.gradients,
+                              h->block_bytes, err);
+    if (st == PTL_OK)
+        st = session_fetch(h->s, err);
+    if (st != PTL_OK)
+        return st;
     states_spread(&h->states, &h->s->store);
+    states_wrote(&h->states, h->s);
     h->state_every = rule->state_steps > 0
                          ? rule->state_steps
                          : rule->state_epochs * steps_per_epoch;

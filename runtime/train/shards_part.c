@@ -90,7 +90,7 @@ static void take_rest(taking *t, shard_sum *to, loss_sum *loss)
     if (weight == 0)
         return;
     t->gives = false;
-    while (t->taken < t->h->bucket_count)
+    while (!t->h->sums.block && t->taken < t->h->bucket_count)
         take_bucket(t, weight);
     to->weight += weight;
     loss->loss += weight * session_scalar(built, built->loss);
@@ -134,6 +134,22 @@ static ptl_status compute_on_device(step_run *r, const shard_program *p)
     return st;
 }
 
+/* The gradients of the part that ended last. */
+static ptl_status add_on_device(const step_run *r, const shard_program *p,
+                                const shard_sum *to)
+{
+    shards *h = r->h;
+    int device = (r->ended - 1) % device_count(h->s->job->device);
+    bool first = to->weight == 0;
+    ptl_status st = PTL_OK;
+    if (session_scalar(p->built, p->weight) == 0)
+        return PTL_OK;
+    for (int i = 0; i < h->bucket_count && st == PTL_OK; i++)
+        st = device_sums_take(&h->sums, p->built->run, device,
+                              &p->buckets[i].list, first, r->err);
+    return st == PTL_OK ? device_sums_add(&h->sums, first, r->err) : st;
+}
+
 void part_end_all(step_run *r)
 {
     ptl_error unseen;
@@ -160,6 +176,8 @@ ptl_status part_run(step_run *r, int64_t shard, order_part part, shard_sum *to,
         st = run_execute_watched(p->built->run, gives ? take_ready : NULL, &t,
                                  r->err);
     }
+    if (st == PTL_OK && h->sums.block)
+        st = add_on_device(r, p, to);
     if (st != PTL_OK)
         return st;
     take_rest(&t, to, loss);

@@ -7,6 +7,7 @@
 
 #include "runtime/order.h"
 #include "runtime/sums.h"
+#include "train/device_sums.h"
 #include "train/shard_states.h"
 #include "train/shards.h"
 
@@ -64,6 +65,7 @@ struct shards {
     sum_list whole;     /* from block to block */
     shard_states states;
     shard_sum total, part;
+    device_sums sums;  /* the total, where devices add */
     shard_sum *worker; /* of each worker, or one for all */
     bool side_by_side; /* of each */
     int worker_items;  /* in the store: sum and weight of each; -1: none */
@@ -108,6 +110,14 @@ static inline bool shards_add_directly(const shards *h)
 static inline bool shards_parts_apart(const shards *h)
 {
     return h->parts > 1 && (h->shards > 1 || h->side_by_side);
+}
+
+/* Are gradients added up where they are computed? Where there is one sum of all
+ * of them. */
+static inline bool shards_add_on_device(const shards *h)
+{
+    return h->s->job->device && shards_add_directly(h) &&
+           !shards_parts_apart(h);
 }
 
 /* Exchanges in the first `steps` steps: after every `sync_every`th, and after

@@ -210,6 +210,13 @@ static ptl_status exchange(step_run *r)
     return each || st != PTL_OK ? st : update(r, &h->total);
 }
 
+/* The host added to sums that lie in the store. */
+static void wrote_sums(shards *h)
+{
+    for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++)
+        session_wrote(h->s, &h->s->store.items[h->worker_items + 2 * (int)w]);
+}
+
 static void keep_weights(shards *h)
 {
     for (int64_t w = 0; w < h->workers && h->worker_items >= 0; w++)
@@ -305,6 +312,8 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     peers_shared shared = {.lr = (double)NAN};
     ptl_status st = run_own(r);
     part_end_all(r);
+    if (st == PTL_OK)
+        st = device_sums_fetch(&h->sums, r->err);
     if (st != PTL_OK)
         return st;
     peers_own own = own_of(r);
@@ -343,9 +352,11 @@ ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
     if (st != PTL_OK)
         return st;
     sync_states(&r);
+    wrote_sums(h);
     if (exchange_due(&r))
         st = exchange(&r);
     keep_weights(h);
+    states_wrote(&h->states, h->s);
     *out = (shards_result){.loss = r.loss.loss / r.loss.weight, .lr = r.lr};
     return st;
 }

@@ -108,7 +108,7 @@ static ptl_status open_store(training *t, ptl_error *err)
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     if (st == PTL_OK)
-        st = session_place(s, !t->shards && !s->peers, err);
+        st = session_place(s, !s->peers, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_bind(&s->store, s->programs[i]->run, err);
     return st;
@@ -361,6 +361,7 @@ ptl_status training_open(training *t, ptl_job *job,
     log_open(&t->log, options, job->f64);
     ptl_status st = session_open(&t->s, job, options, err);
     t->s.peers = peers;
+    job->device_updates = !peers;
     if (st == PTL_OK)
         st = shards_check(&t->s, err);
     /* Before the long work: is there anything to resume from? */

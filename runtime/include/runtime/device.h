@@ -52,6 +52,7 @@ typedef struct device_block_desc {
     const device_block_piece *pieces; /* none in two; copied */
     int piece_count;
     bool resident;
+    bool on_first; /* only the first device has a copy, and runs that use it */
     const char *what; /* for messages about memory */
 } device_block_desc;
 

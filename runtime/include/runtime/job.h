@@ -33,11 +33,15 @@ typedef enum ptl_program_kind {
      */
     PTL_PROGRAM_SHARD,
     PTL_PROGRAM_UPDATE,
+    /* Of `rows` reals: SLOT "total" gets DATA "addend" added. */
+    PTL_PROGRAM_ADD,
 } ptl_program_kind;
 
 #define PTL_SUM_PREFIX "sum/"
 #define PTL_NEXT_PREFIX "next/"
 #define PTL_OWN_PREFIX "own/"
+#define PTL_ADD_TOTAL "total"
+#define PTL_ADD_ADDEND "addend"
 #define PTL_TOTAL_PREFIX "total/"
 #define PTL_BLOCKS_PREFIX "blocks/"
 #define PTL_LAST_PREFIX "last/"
@@ -163,8 +167,10 @@ typedef struct ptl_job {
      * or neither. */
     int64_t average_steps, average_epochs;
     bool f64;                   /* reals are f64: JSON prints %.17g */
-    /* What programs but updates are made for; NULL: the host. The job's own. */
+    /* What programs are made for; NULL: the host. The job's own. UPDATE is made
+     * for it where `device_updates`. */
     struct ptl_device *device;
+    bool device_updates;
     ptl_job_source train, eval; /* eval.array_count 0: none */
     /* Known once a program was built; the job owns them. */
     const ptl_job_tensor *tensors;

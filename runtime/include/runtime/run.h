@@ -63,13 +63,19 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
  * The same in two halves, on a device of the program's: after run_begin() it
  * computes and the caller may bind and set anew, begin on other devices, and
  * read no output; run_finish() waits for the end. run_execute() is both, on the
- * first device.
+ * first device. A run that reads no data or scalars of the host's and gives it
+ * nothing may begin again before it is finished, or never be.
  */
 ptl_status run_begin(ptl_run *run, int device, ptl_error *err);
 ptl_status run_finish(ptl_run *run, int device, ptl_error *err);
 /* From now on the output stays on the device that made it, until the next
  * execution there; its memory here is not written. */
 void run_leave(ptl_run *run, int output);
+/* Copies bytes of outputs that are on `device`, from `at` of its arena, to
+ * where the first device has `to`, which lies in a resident block (device.h).
+ * Asks for it: what either device is asked for later comes after it. */
+ptl_status run_copy(ptl_run *run, int device, size_t at, size_t bytes, void *to,
+                    ptl_error *err);
 
 /* The memory of a buffer, NULL while nothing is bound. */
 void *run_data(const ptl_run *run, int buffer);
