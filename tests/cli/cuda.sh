@@ -100,3 +100,16 @@ for count in 2 4; do
     "$work/devices$count/step-4/model.safetensors" ||
     fail "weights of $count devices differ"
 done
+
+# More shards than devices; sums that the host adds up, side by side.
+for rule in aggregate=mean aggregate=apply_each sync_every=2; do
+  rm -r "$work"/lenet-*
+  train lenet cpu 4 --shards 5 --set cluster.$rule --out "$work/cpu-$rule"
+  PTL_VIRTUAL_DEVICES=2 train lenet cuda:0,1 4 --shards 5 \
+    --set cluster.$rule --out "$work/cuda-$rule"
+  cmp "$work/lenet-cpu.lines" "$work/lenet-cuda:0,1.lines" ||
+    fail "lines under $rule differ"
+  cmp "$work/cpu-$rule/step-4/model.safetensors" \
+    "$work/cuda-$rule/step-4/model.safetensors" ||
+    fail "weights under $rule differ"
+done
