@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/dtype.h"
+#include "base/source.h"
 #include "base/status.h"
 #include "base/str.h"
 #include <stdbool.h>
@@ -215,6 +216,7 @@ typedef enum kern_kernel_kind {
 struct kern_kernel {
     kern_kernel_kind kind;
     const char *name;
+    src_range at;             /* what it computes; file NULL: not known */
     VEC(kern_buffer) buffers; /* arguments in order, but for scratch */
     int64_t task_count;
     int64_t flops, bytes; /* estimates */

@@ -5,6 +5,8 @@
 #include "base/thread.h"
 #include "codegen/cache/cache.h"
 #include "codegen/cuda/cuda_code.h"
+#include "codegen/cuda/guard.h"
+#include "codegen/cuda/refusal.h"
 #include "codegen_version.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -78,6 +80,35 @@ static void keep(const work *w, const code_key *key, const nvrtc_code *code)
 
 /* ---------- parts ---------- */
 
+static void say_crash(const cuda_printed *p, ptl_str *out)
+{
+    int version = nvrtc_version();
+    str_printf(out, "ptlc: error: NVRTC %d.%d crashed while it compiled ",
+               version / 1000, version % 1000 / 10);
+    cuda_list_kernels(p, out);
+    str_add(out, "; another release of it may not (PTL_NVRTC names one)\n");
+}
+
+/* Gives the text to NVRTC. */
+static ptl_status make_code(const work *w, const cuda_printed *p,
+                            nvrtc_code *out, ptl_error *err)
+{
+    ptl_str message = {0};
+    say_crash(p, &message);
+    guard_begin(str_text(&message));
+    ptl_status st = nvrtc_compile(p->source, "kernels.cu", w->options->arch,
+                                  w->options->text_only, out, err);
+    guard_end();
+    str_fini(&message);
+    if (st != PTL_E_INTERNAL)
+        return st;
+    cuda_explain_refusal(p, out->log ? out->log : "", &message);
+    ptl_fail(err, st, "%s", str_text(&message));
+    str_fini(&message);
+    nvrtc_code_fini(out);
+    return st;
+}
+
 static void compile_part(work *w, cuda_part *part)
 {
     ptl_str source = {0};
@@ -86,8 +117,9 @@ static void compile_part(work *w, cuda_part *part)
     cuda_print(w->m, part->kernels, part->count, &source);
     code_key key = key_of(str_text(&source), w->options);
     if (!load(w, &key, &part->code)) {
-        st = nvrtc_compile(str_text(&source), "kernels.cu", w->options->arch,
-                           w->options->text_only, &part->code, &err);
+        const cuda_printed printed = {w->m, part->kernels, part->count,
+                                      str_text(&source)};
+        st = make_code(w, &printed, &part->code, &err);
         if (st == PTL_OK)
             keep(w, &key, &part->code);
     }

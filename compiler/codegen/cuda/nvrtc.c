@@ -195,11 +195,10 @@ ptl_status nvrtc_compile(const char *source, const char *name, int arch,
         program, (int)(sizeof options / sizeof *options), options);
     out->log = take(program, library.nvrtcGetProgramLogSize,
                     library.nvrtcGetProgramLog, &log_size);
-    st = failed ? ptl_fail(err, PTL_E_INTERNAL, "NVRTC refuses \"%s\":\n%s",
-                           name, out->log ? out->log : "")
+    st = failed ? ptl_fail(err, PTL_E_INTERNAL, "NVRTC refuses \"%s\"", name)
                 : take_all(program, name, text_only, out, err);
     library.nvrtcDestroyProgram(&program);
-    if (st != PTL_OK)
+    if (st != PTL_OK && st != PTL_E_INTERNAL)
         nvrtc_code_fini(out);
     return st;
 }

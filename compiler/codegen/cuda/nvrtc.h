@@ -23,8 +23,8 @@ typedef struct nvrtc_code {
     char *log;                   /* what ptxas said of every kernel */
 } nvrtc_code;
 
-/* `name` stands for the file in messages. On failure the log is in `err`
- * (E_INTERNAL: the compiler wrote what NVRTC refuses). */
+/* `name` stands for the file in messages. E_INTERNAL: the compiler wrote what
+ * NVRTC refuses; `out` has nothing but the log then. */
 ptl_status nvrtc_compile(const char *source, const char *name, int arch,
                          bool text_only, nvrtc_code *out, ptl_error *err);
 void nvrtc_code_fini(nvrtc_code *code);
