@@ -25,6 +25,13 @@ ptl_status driver_role(driver *d, const typed_cluster *cluster,
     return role_resolve(&request, d->arena, out, err);
 }
 
+const char *driver_trace_part(ptl_arena *arena, const char *path,
+                              role_kind kind, int index)
+{
+    return arena_printf(arena, "%s.%s%d", path,
+                        kind == ROLE_PS ? "ps" : "worker", index);
+}
+
 ptl_security driver_security(const typed_cluster *cluster)
 {
     static const ptl_security securities[] = {

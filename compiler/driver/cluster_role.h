@@ -15,5 +15,8 @@ ptl_status driver_role(driver *d, const typed_cluster *cluster,
                        launch_role *out, ptl_error *err);
 
 ptl_security driver_security(const typed_cluster *cluster);
+/* Where this process writes its part of the --trace at `path`. */
+const char *driver_trace_part(ptl_arena *arena, const char *path,
+                              role_kind kind, int index);
 
 #endif

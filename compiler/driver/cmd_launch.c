@@ -7,6 +7,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/trace.h"
 #include "cluster_role.h"
 #include "compile_file.h"
 #include "launch/manifest.h"
@@ -204,6 +205,19 @@ static ptl_status there(launching *l, int *status, ptl_error *err)
     return start_there(&l->job, shell, l->d->arena, status, err);
 }
 
+/* One timeline of the processes' parts, as far as they are here. */
+static ptl_status merge_traces(const launching *l, ptl_error *err)
+{
+    ptl_arena *arena = l->d->arena;
+    const char *path = l->d->options.trace;
+    VEC(const char *) parts = {0};
+    for (int i = 0; i < l->job.servers; i++)
+        vec_push(arena, &parts, driver_trace_part(arena, path, ROLE_PS, i));
+    for (int i = 0; i < l->job.workers; i++)
+        vec_push(arena, &parts, driver_trace_part(arena, path, ROLE_WORKER, i));
+    return trace_merge(path, parts.data, parts.count, err);
+}
+
 static int start(launching *l, const char *coordinator, starter run)
 {
     ptl_error err, ignored;
@@ -212,6 +226,8 @@ static int start(launching *l, const char *coordinator, starter run)
     fflush(stdout);
     if (st == PTL_OK)
         st = run(l, &status, &err);
+    if (st == PTL_OK && l->d->options.trace)
+        st = merge_traces(l, &err);
     if (*l->job.keys)
         folder_remove(l->job.keys, &ignored);
     return st == PTL_OK ? status : driver_fail(&err);

@@ -2,6 +2,7 @@
  * cmd_run.c - `ptlc run`, `eval` and `predict`: options in, the runtime's
  * engines called, failures told.
  */
+#include "base/trace.h"
 #include "cluster/cluster.h"
 #include "cluster_role.h"
 #include "job_build.h"
@@ -18,8 +19,6 @@ static bool is(const char *given, const char *word)
 /* What step A of the runtime does not carry out is refused, never ignored. */
 static const char *unbuilt(const driver_options *o)
 {
-    if (o->trace)
-        return "--trace";
     if (o->cublas)
         return "--cublas";
     return NULL;
@@ -102,23 +101,49 @@ static int carry_out(driver *d, const char *command, engine run)
     return end(d, st, &err);
 }
 
+static ptl_status run_alone(ptl_job *job, const train_options *o,
+                            ptl_error *err)
+{
+    train_options alone = *o;
+    int devices = device_count(job->device);
+    if (!alone.shards && devices > 1) /* a shard on each */
+        alone.shards = devices;
+    return train_run(job, &alone, err);
+}
+
+/* `role` NULL: not of a cluster. */
+static ptl_status run_traced(driver *d, ptl_job *job, const train_options *o,
+                             const launch_role *role, ptl_error *err)
+{
+    ptl_error later;
+    const char *path = d->options.trace, *name = "ptlc run";
+    if (role)
+        name = role_name(d->arena, role->kind, role->index);
+    if (role && path)
+        path = driver_trace_part(d->arena, path, role->kind, role->index);
+    ptl_status st = path ? trace_open(path, name, err) : PTL_OK;
+    if (st != PTL_OK)
+        return st;
+    st = role ? cluster_run(job, o, role, err) : run_alone(job, o, err);
+    ptl_status closed = trace_close(&later);
+    if (st != PTL_OK || closed == PTL_OK)
+        return st;
+    *err = later;
+    return closed;
+}
+
 static ptl_status run_engine(driver *d, ptl_job *job, const train_options *o,
                              ptl_error *err)
 {
     launch_role role;
-    if (!d->options.job && !d->options.task.given) {
-        train_options alone = *o;
-        int devices = device_count(job->device);
-        if (!alone.shards && devices > 1) /* a shard on each */
-            alone.shards = devices;
-        return train_run(job, &alone, err);
-    }
+    if (!d->options.job && !d->options.task.given)
+        return run_traced(d, job, o, NULL, err);
     ptl_status st = driver_role(d, job_typed_cluster(job), &role, err);
     if (st != PTL_OK)
         return st;
     if (d->options.verbose)
         fprintf(stderr, "%s\n", role.why);
-    return cluster_run(job, o, &role, err);
+    return run_traced(d, job, o, &role, err);
 }
 
 static ptl_status eval_engine(driver *d, ptl_job *job, const train_options *o,

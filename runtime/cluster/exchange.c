@@ -8,6 +8,7 @@
 #include "base/bf16.h"
 #include "base/clock.h"
 #include "base/plant.h"
+#include "base/trace.h"
 #include "cluster/exchange_priv.h"
 #include "runtime/sums.h"
 #include "train/stop.h"
@@ -56,6 +57,7 @@ static ptl_status await(cluster_exchange *x, condition *holds, int64_t step,
                         ptl_error *err)
 {
     ptl_status st = PTL_OK;
+    double began = trace_now();
     pthread_mutex_lock(&x->lock);
     while (!holds(x, step) && !x->ended) {
         struct timespec until = clock_in(CLOCK_MONOTONIC, LOOK_MS);
@@ -69,6 +71,7 @@ static ptl_status await(cluster_exchange *x, condition *holds, int64_t step,
     if (!holds(x, step))
         st = ended_early(x, err);
     pthread_mutex_unlock(&x->lock);
+    trace_span("wait", "for the others", began);
     return st;
 }
 

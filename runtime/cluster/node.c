@@ -4,6 +4,7 @@
 #include "cluster/node.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "net/reactor.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ static void log_line(void *ctx, const char *line)
 
 static void *run_thread(void *arg)
 {
+    trace_thread("network");
     reactor_run(((cluster_node *)arg)->reactor);
     return NULL;
 }

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "data/reader.h"
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,14 @@ static void *load(void *arg)
     double start = clock_seconds();
     l->status = data_open(l->source, &l->options, &l->data, &l->error);
     l->seconds = clock_seconds() - start;
+    trace_span("start", "read data", start);
     return NULL;
+}
+
+static void *load_apart(void *arg)
+{
+    trace_thread("data");
+    return load(arg);
 }
 
 ptl_status data_load(const ptl_job_source *source, const data_options *options,
@@ -37,7 +45,7 @@ ptl_status data_load(const ptl_job_source *source, const data_options *options,
         return ptl_fail(err, PTL_E_MEMORY, "no memory for the data");
     l->source = source;
     l->options = *options;
-    l->started = thread_start(&l->thread, load, l) == 0;
+    l->started = thread_start(&l->thread, load_apart, l) == 0;
     *out = l;
     return PTL_OK;
 }

@@ -8,6 +8,7 @@
  */
 #include "runtime/prefetch.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "runtime/order.h"
 #include "runtime/run.h"
 #include <errno.h>
@@ -83,8 +84,11 @@ static void *gather_all(void *arg)
 {
     ptl_prefetch *p = arg;
     int64_t count = p->desc.end - p->desc.begin;
+    trace_thread("batches");
     for (int64_t i = 0; i < count && await_slot(p); i++) {
+        double began = trace_now();
         gather(p, &p->slots[i % SLOTS], p->desc.begin + i);
+        trace_span("batch", "batch", began);
         pthread_mutex_lock(&p->lock);
         p->made++;
         pthread_cond_broadcast(&p->changed);

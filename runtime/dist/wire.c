@@ -174,6 +174,12 @@ int wire_receiver(const wire_frame *frames, int count)
     return role <= WIRE_WORKER ? role : 0;
 }
 
+int wire_peek_type(const wire_frame *frames, int count)
+{
+    bool header = count > 0 && frames[0].size == WIRE_HEADER_BYTES;
+    return header ? (int)wire_get(frames[0].data + 6, 2) : 0;
+}
+
 wire_verdict wire_read(const wire_frame *frames, int count,
                        const wire_limits *limits, wire_message *out,
                        wire_fault *fault)

@@ -3,6 +3,7 @@
  */
 #include "exec/device_run.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include "exec/device_places.h"
 #include <stdlib.h>
 
@@ -108,16 +109,19 @@ static ptl_status launch(device_run *r, int step, ptl_error *err)
                : cuda_fail(err, r->device->name, s->name, result);
 }
 
+/* Waits for each where somebody wants to know how long it takes. */
 static ptl_status launch_all(device_run *r, ptl_error *err)
 {
+    bool timed = r->seconds || trace_is_open();
     ptl_status st = PTL_OK;
     for (int i = 0; i < r->program->step_count && st == PTL_OK; i++) {
-        double start = r->seconds ? clock_seconds() : 0;
+        double start = timed ? clock_seconds() : 0;
         st = launch(r, i, err);
-        if (r->seconds && st == PTL_OK) {
+        if (timed && st == PTL_OK)
             st = device_wait(r->device, err);
+        if (r->seconds)
             r->seconds[i] += clock_seconds() - start;
-        }
+        trace_span("kernel", r->program->steps[i].name, start);
     }
     return st;
 }

@@ -8,6 +8,7 @@
  */
 #include "runtime/run.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include "exec/device_run.h"
 #include "runtime/device.h"
 #include <stdio.h>
@@ -320,7 +321,9 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
     for (int i = 0; i < p->step_count; i++) {
         const ptl_step *s = &p->steps[i];
         double start = run->seconds ? clock_seconds() : 0;
+        double began = trace_now();
         run_step(run, s, args);
+        trace_span("kernel", s->name, began);
         if (run->seconds)
             run->seconds[i] += clock_seconds() - start;
         if (after)

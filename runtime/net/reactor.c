@@ -3,8 +3,10 @@
  */
 #include "net/reactor.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,13 +47,28 @@ struct net_reactor {
     errand_list running;
 };
 
+/* ---------- the timeline ---------- */
+
+/* "sent PUSH"; `type` of what cannot be read is 0. */
+static const char *message_name(char text[40], const char *what,
+                                const wire_frame *frames, int count)
+{
+    const char *type = wire_type_name(wire_peek_type(frames, count));
+    snprintf(text, 40, "%s %s", what, type ? type : "what has no type");
+    return text;
+}
+
 /* ---------- the outside of machines ---------- */
 
 static void out_send(void *ctx, int connection, const wire_frame *frames,
                      int count, dist_blob *payload)
 {
     dist_transport *t = ((seat *)ctx)->reactor->transport;
+    char text[40];
+    double began = trace_now();
     t->ops->send(t, connection, frames, count, payload);
+    if (trace_is_open())
+        trace_span("message", message_name(text, "send", frames, count), began);
 }
 
 static void out_close(void *ctx, int connection)
@@ -202,9 +219,24 @@ static void disconnected(net_reactor *r, int connection, uint64_t now)
             hub_disconnected(r->seats[role].hub, connection, now);
 }
 
+static void take_message(net_reactor *r, const transport_event *e, uint64_t now)
+{
+    seat *s = receiver(r, e);
+    char text[40];
+    double began = trace_now();
+    if (s && e->node)
+        hub_proved(s->hub, e->connection, e->node);
+    if (s && e->holder)
+        hub_placed(s->hub, e->holder);
+    if (s)
+        hub_receive(s->hub, e->connection, e->frames, e->count, now);
+    if (trace_is_open())
+        trace_span("message", message_name(text, "take", e->frames, e->count),
+                   began);
+}
+
 static void take_event(net_reactor *r, const transport_event *e, uint64_t now)
 {
-    seat *s;
     switch (e->kind) {
     case TRANSPORT_UP:
         connected(r, e, now);
@@ -213,13 +245,7 @@ static void take_event(net_reactor *r, const transport_event *e, uint64_t now)
         disconnected(r, e->connection, now);
         break;
     case TRANSPORT_MESSAGE:
-        s = receiver(r, e);
-        if (s && e->node)
-            hub_proved(s->hub, e->connection, e->node);
-        if (s && e->holder)
-            hub_placed(s->hub, e->holder);
-        if (s)
-            hub_receive(s->hub, e->connection, e->frames, e->count, now);
+        take_message(r, e, now);
         break;
     case TRANSPORT_NOTHING:
         break;

@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/integer.h"
+#include "base/trace.h"
 #include "train/stop.h"
 #include "train/training.h"
 #include <math.h>
@@ -42,6 +43,7 @@ static ptl_status evaluate(training *t, ptl_error *err)
     ptl_status st = evaluation_run(&t->evaluation, s, s->eval, t->done,
                                    epoch_of_done(t), t->total_steps, err);
     t->eval_s += clock_seconds() - start;
+    trace_span("loop", "evaluate", start);
     if (st != PTL_OK)
         return st;
     return log_event_eval(&t->log, t->done, epoch_of_done(t), s->job->metrics,
@@ -97,6 +99,15 @@ static ptl_status back_up(training *t, ptl_error *err)
     return st;
 }
 
+static void trace_step(int64_t step, double began)
+{
+    char name[40];
+    if (!trace_is_open())
+        return;
+    snprintf(name, sizeof name, "step %lld", (long long)step);
+    trace_span("loop", name, began);
+}
+
 /* One update; on return the step counts as completed. */
 static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
 {
@@ -112,6 +123,7 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
     if (st != PTL_OK)
         return st;
     double spent = clock_seconds() - start;
+    trace_step(t->done + 1, start);
     t->done++;
     t->times[t->timed++ % STEP_TIMES] = spent;
     t->step_s += spent;
@@ -210,6 +222,7 @@ ptl_status training_loop(training *t, ptl_error *err)
         double start = clock_seconds();
         st = prefetch_next(t->batches, &batch, err);
         t->wait_s += clock_seconds() - start;
+        trace_span("wait", "for the batch", start);
         if (st != PTL_OK)
             return st;
         PTL_ASSERT(batch);

@@ -3,6 +3,7 @@
  */
 #include "train/ps_bucket.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,4 +248,14 @@ void ps_bucket_unpack(ps_bucket *b)
         memcpy(b->value + b->at[i], b->packed + l->value.data[i].at,
                l->value.data[i].bytes);
     b->stale = false;
+}
+
+void ps_bucket_trace(int bucket, uint64_t number, double began)
+{
+    char name[64];
+    if (!trace_is_open())
+        return;
+    snprintf(name, sizeof name, "update %llu of bucket %d",
+             (unsigned long long)number, bucket);
+    trace_span("update", name, began);
 }

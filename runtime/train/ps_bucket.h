@@ -67,4 +67,7 @@ void ps_bucket_bind_update(const ps_bucket *b, ptl_run *run, char *sum,
 const uint8_t *ps_bucket_pack(ps_bucket *b);
 void ps_bucket_unpack(ps_bucket *b);
 
+/* On the timeline: update `number` of the bucket, from `began` to now. */
+void ps_bucket_trace(int bucket, uint64_t number, double began);
+
 #endif

@@ -3,6 +3,7 @@
  */
 #include "train/ps_lanes.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ struct ps_lanes {
 
 static void carry_out(lane *l)
 {
+    double began = trace_now();
     const lane_update *u = &l->update;
     ptl_run *run = l->runs[u->bucket];
     ptl_error err = {0};
@@ -47,11 +49,13 @@ static void carry_out(lane *l)
     /* Everything was bound: nothing is left to fail. */
     if (run_execute(run, &err) != PTL_OK)
         ptl_panic(__FILE__, __LINE__, "%s", err.text);
+    ps_bucket_trace(u->bucket, (uint64_t)u->number, began);
 }
 
 static void *work(void *arg)
 {
     lane *l = arg;
+    trace_thread("updates");
     pthread_mutex_lock(&l->lock);
     for (;;) {
         while (!l->busy && !l->over)

@@ -2,6 +2,7 @@
  * ps_store.c - see ps_store.h.
  */
 #include "train/ps_store.h"
+#include "base/trace.h"
 #include "train/ps_lanes.h"
 #include "train/totals.h"
 #include <math.h>
@@ -67,7 +68,9 @@ static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)
     ps_store *p = ctx;
     ps_bucket *b = &p->buckets[bucket];
     const ps_program *last = &b->programs[b->rounds];
+    double began = trace_now();
     execute(p, b, b->rounds, weight, updates);
+    ps_bucket_trace((int)bucket, updates, began);
     b->stale = true;
     int rate = program_find(last->program, "lr");
     if (rate >= 0)

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/trace.h"
 #include "runtime/tensor_file.h"
 #include "train/training.h"
 #include <math.h>
@@ -77,6 +78,7 @@ ptl_status training_save(training *t, ptl_error *err)
     if (st == PTL_OK)
         st = checkpoint_write(t->folder, &info, &t->s.store, path, err);
     t->checkpoint_s += clock_seconds() - start;
+    trace_span("loop", "checkpoint", start);
     if (st != PTL_OK)
         return st;
     t->save_due = false;

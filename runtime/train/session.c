@@ -3,6 +3,7 @@
  */
 #include "train/session.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include "runtime/device.h"
 #include <math.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ ptl_status session_data(session *s, const ptl_job_source *source,
     double start = clock_seconds();
     ptl_status st = data_open(source, &options, out, err);
     s->data_s += clock_seconds() - start;
+    trace_span("start", "read data", start);
     return st;
 }
 
@@ -156,6 +158,7 @@ static ptl_status build(session *s, session_program *p,
     ptl_status st = s->job->build(s->job, p->kind, p->rows, raw, raw_count,
                                   &p->program, err);
     s->compile_s += clock_seconds() - start;
+    trace_span("start", "compile", start);
     if (st == PTL_OK)
         st = map_fields(p, raw, raw_count, err);
     if (st == PTL_OK)

@@ -3,6 +3,7 @@
  * update, the states.
  */
 #include "base/plant.h"
+#include "base/trace.h"
 #include "train/shards_part.h"
 #include <math.h>
 #include <string.h>
@@ -317,7 +318,9 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     if (st != PTL_OK)
         return st;
     peers_own own = own_of(r);
+    double began = trace_now();
     st = h->peers->exchange(h->peers->ctx, &own, &shared, r->err);
+    trace_span("loop", "exchange", began);
     if (st != PTL_OK)
         return st;
     if (own.exchanged)
@@ -353,8 +356,10 @@ ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
         return st;
     sync_states(&r);
     wrote_sums(h);
+    double began = trace_now();
     if (exchange_due(&r))
         st = exchange(&r);
+    trace_span("loop", "update", began);
     keep_weights(h);
     states_wrote(&h->states, h->s);
     *out = (shards_result){.loss = r.loss.loss / r.loss.weight, .lr = r.lr};

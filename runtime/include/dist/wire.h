@@ -174,6 +174,8 @@ void wire_write(const wire_header *h, wire_frame payload, wire_frame fields,
 /* What `to` says in a message that was not read yet; 0 also where it will not
  * be understood. */
 int wire_receiver(const wire_frame *frames, int count);
+int wire_peek_type(const wire_frame *frames,
+                   int count); /* likewise, its type */
 
 /*
  * Checks every rule. On GOOD `out` is filled and points into `frames`; else
