@@ -44,7 +44,7 @@ static void find_lifetimes(sched_schedule *s)
 }
 
 /* What is not made inside a region, or was moved before it, must stand during
- * all its trips. */
+ * all its trips: also a carried value that they write and never read. */
 static void extend_over(sched_schedule *s, const sched_region *r, int buffer)
 {
     sched_buffer *b = &s->buffers.data[buffer];
@@ -63,8 +63,10 @@ static void extend_over_regions(sched_schedule *s)
             const sched_step *step = s->steps.data[k];
             for (int a = 0; a < step->reads.count; a++)
                 extend_over(s, r, step->reads.data[a].buffer);
-            for (int t = 0; t < step->node_count; t++)
+            for (int t = 0; t < step->node_count; t++) {
                 extend_over(s, r, step->targets[t]);
+                extend_over(s, r, sched_home(s, step->targets[t]));
+            }
         }
     }
 }

@@ -15,6 +15,8 @@
 typedef struct simulation {
     const sched_schedule *s;
     bool *standing; /* by buffer: its value is in memory */
+    bool *kept;   /* by buffer: holds what a trip of a region under way kept */
+    int previous; /* step */
     ptl_error *err;
 } simulation;
 
@@ -120,11 +122,22 @@ static bool do_scratch(simulation *v, const sched_step *step)
     return true;
 }
 
+/* What trips keep lies side by side: each adds to what is there. */
+static bool check_kept(simulation *v, const sched_step *step, int buffer)
+{
+    if (step->kind != SCHED_STEP_STACK)
+        return true;
+    if (v->kept[buffer] && !v->standing[buffer])
+        return fail(v, step, "what an earlier trip kept is gone", buffer, -1);
+    v->kept[buffer] = true;
+    return true;
+}
+
 static bool do_writes(simulation *v, const sched_step *step)
 {
     for (int k = 0; k < step->node_count; k++) {
         int t = step->targets[k];
-        if (!check_inside(v, step, t))
+        if (!check_inside(v, step, t) || !check_kept(v, step, t))
             return false;
         for (int other = 0; other < k; other++)
             if (step->targets[other] != t &&
@@ -189,10 +202,26 @@ static void end_trip(simulation *v, const sched_region *r)
     }
 }
 
+/* A region that is entered anew has kept nothing. */
+static void begin_region(simulation *v, const sched_region *r)
+{
+    for (int i = r->begin; i < r->end; i++) {
+        const sched_step *step = v->s->steps.data[i];
+        if (step->kind == SCHED_STEP_STACK)
+            v->kept[step->targets[0]] = false;
+    }
+}
+
 static bool check_step(int index, void *ctx)
 {
     simulation *v = ctx;
     const sched_step *step = v->s->steps.data[index];
+    for (int i = 0; i < v->s->regions.count; i++) {
+        const sched_region *r = &v->s->regions.data[i];
+        if (r->begin == index && v->previous != r->end - 1)
+            begin_region(v, r);
+    }
+    v->previous = index;
     if (!check_reads(v, step) || !do_scratch(v, step) || !do_writes(v, step))
         return false;
     for (int i = 0; i < v->s->regions.count; i++)
@@ -204,7 +233,9 @@ static bool check_step(int index, void *ctx)
 bool sched_verify(const sched_schedule *s, ptl_error *err)
 {
     ptl_arena *scratch = arena_new();
-    simulation v = {s, ARENA_ARRAY(scratch, bool, s->buffers.count + 1), err};
+    simulation v = {.s = s, .previous = -1, .err = err};
+    v.standing = ARENA_ARRAY(scratch, bool, s->buffers.count + 1);
+    v.kept = ARENA_ARRAY(scratch, bool, s->buffers.count + 1);
     for (int i = 0; i < s->buffers.count; i++)
         v.standing[i] = !in_arena(&s->buffers.data[i]);
     /* Two trips show what the end of one does to the start of the next. */

@@ -595,6 +595,22 @@ CASE(results_of_a_scan_in_another_shape, true,
      "comp s[i:18] = b[17 - i] + 1.0;\n"
      "output a = a;\noutput b = b;\noutput s = s;\n")
 
+/* The third value before is carried, and no trip reads it. */
+CASE(a_scan_that_carries_what_it_does_not_read, true,
+     "input x: real[4] generic f32;\n"
+     "input p: real generic f32;\n"
+     "comp p1[] = p[] + 1.0;\ncomp p2[] = p[] + 2.0;\ncomp p3[] = p[] + 3.0;\n"
+     "scan l: 4 {\n"
+     "    input t: int(4) generic i32;\n"
+     "    input a1: real generic f32;\n"
+     "    input a2: real generic f32;\n"
+     "    input a3: real generic f32;\n"
+     "    input v: real[4] generic f32;\n"
+     "    comp a[] = a1[] * 0.5 + v[t[]];\n"
+     "} counter t bind x to v carry p1 in a1 next a carry p2 in a2 next a1\n"
+     "  carry p3 in a3 next a2 stack a;\n"
+     "result y = l 3;\noutput y = y;\n")
+
 CASE(a_scan_of_no_trips, true,
      "input x: real[20] generic f32;\n"
      "scan l: 0 {\n"
@@ -702,6 +718,7 @@ int main(void)
         cmocka_unit_test(a_reversed_scan_with_a_swap),
         cmocka_unit_test(a_scan_in_a_scan),
         cmocka_unit_test(results_of_a_scan_in_another_shape),
+        cmocka_unit_test(a_scan_that_carries_what_it_does_not_read),
         cmocka_unit_test(a_scan_of_no_trips),
         cmocka_unit_test(every_level_gives_the_same_bits),
         cmocka_unit_test(updates_in_place),
