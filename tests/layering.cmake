@@ -27,6 +27,7 @@ set(rules
   "compiler/kernel|base kernel"
   "compiler/loops|base ir kernel sched loops"
   "compiler/lower|base lang ir grad lower"
+  "compiler/judge|base ir runtime judge"
   "compiler/codegen|base ir kernel sched loops runtime codegen")
 
 set(wrong 0)

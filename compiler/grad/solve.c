@@ -17,8 +17,8 @@
  * an axis of its own. A window of 16 with stride 16 is one piece, not 256.
  */
 #include "base/integer.h"
+#include "base/plant.h"
 #include "grad/grad_priv.h"
-#include "ir/plant.h"
 #include <string.h>
 
 /* ---------- small integer algebra ---------- */
@@ -250,7 +250,7 @@ static void solve_unit(grad_system *s, int d, int pivot)
     rest.coef[pivot] = 0;
     add_scaled(&solved, &rest, -sign);
     grad_window_add(s, &self, s->lo[pivot],
-                    s->hi[pivot] - ir_is_planted(IR_PLANT_INVERSION));
+                    s->hi[pivot] - ptl_is_planted(PTL_PLANT_INVERSION));
     s->solved[pivot] = true;
     substitute(s, pivot, &solved);
 }

@@ -11,7 +11,7 @@
  */
 #include "loops/pack.h"
 #include "base/integer.h"
-#include "ir/plant.h"
+#include "base/plant.h"
 
 enum {
     GROUP = 8
@@ -128,7 +128,7 @@ static void pack_group(packer *p, kern_value *to, kern_value *k)
 static kern_value *lanes_below(packer *p, kern_value *count, int lanes)
 {
     kern_builder *b = &p->k->b;
-    if (ir_is_planted(IR_PLANT_PACKING))
+    if (ptl_is_planted(PTL_PLANT_PACKING))
         count = kern_op2(b, KERN_SUB, count, pack_number(p, 1));
     return kern_op2(b, KERN_LT, kern_iota(b, KERN_I32, lanes),
                     kern_convert(b, count, KERN_I32));

@@ -5,7 +5,7 @@
  * instead, it is turned: 16 bytes of each row are loaded, and shuffles make of
  * them vectors along the axis, for as many k as 16 bytes hold.
  */
-#include "ir/plant.h"
+#include "base/plant.h"
 #include "loops/pack.h"
 
 kern_value *pack_number(packer *p, int64_t x)

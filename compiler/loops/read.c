@@ -7,7 +7,7 @@
  * get a guard: masked loads where it differs between lanes, else a harmless
  * address and a select.
  */
-#include "ir/plant.h"
+#include "base/plant.h"
 #include "loops/build.h"
 
 static kern_value *both(emit *e, kern_value *x, kern_value *y)
@@ -30,7 +30,7 @@ static kern_value *axis_guard(emit *e, kern_value *at, bool known, int64_t low,
     if (!known || low < 0)
         guard = kern_op2(
             e->b, KERN_GE, at,
-            kern_int(e->b, at->type, 1, ir_is_planted(IR_PLANT_READER)));
+            kern_int(e->b, at->type, 1, ptl_is_planted(PTL_PLANT_READER)));
     if (!known || high >= size)
         guard = both(
             e, guard,

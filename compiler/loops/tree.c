@@ -6,7 +6,7 @@
  * Which steps there are and in which order is the business of reduce.c,
  * columns.c and combine.c; all of them follow the plan of the schedule.
  */
-#include "ir/plant.h"
+#include "base/plant.h"
 #include "loops/reduce.h"
 #include <math.h>
 
@@ -23,7 +23,7 @@ kern_value *reduce_neutral(reducer *r)
         break;
     case IR_MAX:
     case IR_ARGMAX:
-        infinite = ir_is_planted(IR_PLANT_REDUCTION) ? 0 : -(double)INFINITY;
+        infinite = ptl_is_planted(PTL_PLANT_REDUCTION) ? 0 : -(double)INFINITY;
         whole = INT32_MIN;
         break;
     case IR_MIN:

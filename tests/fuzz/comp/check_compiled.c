@@ -4,12 +4,10 @@
 #include "check.h"
 #include "codegen/compile.h"
 #include "device/test_device.h"
-#include "generate.h"
-#include "merge.h"
-#include "runtime/run.h"
+#include "ir/merge.h"
+#include "judge/judge.h"
 #include "llvm/levels.h"
 #include <float.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,22 +20,12 @@ typedef struct variant {
     bool on_host; /* though there is a device */
 } variant;
 
-/* Every output of every case, in order, as one variant computed them. */
-typedef struct outcome {
-    void **data;
-    int count;
-} outcome;
-
 typedef struct batch {
     const compiled_case *cases;
+    judge_case *judged; /* the same, as the oracle evaluated them */
     int count;
     ir_graph *merged;
 } batch;
-
-static void prefix_of(int index, char text[16])
-{
-    snprintf(text, 16, "c%d/", index);
-}
 
 static void fail_all(const batch *b, const char *what, const char *why)
 {
@@ -45,110 +33,18 @@ static void fail_all(const batch *b, const char *what, const char *why)
         check_fail(b->cases[i].result, "%s: %s", what, why);
 }
 
-/* ---------- binding ---------- */
-
-static void *stored(const double *data, int64_t count, ptl_dtype type)
-{
-    void *memory = memory_map((size_t)(count * dtype_size(type)));
-    for (int64_t i = 0; i < count; i++)
-        switch (type) {
-        case PTL_F32:
-            ((float *)memory)[i] = (float)data[i];
-            break;
-        case PTL_F64:
-            ((double *)memory)[i] = data[i];
-            break;
-        case PTL_I32:
-            ((int32_t *)memory)[i] = (int32_t)data[i];
-            break;
-        case PTL_I64:
-            ((int64_t *)memory)[i] = (int64_t)data[i];
-            break;
-        default:
-            ((uint8_t *)memory)[i] = (uint8_t)data[i];
-        }
-    return memory;
-}
-
-static double loaded(const void *memory, int64_t i, ptl_dtype type)
-{
-    switch (type) {
-    case PTL_F32:
-        return (double)((const float *)memory)[i];
-    case PTL_F64:
-        return ((const double *)memory)[i];
-    case PTL_I32:
-        return (double)((const int32_t *)memory)[i];
-    case PTL_I64:
-        return (double)((const int64_t *)memory)[i];
-    default:
-        return (double)((const uint8_t *)memory)[i];
-    }
-}
-
-static void bind_inputs(const batch *b, const ptl_program *p, ptl_run *run)
-{
-    for (int i = 0; i < b->count; i++) {
-        const ir_graph *g = b->cases[i].g;
-        char prefix[16], name[300];
-        prefix_of(i, prefix);
-        for (int k = 0; k < g->nodes.count; k++) {
-            const ir_node *n = g->nodes.data[k];
-            if (n->kind != IR_INPUT)
-                continue;
-            snprintf(name, sizeof name, "%s%s", prefix, n->name);
-            int at = program_find(p, name);
-            if (at < 0)
-                continue; /* nothing reads it */
-            double *data = fuzz_data(n, b->cases[i].data_seed);
-            run_bind(run, at,
-                     stored(data, ir_element_count(&n->type),
-                            p->buffers[at].dtype));
-            free(data);
-        }
-    }
-}
-
-static void unbind_inputs(const ptl_program *p, const ptl_run *run)
-{
-    for (int i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].role == PTL_ROLE_DATA ||
-            p->buffers[i].role == PTL_ROLE_PARAM)
-            memory_unmap(run_data(run, i), (size_t)p->buffers[i].size_bytes);
-}
-
 /* ---------- one variant ---------- */
-
-static void keep_outputs(const batch *b, const ptl_program *p,
-                         const ptl_run *run, outcome *out)
-{
-    out->data = calloc((size_t)b->merged->outputs.count, sizeof *out->data);
-    out->count = b->merged->outputs.count;
-    for (int i = 0; i < out->count; i++) {
-        int at = program_find(p, b->merged->outputs.data[i].name);
-        PTL_ASSERT(at >= 0);
-        size_t size = (size_t)p->buffers[at].size_bytes;
-        out->data[i] = malloc(size + 1);
-        memcpy(out->data[i], run_data(run, at), size);
-    }
-}
 
 static void run_variant(const batch *b, const ptl_program *p,
                         const variant *v, outcome *out)
 {
     ptl_error err = {0};
     ptl_pool *pool = NULL;
-    ptl_run *run = NULL;
-    if (pool_open(v->threads, &pool, &err) == PTL_OK &&
-        run_open(p, pool, &run, &err) == PTL_OK) {
-        bind_inputs(b, p, run);
-        if (run_execute(run, &err) == PTL_OK)
-            keep_outputs(b, p, run, out);
-        unbind_inputs(p, run);
-    }
-    if (!out->data)
+    ptl_status st = pool_open(v->threads, &pool, &err);
+    if (st == PTL_OK)
+        st = outcome_take(p, pool, b->judged, b->count, out, &err);
+    if (st != PTL_OK)
         fail_all(b, v->name, err.text);
-    run_close(run);
     pool_close(pool);
 }
 
@@ -177,64 +73,29 @@ static ptl_program *compile(const batch *b, const variant *v)
     return p;
 }
 
-static void outcome_fini(outcome *o)
-{
-    for (int i = 0; o->data && i < o->count; i++)
-        free(o->data[i]);
-    free(o->data);
-    *o = (outcome){0};
-}
-
 /* ---------- comparing ---------- */
 
-static ptl_dtype result_type(const ir_node *n, bool f64)
+static void judge(const judge_case *c, int output, const outcome_tensor *t,
+                  const variant *how, check_result *r)
 {
-    if (n->type.kind == IR_REAL)
-        return f64 ? PTL_F64 : PTL_F32;
-    return n->type.kind == IR_INT ? PTL_I32 : PTL_BOOL;
-}
-
-static bool same_value(double a, double b)
-{
-    return a == b || (isnan(a) && isnan(b));
-}
-
-/* Against the oracle, element by element. */
-static void judge(const ir_graph *g, const ir_values *v, int output,
-                  const void *data, const variant *how, check_result *r)
-{
-    const ir_node *n = g->outputs.data[output].node;
-    ptl_dtype type = result_type(n, how->f64);
-    for (int64_t i = 0; i < ir_element_count(&n->type) && !r->failed; i++) {
-        double got = loaded(data, i, type), err = v->error[n->id][i];
-        double expected = creal(v->data[n->id][i]);
-        if (isinf(err) || (n->type.kind != IR_REAL && err > 0.0)) {
-            r->skipped++;
-            continue;
-        }
-        r->compared++;
-        if (!same_value(got, expected) && !(fabs(got - expected) <= err))
-            check_fail(r, "%s: %s[%lld] is %.9g, the oracle says %.9g +- %.3g",
-                       how->name, g->outputs.data[output].name, (long long)i,
-                       got, expected, err);
-    }
+    const ir_output *o = &c->g->outputs.data[output];
+    if (r->failed)
+        return;
+    judge_verdict verdict = judge_tensor(o->node, c->v, t);
+    r->compared += (int)verdict.compared;
+    r->skipped += (int)verdict.skipped;
+    if (verdict.wrong)
+        check_fail(r, "%s: %s[%lld] is %.9g, the oracle says %.9g +- %.3g",
+                   how->name, o->name, (long long)verdict.at, verdict.got,
+                   verdict.expected, verdict.bound);
 }
 
 static void judge_all(const batch *b, const outcome *o, const variant *how)
 {
     int at = 0;
-    for (int i = 0; i < b->count; i++) {
-        const compiled_case *c = &b->cases[i];
-        ir_values *v = ir_values_new(c->g);
-        ptl_error err = {0};
-        v->eps = how->f64 ? DBL_EPSILON : (double)FLT_EPSILON;
-        check_bind(c->g, v, c->data_seed);
-        if (ir_eval(c->g, v, NULL, &err) != PTL_OK)
-            check_fail(c->result, "the oracle stopped: %s", err.text);
-        for (int k = 0; k < c->g->outputs.count; k++)
-            judge(c->g, v, k, o->data[at++], how, c->result);
-        ir_values_free(v);
-    }
+    for (int i = 0; i < b->count; i++)
+        for (int k = 0; k < b->judged[i].g->outputs.count; k++)
+            judge(&b->judged[i], k, &o->tensors[at++], how, b->cases[i].result);
 }
 
 /* Is nothing reduced on the way to `n`? */
@@ -260,15 +121,11 @@ static void compare_bits(const batch *b, const outcome *x, const outcome *y,
     int at = 0;
     mark_pointwise(b->merged, pointwise);
     for (int i = 0; i < b->count; i++)
-        for (int k = 0; k < b->cases[i].g->outputs.count; k++, at++) {
-            const ir_node *n = b->merged->outputs.data[at].node;
-            size_t size = (size_t)(ir_element_count(&n->type) *
-                                   dtype_size(result_type(n, how->f64)));
-            if ((exact || pointwise[n->id]) &&
-                memcmp(x->data[at], y->data[at], size) != 0)
+        for (int k = 0; k < b->cases[i].g->outputs.count; k++, at++)
+            if ((exact || pointwise[b->merged->outputs.data[at].node->id]) &&
+                !outcome_equal(&x->tensors[at], &y->tensors[at]))
                 check_fail(b->cases[i].result, "%s: the bits of %s differ",
                            how->name, b->cases[i].g->outputs.data[k].name);
-        }
     free(pointwise);
 }
 
@@ -291,9 +148,9 @@ static void check_device(const batch *b, bool f64)
         run_variant(b, p, &host, &here);
         p->release(p);
     }
-    if (there.data)
+    if (there.count)
         judge_all(b, &there, &device);
-    if (there.data && here.data)
+    if (there.count && here.count)
         compare_bits(b, &there, &here, &host, true);
     outcome_fini(&there);
     outcome_fini(&here);
@@ -319,13 +176,13 @@ static void check_f32(const batch *b)
         run_variant(b, p, &plain, &unfused);
         p->release(p);
     }
-    if (fused.data)
+    if (fused.count)
         judge_all(b, &fused, &one);
-    if (unfused.data)
+    if (unfused.count)
         judge_all(b, &unfused, &plain);
-    if (fused.data && fused_two.data)
+    if (fused.count && fused_two.count)
         compare_bits(b, &fused, &fused_two, &two, true);
-    if (fused.data && unfused.data)
+    if (fused.count && unfused.count)
         compare_bits(b, &fused, &unfused, &against, false);
     outcome_fini(&fused);
     outcome_fini(&fused_two);
@@ -341,29 +198,61 @@ static void check_f64(const batch *b)
         return;
     run_variant(b, p, &wide, &o);
     p->release(p);
-    if (o.data)
+    if (o.count)
         judge_all(b, &o, &wide);
     outcome_fini(&o);
 }
 
+/* What the oracle says, with bounds for the precision. */
+static void evaluate(const batch *b, bool f64)
+{
+    for (int i = 0; i < b->count; i++) {
+        const compiled_case *c = &b->cases[i];
+        ir_values *v = ir_values_new(c->g);
+        ptl_error err = {0};
+        v->eps = f64 ? DBL_EPSILON : (double)FLT_EPSILON;
+        check_bind(c->g, v, c->data_seed);
+        if (ir_eval(c->g, v, NULL, &err) != PTL_OK)
+            check_fail(c->result, "the oracle stopped: %s", err.text);
+        b->judged[i].v = v;
+    }
+}
+
+static void forget_values(const batch *b)
+{
+    for (int i = 0; i < b->count; i++)
+        ir_values_free((ir_values *)b->judged[i].v);
+}
+
+static void merge_all(batch *b)
+{
+    b->merged = ir_graph_new();
+    b->judged = ARENA_ARRAY(b->merged->arena, judge_case, b->count);
+    for (int i = 0; i < b->count; i++) {
+        b->judged[i].g = b->cases[i].g;
+        b->judged[i].prefix = arena_printf(b->merged->arena, "c%d/", i);
+        ir_merge(b->merged, b->cases[i].g, b->judged[i].prefix);
+    }
+}
+
+static void check_precision(const batch *b, bool f64)
+{
+    evaluate(b, f64);
+    if (test_device())
+        check_device(b, f64);
+    else if (f64)
+        check_f64(b);
+    else
+        check_f32(b);
+    forget_values(b);
+}
+
 void check_compiled(const compiled_case *cases, int count, bool f64)
 {
-    batch b = {cases, count, ir_graph_new()};
-    for (int i = 0; i < count; i++) {
-        char prefix[16];
-        ir_node **map = ARENA_ARRAY(b.merged->arena, ir_node *,
-                                    cases[i].g->nodes.count);
-        prefix_of(i, prefix);
-        merge_graph(b.merged, cases[i].g, prefix, map);
-    }
-    if (test_device()) {
-        check_device(&b, false);
-        if (f64)
-            check_device(&b, true);
-    } else {
-        check_f32(&b);
-        if (f64)
-            check_f64(&b);
-    }
+    batch b = {.cases = cases, .count = count};
+    merge_all(&b);
+    check_precision(&b, false);
+    if (f64)
+        check_precision(&b, true);
     ir_graph_free(b.merged);
 }

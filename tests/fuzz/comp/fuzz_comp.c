@@ -6,15 +6,16 @@
  *             [--stop-after FAILURES] [--plant FAULT] [--replay FILE]
  *
  * Checks the cases of a seed from number --from (0 unless told) up to --cases:
- * a long run may be taken in pieces. The seed rotates (it is the time) and is printed; a failing case is shrunk
- * and written as textual IR, which --replay runs again. Exit 1 when something
- * failed, or when --need N is given and a cell of the table has fewer. With
- * --plant (reader, reduction, inversion, packing: ir/plant.h) the fault must be
- * found: exit 1 when nothing failed.
+ * a long run may be taken in pieces. The seed rotates (it is the time) and is
+ * printed; a failing case is shrunk and written as textual IR, which --replay
+ * runs again. Exit 1 when something failed, or when --need N is given and a
+ * cell of the table has fewer. With
+ * --plant (reader, reduction, inversion, packing: base/plants.def) the fault
+ * must be found: exit 1 when nothing failed.
  */
+#include "base/plant.h"
 #include "cases.h"
 #include "core/ir_text.h"
-#include "ir/plant.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ typedef struct options {
     uint64_t seed;
     const char *failures, *replay;
     bool coverage;
-    ir_plant planted;
+    ptl_plant planted;
     int shrink, stop_after;
     int need;
 } options;
@@ -43,14 +44,12 @@ _Noreturn static void usage(void)
     exit(2);
 }
 
-static ir_plant fault_called(const char *name)
+static ptl_plant fault_called(const char *name)
 {
-    static const char *const names[] = {"none", "reader", "reduction",
-                                        "inversion", "packing"};
-    for (int i = 0; i < 5; i++)
-        if (strcmp(names[i], name) == 0)
-            return (ir_plant)i;
-    usage();
+    ptl_plant fault = ptl_plant_find(name);
+    if (fault == PTL_PLANT_COUNT)
+        usage();
+    return fault;
 }
 
 static options parse_options(int argc, char **argv)
@@ -235,9 +234,9 @@ static int run(const options *o)
 int main(int argc, char **argv)
 {
     options o = parse_options(argc, argv);
-    ir_planted = o.planted;
+    ptl_planted = o.planted;
     int failed = o.replay ? replay(o.replay) : run(&o);
-    if (o.planted == IR_PLANT_NONE)
+    if (o.planted == PTL_PLANT_NONE)
         return failed;
     printf("the planted fault was %sfound\n", failed ? "" : "not ");
     return !failed;

@@ -10,11 +10,10 @@
 #include "base/philox.h"
 #include "codegen/compile.h"
 #include "device/test_device.h"
-#include "ir/eval.h"
+#include "judge/outcome.h"
 #include "lang/elab.h"
 #include "lower/lower.h"
 #include "opt/opt.h"
-#include "runtime/run.h"
 #include <glob.h>
 #include <math.h>
 #include <setjmp.h>
@@ -32,8 +31,6 @@ static const double STEP = 1e-30;
 typedef struct example {
     ptl_arena *arena;
     ir_graph *forward, *backward;
-    ptl_program *program;
-    ptl_run *run;
     int param_count;
     ir_node **params; /* of the forward graph */
     double **gradients;
@@ -72,74 +69,61 @@ static double *input_values(example *e, const ir_node *n)
 
 /* ---------- the compiled side ---------- */
 
-static void *as_stored(const ptl_buffer *b, const double *x)
+static ir_values *backward_inputs(example *e)
 {
-    int64_t count = b->size_bytes / dtype_size(b->dtype);
-    char *raw = memory_map((size_t)b->size_bytes);
-    assert_non_null(raw);
-    for (int64_t i = 0; i < count; i++)
-        dtype_put(b->dtype, raw, i, x[i]);
-    return raw;
+    ir_values *v = ir_values_new(e->backward);
+    for (int i = 0; i < e->backward->nodes.count; i++)
+        if (e->backward->nodes.data[i]->kind == IR_INPUT)
+            ir_values_set(v, e->backward->nodes.data[i],
+                          input_values(e, e->backward->nodes.data[i]));
+    return v;
 }
 
-static void bind_inputs(example *e)
+/* What the program computes, output by output. */
+static outcome carry_out(example *e, const ptl_program *program)
 {
-    for (int i = 0; i < e->backward->nodes.count; i++) {
-        const ir_node *n = e->backward->nodes.data[i];
-        if (n->kind != IR_INPUT)
-            continue;
-        int index = program_find(e->program, n->name);
-        if (index < 0)
-            continue;
-        const ptl_buffer *b = &e->program->buffers[index];
-        double *x = input_values(e, n);
-        if (b->role == PTL_ROLE_SCALAR)
-            run_set(e->run, n->name, (int64_t)x[0]);
-        else
-            run_bind(e->run, index, as_stored(b, x));
-    }
+    ptl_error err = {0};
+    ptl_pool *pool = NULL;
+    ir_values *inputs = backward_inputs(e);
+    const judge_case whole = {e->backward, inputs, ""};
+    outcome out;
+    assert_int_equal(pool_open(2, &pool, &err), PTL_OK);
+    if (outcome_take(program, pool, &whole, 1, &out, &err) != PTL_OK)
+        fail_msg("%s", err.text);
+    ir_values_free(inputs);
+    pool_close(pool);
+    return out;
 }
 
-static void unbind_inputs(example *e)
+static void take_gradient(example *e, int p, const outcome *o)
 {
-    for (int i = 0; i < e->program->buffer_count; i++) {
-        const ptl_buffer *b = &e->program->buffers[i];
-        if (b->role == PTL_ROLE_PARAM || b->role == PTL_ROLE_STATE ||
-            b->role == PTL_ROLE_SLOT || b->role == PTL_ROLE_DATA)
-            memory_unmap(run_data(e->run, i), (size_t)b->size_bytes);
-    }
+    char name[512];
+    int at = 0;
+    snprintf(name, sizeof name, "grad/%s", e->params[p]->name);
+    while (strcmp(e->backward->outputs.data[at].name, name) != 0)
+        assert_true(++at < e->backward->outputs.count);
+    e->gradients[p] = ARENA_ARRAY(e->arena, double, e->sizes[p]);
+    memcpy(e->gradients[p], o->tensors[at].bytes,
+           (size_t)e->sizes[p] * sizeof(double));
+    for (int64_t i = 0; i < e->sizes[p]; i++)
+        e->norm += e->gradients[p][i] * e->gradients[p][i];
 }
 
 static void run_compiled(example *e)
 {
     ptl_error err = {0};
+    ptl_program *program;
     compile_options options = {
         .f64 = true, .verify = true, .device = test_device()};
-    if (compile_graph(e->backward, "gradients", &options, &e->program, &err) !=
+    if (compile_graph(e->backward, "gradients", &options, &program, &err) !=
         PTL_OK)
         fail_msg("%s", err.text);
-    ptl_pool *pool = NULL;
-    assert_int_equal(pool_open(2, &pool, &err), PTL_OK);
-    assert_int_equal(run_open(e->program, pool, &e->run, &err), PTL_OK);
-    bind_inputs(e);
-    if (run_execute(e->run, &err) != PTL_OK)
-        fail_msg("%s", err.text);
-    for (int p = 0; p < e->param_count; p++) {
-        char name[512];
-        snprintf(name, sizeof name, "grad/%s", e->params[p]->name);
-        int index = program_find(e->program, name);
-        assert_true(index >= 0);
-        e->gradients[p] = ARENA_ARRAY(e->arena, double, e->sizes[p]);
-        memcpy(e->gradients[p], run_data(e->run, index),
-               (size_t)e->sizes[p] * sizeof(double));
-        for (int64_t i = 0; i < e->sizes[p]; i++)
-            e->norm += e->gradients[p][i] * e->gradients[p][i];
-    }
+    outcome o = carry_out(e, program);
+    for (int p = 0; p < e->param_count; p++)
+        take_gradient(e, p, &o);
     e->norm = sqrt(e->norm);
-    unbind_inputs(e);
-    run_close(e->run);
-    e->program->release(e->program);
-    pool_close(pool);
+    outcome_fini(&o);
+    program->release(program);
 }
 
 /* ---------- the oracle's side ---------- */

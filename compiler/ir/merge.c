@@ -1,8 +1,7 @@
 /*
  * merge.c - copying a graph into another.
  */
-#include "merge.h"
-#include "check.h"
+#include "ir/merge.h"
 
 typedef struct merger {
     ir_graph *to;
@@ -26,8 +25,7 @@ static ir_node *copy_comp(const merger *m, const ir_node *n)
     ir_comp c = n->comp;
     c.body = moved(m, c.body);
     c.filter = moved(m, c.filter);
-    ir_node *copy =
-        ir_comprehend(m->to, prefixed(m, n->name), &c, (src_range){0});
+    ir_node *copy = ir_comprehend(m->to, prefixed(m, n->name), &c, n->at);
     copy->type.bound = n->type.bound;
     return copy;
 }
@@ -46,7 +44,7 @@ static ir_node *copy_scatter(const merger *m, const ir_node *n)
         pieces[i].subs = subs;
     }
     ir_node *copy = ir_scatter(m->to, prefixed(m, n->name), n->type, pieces,
-                               n->piece_count, (src_range){0});
+                               n->piece_count, n->at);
     copy->disjoint = n->disjoint;
     return copy;
 }
@@ -60,7 +58,7 @@ static ir_node *copy_scan(const merger *m, const ir_node *n)
     ir_node **inner = ARENA_ARRAY(arena, ir_node *, s->bind_count);
     ir_node **stacked = ARENA_ARRAY(arena, ir_node *, s->stack_count);
     ir_carry *carries = ARENA_ARRAY(arena, ir_carry, s->carry_count);
-    copy.body = check_copy(s->body);
+    copy.body = ir_copy(s->body);
     if (s->counter)
         copy.counter = ir_find(copy.body, s->counter->name);
     for (int i = 0; i < s->bind_count; i++) {
@@ -68,17 +66,16 @@ static ir_node *copy_scan(const merger *m, const ir_node *n)
         inner[i] = ir_find(copy.body, s->bind_inner[i]->name);
     }
     for (int i = 0; i < s->carry_count; i++)
-        carries[i] = (ir_carry){
-            m->map[s->carries[i].init->id],
-            ir_find(copy.body, s->carries[i].input->name),
-            ir_find(copy.body, s->carries[i].next->name)};
+        carries[i] = (ir_carry){m->map[s->carries[i].init->id],
+                                ir_find(copy.body, s->carries[i].input->name),
+                                ir_find(copy.body, s->carries[i].next->name)};
     for (int i = 0; i < s->stack_count; i++)
         stacked[i] = ir_find(copy.body, s->stacked[i]->name);
     copy.bind_outer = outer;
     copy.bind_inner = inner;
     copy.carries = carries;
     copy.stacked = stacked;
-    return ir_scan_new(m->to, prefixed(m, n->name), &copy, (src_range){0});
+    return ir_scan_new(m->to, prefixed(m, n->name), &copy, n->at);
 }
 
 static ir_node *copy_node(const merger *m, const ir_node *n)
@@ -105,15 +102,22 @@ static ir_node *copy_node(const merger *m, const ir_node *n)
     return NULL;
 }
 
-void merge_graph(ir_graph *to, const ir_graph *from, const char *prefix,
-                 ir_node **map)
+void ir_merge(ir_graph *to, const ir_graph *from, const char *prefix)
 {
-    merger m = {to, from, prefix, map};
+    merger m = {to, from, prefix,
+                ARENA_ARRAY(to->arena, ir_node *, from->nodes.count + 1)};
     for (int i = 0; i < from->nodes.count; i++)
-        map[i] = copy_node(&m, from->nodes.data[i]);
+        m.map[i] = copy_node(&m, from->nodes.data[i]);
     for (int i = 0; i < from->outputs.count; i++) {
         const ir_output *o = &from->outputs.data[i];
-        ir_output_add(to, prefixed(&m, o->name), map[o->node->id], o->role,
-                      o->target ? map[o->target->id] : NULL);
+        ir_output_add(to, prefixed(&m, o->name), m.map[o->node->id], o->role,
+                      o->target ? m.map[o->target->id] : NULL);
     }
+}
+
+ir_graph *ir_copy(const ir_graph *g)
+{
+    ir_graph *copy = ir_graph_new();
+    ir_merge(copy, g, "");
+    return copy;
 }
