@@ -1,18 +1,17 @@
 /*
  * cmd_test.c - `ptlc test [FILE or FOLDER]...`: the test blocks of files, each
  * elaborated, lowered and worked out by the oracle. Without arguments: of the
- * current folder.
+ * current folder. With an option that is about compiled programs those of a
+ * file are compiled as well (compiled_test.h).
  *
  * A file of the library is tested within its module, so its neighbours are in
  * sight as they are in use.
  */
 #include "cmd_test.h"
 #include "compile_file.h"
-#include "ir/eval.h"
+#include "expects.h"
 #include "layer_check.h"
-#include <complex.h>
 #include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,108 +19,57 @@
 
 typedef struct test_run {
     driver *d;
+    compiled_test *compiled; /* NULL: by the oracle alone */
     int tests, failed, layers, unchecked;
 } test_run;
 
 /* ---------- one test block ---------- */
 
-static const ir_node *output(const ir_graph *g, const char *kind, int i)
+/* By the oracle. */
+static bool holds(driver *d, const typed_program *p, const ast_decl *test,
+                  const ir_graph *g, ir_values *v)
 {
-    char name[40];
-    snprintf(name, sizeof name, "%s%d", kind, i);
-    for (int k = 0; k < g->outputs.count; k++)
-        if (!strcmp(g->outputs.data[k].name, name))
-            return g->outputs.data[k].node;
-    return NULL;
-}
-
-static void add_place(ptl_str *s, const ir_node *n, int64_t flat)
-{
-    int64_t at[IR_MAX_RANK];
-    if (n->type.rank == 0)
-        return;
-    for (int i = n->type.rank - 1; i >= 0; i--) {
-        at[i] = flat % n->type.dims[i];
-        flat /= n->type.dims[i];
-    }
-    str_add(s, " at [");
-    for (int i = 0; i < n->type.rank; i++)
-        str_printf(s, "%s%lld", i ? ", " : "", (long long)at[i]);
-    str_addc(s, ']');
-}
-
-/* Names the element that misses its tolerance most. */
-static void explain_close(const ir_graph *g, const ir_values *v,
-                          const typed_expect *x, int i, ptl_str *s)
-{
-    const ir_node *a = output(g, "got", i), *b = output(g, "want", i);
-    int64_t na = ir_element_count(&a->type), nb = ir_element_count(&b->type);
-    int64_t n = na > nb ? na : nb, worst = 0;
-    double most = -1;
-    for (int64_t k = 0; k < n; k++) {
-        double got = creal(v->data[a->id][na == 1 ? 0 : k]);
-        double want = creal(v->data[b->id][nb == 1 ? 0 : k]);
-        double miss = fabs(got - want) / (1 + fabs(want));
-        if (got == want)
-            continue;
-        if (isnan(miss))
-            miss = INFINITY;
-        if (miss > most) {
-            most = miss;
-            worst = k;
-        }
-    }
-    str_printf(s, ": got %.9g, wanted %.9g",
-               creal(v->data[a->id][na == 1 ? 0 : worst]),
-               creal(v->data[b->id][nb == 1 ? 0 : worst]));
-    add_place(s, na > nb ? a : b, worst);
-    str_printf(s, ", beyond %g * (1 + |wanted|)", x->tolerance);
-}
-
-static int check_expects(driver *d, const typed_program *p, const ir_graph *g,
-                         const ir_values *v)
-{
-    int failed = 0;
-    for (int i = 0; i < p->expects.count; i++) {
-        const typed_expect *x = &p->expects.data[i];
-        const ir_node *cond = output(g, "expect", i);
-        ptl_str why = {0};
-        if (creal(v->data[cond->id][0]) != 0)
-            continue;
-        if (x->compared)
-            str_printf(&why, ": the left side is %.9g, the right side %.9g",
-                       creal(v->data[output(g, "got", i)->id][0]),
-                       creal(v->data[output(g, "want", i)->id][0]));
-        else if (x->a)
-            explain_close(g, v, x, i, &why);
-        diag_error(d->diags, DIAG_EXPECT_FAILED, x->at, "this does not hold%s",
-                   str_text(&why));
-        str_fini(&why);
-        failed++;
-    }
-    return failed;
-}
-
-static bool run_graph(driver *d, const typed_program *p, const ast_decl *test)
-{
-    ir_graph *g = lower_program(p, LOWER_TEST, d->diags);
     ptl_error err = {0};
-    ir_values *v;
-    int failed;
-    if (!g)
-        return false;
     if (!ir_verify(g, &err))
         ptl_panic(__FILE__, __LINE__, "%s", err.text);
+    if (ir_eval(g, v, NULL, &err) == PTL_OK)
+        return expects_check(d, p, g, v) == 0;
+    diag_error(d->diags, DIAG_EXPECT_FAILED, test->name_at, "%s", err.text);
+    return false;
+}
+
+static bool run_graph(test_run *t, const typed_program *p, const ast_decl *test)
+{
+    ir_graph *g = lower_program(p, LOWER_TEST, t->d->diags);
+    ir_values *v;
+    bool good;
+    if (!g)
+        return false;
     v = ir_values_new(g);
-    if (ir_eval(g, v, NULL, &err) != PTL_OK) {
-        diag_error(d->diags, DIAG_EXPECT_FAILED, test->name_at, "%s", err.text);
-        failed = 1;
-    } else {
-        failed = check_expects(d, p, g, v);
+    v->eps = compiled_test_eps(t->compiled);
+    good = holds(t->d, p, test, g, v);
+    if (good && t->compiled) {
+        compiled_test_add(t->compiled,
+                          (compiled_check){test, DIAG_EXPECT_FAILED,
+                                           expects_claims(p, g), g, v});
+        return true;
     }
     ir_values_free(v);
     ir_graph_free(g);
-    return failed == 0;
+    return good;
+}
+
+/* A test is over, or the compiled part of a layer's check. */
+static void end_check(void *ctx, const ast_decl *decl, bool passed)
+{
+    test_run *t = ctx;
+    t->failed += !passed;
+    if (decl->kind != DECL_TEST)
+        return;
+    if (!passed)
+        diag_note(t->d->diags, decl->name_at, "in test \"%s\"", decl->name);
+    else if (t->d->options.verbose)
+        printf("ok   %s: %s\n", decl->at.file->name, decl->name);
 }
 
 static void run_test(test_run *t, const lang_modules *modules,
@@ -131,13 +79,10 @@ static void run_test(test_run *t, const lang_modules *modules,
     elab_options options = {.mode = ELAB_EVAL};
     typed_program *p =
         elab_test(arena, modules, m, test, &options, t->d->diags);
-    bool passed = p && run_graph(t->d, p, test);
+    bool passed = p && run_graph(t, p, test);
     t->tests++;
-    t->failed += !passed;
-    if (!passed)
-        diag_note(t->d->diags, test->name_at, "in test \"%s\"", test->name);
-    else if (t->d->options.verbose)
-        printf("ok   %s: %s\n", test->at.file->name, test->name);
+    if (!passed || !t->compiled)
+        end_check(t, test, passed);
     arena_free(arena);
 }
 
@@ -159,13 +104,14 @@ static void test_decls(test_run *t, const lang_modules *modules,
             run_test(t, modules, m, d);
         if (!has_gradient(d))
             continue;
-        switch (layer_check(t->d, modules, m, d)) {
+        switch (layer_check(t->d, modules, m, d, t->compiled)) {
         case LAYER_GOOD:
             t->layers++;
             break;
         case LAYER_WRONG:
             t->layers++;
             t->failed++;
+            compiled_test_drop(t->compiled, d);
             break;
         case LAYER_NOT_DRAWN:
             t->unchecked++;
@@ -188,6 +134,7 @@ int test_failures(driver *d, const lang_modules *modules, const lang_module *m,
 static int test_file(test_run *t, const char *path)
 {
     ptl_error err = {0};
+    ptl_status st = PTL_OK;
     int before = diags_error_count(t->d->diags);
     lang_modules *modules = driver_load(t->d, path, &err);
     const ast_file *file;
@@ -200,8 +147,10 @@ static int test_file(test_run *t, const char *path)
     if (file && lang_check_names(modules, m, t->d->diags)) {
         t->failed += !lang_check_alone(modules, m, t->d->diags);
         test_decls(t, modules, m, file);
+        if (t->compiled)
+            st = compiled_test_run(t->compiled, end_check, t, &err);
     }
-    return EXIT_DONE;
+    return st == PTL_OK ? EXIT_DONE : driver_fail(&err);
 }
 
 /* ---------- folders ---------- */
@@ -256,27 +205,48 @@ static int test_path(test_run *t, const char *path, int depth)
     return test_file(t, path);
 }
 
+static int test_paths(test_run *t)
+{
+    const option_texts *paths = &t->d->args;
+    int status = EXIT_DONE;
+    if (paths->count == 0)
+        return test_path(t, ".", 0);
+    for (int i = 0; i < paths->count && status == EXIT_DONE; i++)
+        status = test_path(t, paths->data[i], 0);
+    return status;
+}
+
+static void summarize(const test_run *t)
+{
+    printf("%d tests and %d gradient checks, %d failed\n", t->tests, t->layers,
+           t->failed);
+    if (t->unchecked)
+        printf("%d gradient%s not checked: no random sizes fit%s\n",
+               t->unchecked, t->unchecked == 1 ? "" : "s",
+               t->d->options.verbose ? "" : "; see --verbose");
+    if (t->compiled) {
+        ptl_str text = {0};
+        compiled_test_summary(t->compiled, &text);
+        puts(str_text(&text));
+        str_fini(&text);
+    }
+}
+
 int cmd_test(driver *d)
 {
     test_run t = {.d = d};
+    ptl_error err = {0};
     int status = driver_check_options(d, "test"), wrong;
-    if (!status && d->options.device && strcmp(d->options.device, "cpu") != 0)
-        status = driver_usage("test", "--device other than cpu is not built "
-                                      "yet: test blocks run by the oracle");
     if (status != EXIT_DONE)
         return status;
-    if (d->args.count == 0)
-        status = test_path(&t, ".", 0);
-    for (int i = 0; i < d->args.count && status == EXIT_DONE; i++)
-        status = test_path(&t, d->args.data[i], 0);
+    if (compiled_test_wanted(&d->options) &&
+        compiled_test_open(d, &t.compiled, &err) != PTL_OK)
+        status = driver_fail(&err);
+    else
+        status = test_paths(&t);
     wrong = driver_report(d);
-    if (!d->options.quiet) {
-        printf("%d tests and %d gradient checks, %d failed\n", t.tests,
-               t.layers, t.failed);
-        if (t.unchecked)
-            printf("%d gradient%s not checked: no random sizes fit%s\n",
-                   t.unchecked, t.unchecked == 1 ? "" : "s",
-                   d->options.verbose ? "" : "; see --verbose");
-    }
+    if (!d->options.quiet && err.status == PTL_OK)
+        summarize(&t);
+    compiled_test_close(t.compiled);
     return status != EXIT_DONE ? status : wrong;
 }

@@ -28,11 +28,14 @@ static const double STEP = 1e-30, TOLERANCE = 1e-9;
 typedef struct checking {
     driver *d;
     const ast_decl *decl;
+    compiled_test *compiled; /* NULL: by the oracle alone */
     uint64_t seed;
     ir_graph *g;
     ir_node *loss;
     VEC(ir_node *) wrt;
     ir_node **grads;
+    ir_values *values; /* with the gradients' */
+    bool evaluated;    /* has the oracle something to say about them? */
 } checking;
 
 /* ---------- values of inputs ---------- */
@@ -51,6 +54,13 @@ static double draw_value(const checking *c, const ir_node *n, int64_t i)
     return 2 * u - 1;
 }
 
+/* One that f32 has, where that may be compiled for. */
+static double input_value(const checking *c, const ir_node *n, int64_t i)
+{
+    double x = draw_value(c, n, i);
+    return c->compiled ? (double)(float)x : x;
+}
+
 static void set_inputs(const checking *c, ir_values *v, const ir_node *moved,
                        int64_t at)
 {
@@ -63,7 +73,7 @@ static void set_inputs(const checking *c, ir_values *v, const ir_node *moved,
         numbers = calloc((size_t)count + 1, sizeof *numbers);
         PTL_ASSERT(numbers);
         for (int64_t k = 0; k < count; k++)
-            numbers[k] = draw_value(c, n, k);
+            numbers[k] = input_value(c, n, k);
         if (n == moved)
             numbers[at] += CMPLX(0.0, STEP);
         ir_values_set_complex(v, n, numbers);
@@ -156,20 +166,32 @@ static bool check_one(const checking *c, const ir_values *v, int k,
 
 static bool check_grads(checking *c)
 {
-    ir_values *v = ir_values_new(c->g);
     bool *wanted = calloc((size_t)c->g->nodes.count + 1, sizeof *wanted);
-    ptl_error err;
     bool good = true;
     PTL_ASSERT(wanted);
     wanted[c->loss->id] = true;
-    set_inputs(c, v, NULL, 0);
-    if (ir_eval(c->g, v, NULL, &err) == PTL_OK &&
-        isfinite(creal(v->data[c->loss->id][0])))
-        for (int k = 0; k < c->wrt.count && good; k++)
-            good = check_one(c, v, k, wanted);
+    for (int k = 0; k < c->wrt.count && good; k++)
+        good = check_one(c, c->values, k, wanted);
     free(wanted);
-    ir_values_free(v);
     return good;
+}
+
+static bool evaluate(checking *c)
+{
+    ptl_error err;
+    c->values = ir_values_new(c->g);
+    c->values->eps = compiled_test_eps(c->compiled);
+    set_inputs(c, c->values, NULL, 0);
+    return ir_eval(c->g, c->values, NULL, &err) == PTL_OK &&
+           isfinite(creal(c->values->data[c->loss->id][0]));
+}
+
+static void give_grads(checking *c)
+{
+    for (int k = 0; k < c->wrt.count; k++)
+        ir_output_add(
+            c->g, arena_printf(c->g->arena, "grad/%s", c->wrt.data[k]->name),
+            c->grads[k], IR_OUT_VALUE, NULL);
 }
 
 static layer_result check_graph(checking *c)
@@ -183,37 +205,72 @@ static layer_result check_graph(checking *c)
     if (!grad_build(c->g, c->loss, c->wrt.data, c->wrt.count, c->grads,
                     c->d->diags))
         return LAYER_WRONG;
+    give_grads(c);
     if (!ir_verify(c->g, &err))
         ptl_panic(__FILE__, __LINE__, "%s", err.text);
-    return check_grads(c) ? LAYER_GOOD : LAYER_WRONG;
+    c->evaluated = evaluate(c);
+    return !c->evaluated || check_grads(c) ? LAYER_GOOD : LAYER_WRONG;
 }
 
-static layer_result check_draw(driver *d, const lang_modules *modules,
-                               const lang_module *module, const ast_decl *decl,
-                               uint64_t seed)
+/* ---------- the same graph, compiled ---------- */
+
+static compiled_claim *claims_of(const checking *c)
+{
+    const ir_graph *g = c->g;
+    int first_grad = g->outputs.count - c->wrt.count;
+    compiled_claim *claims =
+        ARENA_ARRAY(g->arena, compiled_claim, g->outputs.count);
+    for (int i = 0; i < first_grad; i++)
+        claims[i] = (compiled_claim){c->decl->name_at,
+                                     arena_printf(g->arena, "%s of `%s`",
+                                                  g->outputs.data[i].name,
+                                                  c->decl->name)};
+    for (int k = 0; k < c->wrt.count; k++)
+        claims[first_grad + k] = (compiled_claim){
+            place_of(c->decl, c->wrt.data[k]->name),
+            arena_printf(g->arena, "the derivative of `%s` by %s",
+                         c->decl->name, c->wrt.data[k]->name)};
+    return claims;
+}
+
+/* Leaves graph and values to it. */
+static void compile_too(checking *c)
+{
+    compiled_test_add(c->compiled,
+                      (compiled_check){c->decl, DIAG_GRADIENT_CHECK,
+                                       claims_of(c), c->g, c->values});
+    c->g = NULL;
+    c->values = NULL;
+}
+
+static layer_result check_draw(checking *c, const lang_modules *modules,
+                               const lang_module *module)
 {
     ptl_arena *arena = arena_new();
-    elab_options options = {.mode = ELAB_GRAD, .seed = seed, .f64 = true};
-    checking c = {.d = d, .decl = decl, .seed = seed};
+    elab_options options = {.mode = ELAB_GRAD, .seed = c->seed, .f64 = true};
     typed_program *p =
-        elab_drawn(arena, modules, module, decl, &options, d->diags);
+        elab_drawn(arena, modules, module, c->decl, &options, c->d->diags);
     layer_result r = LAYER_NOT_DRAWN;
     if (p) {
-        c.g = lower_program(p, LOWER_CHECK, d->diags);
-        r = c.g ? check_graph(&c) : LAYER_WRONG;
-        if (c.g)
-            ir_graph_free(c.g);
+        c->g = lower_program(p, LOWER_CHECK, c->d->diags);
+        r = c->g ? check_graph(c) : LAYER_WRONG;
     }
+    if (r == LAYER_GOOD && c->evaluated && c->compiled)
+        compile_too(c);
+    ir_values_free(c->values);
+    ir_graph_free(c->g);
     arena_free(arena);
     return r;
 }
 
 layer_result layer_check(driver *d, const lang_modules *modules,
-                         const lang_module *module, const ast_decl *decl)
+                         const lang_module *module, const ast_decl *decl,
+                         compiled_test *compiled)
 {
     int checked = 0;
     for (uint64_t seed = 1; seed <= DRAWS && checked < CHECKED_DRAWS; seed++) {
-        switch (check_draw(d, modules, module, decl, seed)) {
+        checking c = {.d = d, .decl = decl, .compiled = compiled, .seed = seed};
+        switch (check_draw(&c, modules, module)) {
         case LAYER_WRONG:
             return LAYER_WRONG;
         case LAYER_GOOD:

@@ -5,7 +5,7 @@
 #ifndef PTL_DRIVER_LAYER_CHECK_H
 #define PTL_DRIVER_LAYER_CHECK_H
 
-#include "driver.h"
+#include "compiled_test.h"
 
 typedef enum layer_result {
     LAYER_GOOD,
@@ -13,7 +13,9 @@ typedef enum layer_result {
     LAYER_NOT_DRAWN, /* no random sizes fit it */
 } layer_result;
 
+/* What is right waits in `compiled` (may be NULL) to be compiled. */
 layer_result layer_check(driver *d, const lang_modules *modules,
-                         const lang_module *module, const ast_decl *decl);
+                         const lang_module *module, const ast_decl *decl,
+                         compiled_test *compiled);
 
 #endif

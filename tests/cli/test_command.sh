@@ -27,7 +27,32 @@ cp "$work/two.ptl" "$work/folder"
 cd "$work/folder"
 expect_status 1 "$PTLC" test
 expect_text "$work/out" "2 tests"
-expect_status 2 "$PTLC" test --device cuda
+cd ..
+
+# With an option about compiled programs they are compiled as well.
+expect_status 0 "$PTLC" test --device cpu "$SOURCE/stdlib/nn/layer_norm.ptl" \
+  "$SOURCE/stdlib/nn/pool.ptl"
+expect_text "$work/out" "compiled for cpu in f64: "
+expect_text "$work/out" " 0 failed"
+for option in "--no-fuse" "--portable-bits" "--threads 2" "--cpu portable" \
+  "--real f64"; do
+  expect_status 0 "$PTLC" test $option "$SOURCE/stdlib/nn/relu.ptl"
+  expect_text "$work/out" "compiled for cpu in f64: "
+done
+! "$PTLC" test "$SOURCE/stdlib/nn/relu.ptl" | grep -q compiled ||
+  fail "compiled unasked"
+# What the oracle finds wrong fails once, compiled or not.
+expect_status 1 "$PTLC" test --device cpu two.ptl
+expect_text "$work/out" "2 tests and 0 gradient checks, 1 failed"
+# A tolerance of f64 does not hold in f32, the bounds of f32 do.
+echo 'test "close" { x = [0.1, 0.2]; expect close(exp(x), [1.1051709180756477, 1.2214027581601699], 1e-14); }' >close.ptl
+expect_status 0 "$PTLC" test --device cpu --real f32 close.ptl
+expect_text "$work/out" "too close to call"
+expect_status 0 "$PTLC" test --real f64 close.ptl
+# Devices that are none, and none there.
+expect_status 2 "$PTLC" test --device gpu close.ptl
+PTL_CUDA_DRIVER=$work/none expect_status 3 "$PTLC" test --device cuda close.ptl
+expect_text "$work/err" 'PTL_CUDA_DRIVER names'
 
 # A layer that is wrong at every size fails; one that no size fits is counted.
 cat >"$work/layers.ptl" <<'EOF'
