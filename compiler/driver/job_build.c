@@ -348,6 +348,14 @@ static const char *const *cluster_warnings(job_owner *o, const typed_cluster *c)
     return list;
 }
 
+static ptl_caching caching_of(const typed_cluster *c)
+{
+    if (c->placement != CLUSTER_PARAMETER_SERVER)
+        return PTL_CACHE_REPLICA;
+    return c->caching == CLUSTER_CACHE_DEVICE ? PTL_CACHE_DEVICE
+                                              : PTL_CACHE_CPU;
+}
+
 static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
 {
     static const ptl_placement placements[] = {
@@ -372,6 +380,7 @@ static ptl_job_cluster job_cluster(job_owner *o, const typed_cluster *c)
                              .state_steps = c->state_steps,
                              .state_epochs = c->state_epochs,
                              .placement = placements[c->placement],
+                             .caching = caching_of(c),
                              .pace = paces[c->sync],
                              .stale = c->stale,
                              .barrier_steps = c->barrier_steps,

@@ -39,6 +39,7 @@ static void take_pieces(device_block *b, const device_block_desc *desc)
     for (int i = 0; i < b->piece_count; i++)
         b->pieces[i] = (block_piece){.at = desc->pieces[i].at,
                                      .bytes = desc->pieces[i].bytes,
+                                     .home = desc->pieces[i].home,
                                      .where = BLOCK_HOST};
     if (b->piece_count > 0)
         qsort(b->pieces, (size_t)b->piece_count, sizeof *b->pieces, by_place);
@@ -112,20 +113,53 @@ block_place block_find(const ptl_device *d, const void *host, size_t bytes)
     return (block_place){0};
 }
 
-static ptl_status copy_from(ptl_device *d, const device_block *b,
-                            const block_piece *piece, ptl_error *err)
+/* From `source`, after what is before its event. */
+static ptl_status copy_from(ptl_device *d, const ptl_device *source,
+                            const device_block *b, const block_piece *piece,
+                            ptl_error *err)
 {
-    const ptl_device *from = device_member(b->device, piece->changer);
     CUresult result =
-        d->driver->cuStreamWaitEvent(d->stream, from->changed, 0);
+        d->driver->cuStreamWaitEvent(d->stream, source->changed, 0);
     if (result == CUDA_SUCCESS)
         result = d->driver->cuMemcpyPeerAsync(
             b->copies[d->number] + piece->at, d->context,
-            b->copies[from->number] + piece->at, from->context, piece->bytes,
-            d->stream);
+            b->copies[source->number] + piece->at, source->context,
+            piece->bytes, d->stream);
     return result == CUDA_SUCCESS
                ? PTL_OK
                : cuda_fail(err, d->name, "copy from another device", result);
+}
+
+static ptl_status upload(ptl_device *d, const device_block *b,
+                         block_piece *piece, ptl_error *err)
+{
+    ptl_status st = device_upload(d, b->copies[d->number] + piece->at,
+                                  b->host + piece->at, piece->bytes, err);
+    if (st == PTL_OK)
+        piece->where |= block_on(d->number);
+    return st;
+}
+
+/* The device where it is at home has it, and an event behind that. */
+static ptl_status bring_home(ptl_device *home, const device_block *b,
+                             block_piece *piece, ptl_error *err)
+{
+    ptl_status st = device_use(home, err);
+    if (st == PTL_OK && !(piece->where & block_on(home->number)))
+        st = upload(home, b, piece, err);
+    return st == PTL_OK ? block_mark(home, err) : st;
+}
+
+static ptl_status from_host(ptl_device *d, const device_block *b,
+                            block_piece *piece, ptl_error *err)
+{
+    if (piece->home == DEVICE_ANY || piece->home == d->number)
+        return upload(d, b, piece, err);
+    ptl_device *home = device_member(b->device, piece->home);
+    ptl_status st = bring_home(home, b, piece, err);
+    if (st == PTL_OK)
+        st = device_use(d, err);
+    return st == PTL_OK ? copy_from(d, home, b, piece, err) : st;
 }
 
 ptl_status block_bring(ptl_device *d, const block_place *place, ptl_error *err)
@@ -134,11 +168,10 @@ ptl_status block_bring(ptl_device *d, const block_place *place, ptl_error *err)
     block_piece *piece = place->piece;
     if (piece->where & block_on(d->number))
         return PTL_OK;
-    ptl_status st =
-        piece->where & BLOCK_HOST
-            ? device_upload(d, b->copies[d->number] + piece->at,
-                            b->host + piece->at, piece->bytes, err)
-            : copy_from(d, b, piece, err);
+    ptl_status st = piece->where & BLOCK_HOST
+                        ? from_host(d, b, piece, err)
+                        : copy_from(d, device_member(b->device, piece->changer),
+                                    b, piece, err);
     if (st == PTL_OK)
         piece->where |= block_on(d->number);
     return st;

@@ -3,10 +3,10 @@
  * the runtime.
  *
  * Each piece is known to be right in some places, the host and devices, and
- * comes to where it is wanted from one that has it: from the host, or else from
- * the device that changed it last, without a way over the host. A piece is
- * changed, by the host or a run, while no other device has work under way that
- * reads it.
+ * comes to where it is wanted from one that has it: from the host (by way of
+ * the device that is its home), or else from the device that changed it last,
+ * past the host. A piece is changed, by the host or a run, while no other
+ * device has work under way that reads it.
  */
 #ifndef PTL_DEVICE_BLOCK_H
 #define PTL_DEVICE_BLOCK_H
@@ -16,6 +16,7 @@
 typedef struct block_piece {
     size_t at, bytes;
     uint32_t where; /* BLOCK_HOST and block_on() of each that has it */
+    int home;       /* or DEVICE_ANY */
     int changer;    /* the device that has it where the host has not */
 } block_piece;
 

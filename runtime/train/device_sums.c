@@ -6,7 +6,8 @@
 static ptl_status open_block(device_sums *d, session *s, size_t bytes,
                              ptl_error *err)
 {
-    const device_block_piece pieces[] = {{0, bytes}, {bytes, bytes}};
+    const device_block_piece pieces[] = {{0, bytes, DEVICE_ANY},
+                                         {bytes, bytes, DEVICE_ANY}};
     const device_block_desc desc = {.host = d->total,
                                     .bytes = 2 * bytes,
                                     .pieces = pieces,

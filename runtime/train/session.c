@@ -262,48 +262,6 @@ int64_t session_bytes(const session *s)
     return (int64_t)bytes;
 }
 
-ptl_status session_place(session *s, bool resident, ptl_error *err)
-{
-    ptl_store *store = &s->store;
-    if (!s->job->device)
-        return PTL_OK;
-    device_block_piece *pieces =
-        calloc((size_t)store->count + 1, sizeof *pieces);
-    if (!pieces)
-        return ptl_fail(err, PTL_E_MEMORY, "no memory for a device's block");
-    for (int i = 0; i < store->count; i++)
-        pieces[i] = (device_block_piece){
-            .at = (size_t)((char *)store->items[i].memory -
-                           (char *)store->block),
-            .bytes = store->items[i].size};
-    const device_block_desc desc = {.host = store->block,
-                                    .bytes = store->block_bytes,
-                                    .pieces = pieces,
-                                    .piece_count = store->count,
-                                    .resident = resident,
-                                    .what = "parameters, states and slots"};
-    ptl_status st = device_block_open(s->job->device, &desc, &s->copy, err);
-    free(pieces);
-    return st;
-}
-
-ptl_status session_fetch(session *s, ptl_error *err)
-{
-    return s->copy ? device_block_fetch(s->copy, err) : PTL_OK;
-}
-
-void session_changed(session *s)
-{
-    if (s->copy)
-        device_block_changed(s->copy);
-}
-
-void session_wrote(session *s, const store_tensor *tensor)
-{
-    if (s->copy)
-        device_block_wrote(s->copy, tensor->memory);
-}
-
 ptl_status session_load(session *s, const char *path, ptl_error *err)
 {
     ptl_status st = PTL_OK;
@@ -312,7 +270,7 @@ ptl_status session_load(session *s, const char *path, ptl_error *err)
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     if (st == PTL_OK)
-        st = session_place(s, true, err);
+        st = session_place(s, err);
     if (st == PTL_OK)
         st = checkpoint_load(path, &s->store, false, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)

@@ -76,11 +76,11 @@ ptl_status session_find_from(const train_options *options,
                              ptl_error *err);
 /*
  * Where the job has a device: its copy of the store, made when the store is
- * there. Kept by the device between steps (`resident`), the host's is brought
- * up to date by session_fetch() before it is read; session_changed() says that
- * all of it was written, session_wrote() one tensor.
+ * there. Tensors stay where they were changed: the host's are brought up to
+ * date by session_fetch() before they are read; session_changed() says that all
+ * of them were written, session_wrote() one.
  */
-ptl_status session_place(session *s, bool resident, ptl_error *err);
+ptl_status session_place(session *s, ptl_error *err);
 ptl_status session_fetch(session *s, ptl_error *err);
 void session_changed(session *s);
 void session_wrote(session *s, const store_tensor *tensor);

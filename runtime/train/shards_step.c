@@ -321,6 +321,7 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     double began = trace_now();
     st = h->peers->exchange(h->peers->ctx, &own, &shared, r->err);
     trace_span("loop", "exchange", began);
+    session_changed(h->s); /* the store has the next values */
     if (st != PTL_OK)
         return st;
     if (own.exchanged)

@@ -108,7 +108,7 @@ static ptl_status open_store(training *t, ptl_error *err)
     if (st == PTL_OK)
         st = store_allocate(&s->store, err);
     if (st == PTL_OK)
-        st = session_place(s, !s->peers, err);
+        st = session_place(s, err);
     for (int i = 0; i < s->program_count && st == PTL_OK; i++)
         st = store_bind(&s->store, s->programs[i]->run, err);
     return st;
@@ -348,7 +348,10 @@ static ptl_status open_chief(training *t, ptl_error *err)
 static ptl_status begin_peers(training *t, ptl_error *err)
 {
     train_peers *p = t->s.peers;
-    return p ? p->begin(p->ctx, err) : PTL_OK;
+    ptl_status st = p ? p->begin(p->ctx, err) : PTL_OK;
+    if (p)
+        session_changed(&t->s);
+    return st;
 }
 
 ptl_status training_open(training *t, ptl_job *job,

@@ -2,7 +2,8 @@
 # shards of one process, bit for bit, in both placements. A parameter server
 # opens no device: its driver would be one that cannot be opened.
 . "$(dirname "$0")/lib.sh"
-lenet=$(dirname "$0")/cluster/lenet.ptl
+lenet=$work/lenet.ptl # with a parameter large enough to lie on a device
+sed 's/linear(out = 48)/linear(out = 1100)/' "${0%/*}/cluster/lenet.ptl" >"$lenet"
 data="digits.root=$SOURCE/examples/data"
 export PTL_CUDA_PTX=1 PTL_VIRTUAL_DEVICES=2 PTL_CUDA_DRIVER="$VIRTUAL_CUDA"
 steps=10
@@ -20,7 +21,8 @@ alone cpu
 alone device --device cuda:0,1
 cmp "$work/cpu.lines" "$work/device.lines" || fail "lines of devices differ"
 
-for placement in parameter_server replicated; do
+for placement in parameter_server "parameter_server(caching = device)" \
+  replicated; do
   expect_status 0 timeout 200 "$PTLC" launch "$lenet" --set "$data" \
     --log json --threads 1 --local ps=1,worker=2 --set cluster.ps=1 \
     --set cluster.worker=2 --set cluster.towers=2 --steps $steps \
@@ -30,7 +32,7 @@ for placement in parameter_server replicated; do
   comparable "$work/$placement.json" >"$work/$placement.lines"
   cmp "$work/device.lines" "$work/$placement.lines" ||
     fail "$placement: lines differ"
-  for name in cpu $placement; do
+  for name in cpu "$placement"; do
     cmp "$work/device/step-$steps/model.safetensors" \
       "$work/$name/step-$steps/model.safetensors" || fail "$name: weights differ"
   done

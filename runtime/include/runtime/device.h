@@ -42,8 +42,12 @@ bool device_wants_text(const ptl_device *device);
  */
 typedef struct device_block device_block;
 
+enum { DEVICE_ANY = -1 };
+
 typedef struct device_block_piece {
     size_t at, bytes;
+    int home; /* the device that gets it from the host, others get it from that
+                 one; DEVICE_ANY: each gets it from the host */
 } device_block_piece;
 
 typedef struct device_block_desc {

@@ -122,6 +122,13 @@ typedef enum ptl_placement {
     PTL_ALLREDUCE, /* workers are the parameter servers of each other */
 } ptl_placement;
 
+/* Where a worker of parameter servers has what its devices read. */
+typedef enum ptl_caching {
+    PTL_CACHE_REPLICA, /* no parameter servers: each device has all */
+    PTL_CACHE_CPU,     /* on the host, read anew for each part of a step */
+    PTL_CACHE_DEVICE,  /* one device gets each parameter, for all */
+} ptl_caching;
+
 /* What a worker waits for before its next step. */
 typedef enum ptl_pace {
     PTL_PACE_BARRIER, /* that every worker's gradient is in the values */
@@ -140,6 +147,7 @@ typedef struct ptl_job_cluster {
     ptl_pace pace;
 
     ptl_placement placement;
+    ptl_caching caching;
     int64_t stale;         /* steps */
     int64_t barrier_steps, barrier_epochs; /* how often all wait; 0: never */
     bool round_robin;      /* else the owner with the fewest bytes */

@@ -42,8 +42,9 @@ static void fill(uint32_t *words, uint32_t value)
 static void open_pieces(bool on_first)
 {
     /* Out of order, and an empty one where another begins. */
-    static const device_block_piece pieces[] = {
-        {PIECE_BYTES, PIECE_BYTES}, {PIECE_BYTES, 0}, {0, PIECE_BYTES}};
+    static const device_block_piece pieces[] = {{PIECE_BYTES, PIECE_BYTES, 2},
+                                                {PIECE_BYTES, 0, DEVICE_ANY},
+                                                {0, PIECE_BYTES, DEVICE_ANY}};
     const device_block_desc desc = {.host = host,
                                     .bytes = sizeof host,
                                     .pieces = pieces,
@@ -138,6 +139,20 @@ static void what_a_device_changed_goes_to_others_past_the_host(void **state)
     assert_int_equal(host[0], 1);
 }
 
+static void what_has_a_home_leaves_the_host_once(void **state)
+{
+    (void)state;
+    bring(0, 1); /* its home is device 2 */
+    fill(host + WORDS, 9);
+    bring(1, 1);
+    bring(2, 1);
+    for (int device = 0; device < DEVICES; device++)
+        expect_on(device, 1, 2);
+    device_block_changed(block);
+    bring(1, 1);
+    expect_on(1, 1, 9);
+}
+
 static void the_last_change_counts(void **state)
 {
     (void)state;
@@ -207,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FACT(each_device_gets_the_piece_it_reads),
         FACT(what_a_device_changed_goes_to_others_past_the_host),
+        FACT(what_has_a_home_leaves_the_host_once),
         FACT(the_last_change_counts),
         FACT(the_host_fetches_what_it_has_not),
         FACT(what_the_host_wrote_is_brought_again),
