@@ -35,7 +35,6 @@ typedef struct checking {
     VEC(ir_node *) wrt;
     ir_node **grads;
     ir_values *values; /* with the gradients' */
-    bool evaluated;    /* has the oracle something to say about them? */
 } checking;
 
 /* ---------- values of inputs ---------- */
@@ -176,6 +175,7 @@ static bool check_grads(checking *c)
     return good;
 }
 
+/* False where there is no finite loss at these sizes and values. */
 static bool evaluate(checking *c)
 {
     ptl_error err;
@@ -208,8 +208,9 @@ static layer_result check_graph(checking *c)
     give_grads(c);
     if (!ir_verify(c->g, &err))
         ptl_panic(__FILE__, __LINE__, "%s", err.text);
-    c->evaluated = evaluate(c);
-    return !c->evaluated || check_grads(c) ? LAYER_GOOD : LAYER_WRONG;
+    if (!evaluate(c))
+        return LAYER_NOT_DRAWN;
+    return check_grads(c) ? LAYER_GOOD : LAYER_WRONG;
 }
 
 /* ---------- the same graph, compiled ---------- */
@@ -255,7 +256,7 @@ static layer_result check_draw(checking *c, const lang_modules *modules,
         c->g = lower_program(p, LOWER_CHECK, c->d->diags);
         r = c->g ? check_graph(c) : LAYER_WRONG;
     }
-    if (r == LAYER_GOOD && c->evaluated && c->compiled)
+    if (r == LAYER_GOOD && c->compiled)
         compile_too(c);
     ir_values_free(c->values);
     ir_graph_free(c->g);

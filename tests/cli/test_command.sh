@@ -58,8 +58,9 @@ expect_text "$work/err" 'PTL_CUDA_DRIVER names'
 cat >"$work/layers.ptl" <<'EOF'
 ptl 1;
 layer rank() { fn (x: real[N, D]) -> y: real[N, D] { y[n, d] = x[n]; } }
+layer nowhere() { fn (x: real[N]) -> y: real { y = sum(n) log(-1 - x[n]^2); } }
 layer bounds() { fn (x: real[N, D]) -> y: real[N] { y[n] = sum(d) x[n, 2*d + 1]; } }
 EOF
 expect_status 1 "$PTLC" test "$work/layers.ptl"
 expect_text "$work/err" "layers.ptl:2:64: error:"
-expect_text "$work/out" "not checked: no random sizes fit"
+expect_text "$work/out" "3 gradients not checked: no random sizes fit"
