@@ -25,6 +25,12 @@ typedef struct test_run {
 
 /* ---------- one test block ---------- */
 
+typedef enum test_result {
+    TEST_GOOD,
+    TEST_WRONG, /* reported */
+    TEST_WAITS, /* good by the oracle, and waits to be compiled */
+} test_result;
+
 /* By the oracle. */
 static bool holds(driver *d, const typed_program *p, const ast_decl *test,
                   const ir_graph *g, ir_values *v)
@@ -38,25 +44,27 @@ static bool holds(driver *d, const typed_program *p, const ast_decl *test,
     return false;
 }
 
-static bool run_graph(test_run *t, const typed_program *p, const ast_decl *test)
+/* May leave graph and values to be compiled. */
+static test_result run_graph(test_run *t, const typed_program *p,
+                             const ast_decl *test)
 {
     ir_graph *g = lower_program(p, LOWER_TEST, t->d->diags);
+    test_result r = TEST_WRONG;
     ir_values *v;
-    bool good;
     if (!g)
-        return false;
+        return r;
     v = ir_values_new(g);
     v->eps = compiled_test_eps(t->compiled);
-    good = holds(t->d, p, test, g, v);
-    if (good && t->compiled) {
+    if (holds(t->d, p, test, g, v))
+        r = TEST_GOOD;
+    if (r == TEST_GOOD && t->compiled &&
         compiled_test_add(t->compiled,
                           (compiled_check){test, DIAG_EXPECT_FAILED,
-                                           expects_claims(p, g), g, v});
-        return true;
-    }
+                                           expects_claims(p, g), g, v}))
+        return TEST_WAITS;
     ir_values_free(v);
     ir_graph_free(g);
-    return good;
+    return r;
 }
 
 /* A test is over, or the compiled part of a layer's check. */
@@ -79,10 +87,10 @@ static void run_test(test_run *t, const lang_modules *modules,
     elab_options options = {.mode = ELAB_EVAL};
     typed_program *p =
         elab_test(arena, modules, m, test, &options, t->d->diags);
-    bool passed = p && run_graph(t, p, test);
+    test_result r = p ? run_graph(t, p, test) : TEST_WRONG;
     t->tests++;
-    if (!passed || !t->compiled)
-        end_check(t, test, passed);
+    if (r != TEST_WAITS)
+        end_check(t, test, r == TEST_GOOD);
     arena_free(arena);
 }
 

@@ -7,8 +7,10 @@
 #include "judge/judge.h"
 #include "opt/opt.h"
 #include "runtime/device.h"
+#include <complex.h>
 #include <float.h>
-#include <stdlib.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 struct compiled_test {
@@ -17,6 +19,7 @@ struct compiled_test {
     ptl_pool *pool;
     VEC(compiled_check) waiting; /* in the driver's arena */
     int64_t compared, skipped;
+    int left_out;
 };
 
 /* ---------- beginning and end ---------- */
@@ -73,9 +76,29 @@ double compiled_test_eps(const compiled_test *t)
     return !t ? 0 : t->options.f64 ? DBL_EPSILON : (double)FLT_EPSILON;
 }
 
-void compiled_test_add(compiled_test *t, compiled_check check)
+static bool is_wide(const ir_node *n, const double complex *numbers)
 {
+    bool wide = false;
+    for (int64_t i = 0; n->type.kind == IR_INT && numbers && !wide &&
+                        i < ir_element_count(&n->type);
+         i++)
+        wide = creal(numbers[i]) < INT32_MIN || creal(numbers[i]) > INT32_MAX;
+    return wide;
+}
+
+bool compiled_test_add(compiled_test *t, compiled_check check)
+{
+    for (int i = 0; i < check.graph->nodes.count; i++) {
+        if (!is_wide(check.graph->nodes.data[i], check.values->data[i]))
+            continue;
+        t->left_out++;
+        if (t->d->options.verbose)
+            printf("skip %s: integers of %s take more than 32 bits\n",
+                   check.decl->at.file->name, check.decl->name);
+        return false;
+    }
     vec_push(t->d->arena, &t->waiting, check);
+    return true;
 }
 
 void compiled_test_drop(compiled_test *t, const ast_decl *decl)
@@ -232,4 +255,10 @@ void compiled_test_summary(const compiled_test *t, ptl_str *out)
                (long long)t->compared);
     if (t->skipped)
         str_printf(out, ", %lld too close to call", (long long)t->skipped);
+    if (t->left_out)
+        str_printf(out,
+                   "\n%d check%s not compiled: integers take more than 32 "
+                   "bits%s",
+                   t->left_out, t->left_out == 1 ? "" : "s",
+                   t->d->options.verbose ? "" : "; see --verbose");
 }

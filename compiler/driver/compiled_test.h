@@ -37,8 +37,9 @@ void compiled_test_close(compiled_test *t); /* accepts NULL */
 
 /* Of the precision that is compiled for; 0 where `t` is NULL. */
 double compiled_test_eps(const compiled_test *t);
-/* Takes graph and values. */
-void compiled_test_add(compiled_test *t, compiled_check check);
+/* Takes graph and values. False, and takes nothing, where there is no compiled
+ * form of them, since integers take more than 32 bits: that is counted. */
+bool compiled_test_add(compiled_test *t, compiled_check check);
 /* Forgets what waits of `decl`, which was added last. Accepts NULL. */
 void compiled_test_drop(compiled_test *t, const ast_decl *decl);
 /* What is wrong goes to the driver's diags; `done` is called for each
@@ -47,7 +48,7 @@ ptl_status compiled_test_run(compiled_test *t,
                              void (*done)(void *ctx, const ast_decl *decl,
                                           bool passed),
                              void *ctx, ptl_error *err);
-/* One line: for what was compiled, how much was compared. */
+/* Lines: for what was compiled, how much was compared. */
 void compiled_test_summary(const compiled_test *t, ptl_str *out);
 
 #endif

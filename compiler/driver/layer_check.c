@@ -234,13 +234,13 @@ static compiled_claim *claims_of(const checking *c)
     return claims;
 }
 
-/* Leaves graph and values to it. */
 static void compile_too(checking *c)
 {
-    compiled_test_add(c->compiled,
-                      (compiled_check){c->decl, DIAG_GRADIENT_CHECK,
-                                       claims_of(c), c->g, c->values});
-    c->g = NULL;
+    compiled_check check = {c->decl, DIAG_GRADIENT_CHECK, claims_of(c), c->g,
+                            c->values};
+    if (!compiled_test_add(c->compiled, check))
+        return;
+    c->g = NULL; /* they are its own now */
     c->values = NULL;
 }
 

@@ -49,6 +49,10 @@ echo 'test "close" { x = [0.1, 0.2]; expect close(exp(x), [1.1051709180756477, 1
 expect_status 0 "$PTLC" test --device cpu --real f32 close.ptl
 expect_text "$work/out" "too close to call"
 expect_status 0 "$PTLC" test --real f64 close.ptl
+# What has no compiled form is counted.
+echo 'test "wide" { expect 2^40 == 1099511627776; }' >wide.ptl
+expect_status 0 "$PTLC" test --device cpu wide.ptl
+expect_text "$work/out" "1 check not compiled: integers take more than 32 bits"
 # Devices that are none, and none there.
 expect_status 2 "$PTLC" test --device gpu close.ptl
 PTL_CUDA_DRIVER=$work/none expect_status 3 "$PTLC" test --device cuda close.ptl
