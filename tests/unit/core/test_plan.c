@@ -39,6 +39,19 @@ static const char two_heirs[] =
     "output c = c;\n"
     "output d = d;\n";
 
+/* Of every trip `a` is kept, a value that lives in its trip alone. */
+static const char a_scan[] =
+    "input x: real[4, 64] data f32;\n"
+    "comp first[i:64] = x[0, i] + 1.0;\n"
+    "scan l: 4 {\n"
+    "    input t: int(4) generic i32;\n"
+    "    input h: real[64] generic f32;\n"
+    "    input v: real[4, 64] generic f32;\n"
+    "    comp a[i:64] = h[63 - i] * 0.5 + v[t[], i];\n"
+    "} counter t bind x to v carry first in h next a stack a;\n"
+    "result y = l 1;\n"
+    "output y = y;\n";
+
 static int set_up_text(void **state, const char *graph)
 {
     static plan_case c;
@@ -65,6 +78,11 @@ static int set_up(void **state)
 static int set_up_heirs(void **state)
 {
     return set_up_text(state, two_heirs);
+}
+
+static int set_up_scan(void **state)
+{
+    return set_up_text(state, a_scan);
 }
 
 static int tear_down(void **state)
@@ -203,6 +221,14 @@ static void outputs_must_stand_at_the_end(void **state)
     assert_refused(c, "is gone");
 }
 
+static void what_a_trip_kept_stays(void **state)
+{
+    plan_case *c = *state;
+    the_plan_is_accepted(state);
+    buffer(c, "a")->offset = buffer(c, "l.stack0")->offset;
+    assert_refused(c, "what an earlier trip kept is gone");
+}
+
 static void nothing_may_lie_outside_the_arena(void **state)
 {
     plan_case *c = *state;
@@ -229,6 +255,8 @@ int main(void)
         PLAN_TEST(an_input_may_not_be_read_after_its_update),
         PLAN_TEST(every_step_must_have_run),
         PLAN_TEST(outputs_must_stand_at_the_end),
+        cmocka_unit_test_setup_teardown(what_a_trip_kept_stays, set_up_scan,
+                                        tear_down),
         PLAN_TEST(nothing_may_lie_outside_the_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
