@@ -41,36 +41,47 @@ static bool add_new(u64 *table, u64 key)
     return true;
 }
 
-static unsigned scattered_sectors(const u64 *at, u32 m, unsigned size)
+/* Accesses of one size are aligned to it, so two of them are of the same bytes
+ * or of none in common. */
+static traffic_cost scattered_cost(const u64 *at, u32 m, unsigned size)
 {
-    u64 seen[SLOTS] = {0}, last = ~UINT64_C(0);
-    unsigned sectors = 0;
+    u64 sectors_seen[SLOTS] = {0}, places_seen[SLOTS] = {0};
+    u64 low = ~UINT64_C(0), high = 0;
+    unsigned sectors = 0, places = 0;
     EACH_OF (l, m) {
-        u64 sector = at[l] / SECTOR;
-        if (sector != last)
-            sectors += add_new(seen, sector);
-        last = sector;
+        sectors += add_new(sectors_seen, at[l] / SECTOR);
+        places += add_new(places_seen, at[l]);
+        low = at[l] < low ? at[l] : low;
+        high = at[l] > high ? at[l] : high;
     }
-    return size > SECTOR ? sectors * size / SECTOR : sectors;
+    unsigned bytes = places * size;
+    return (traffic_cost){.cycles = sectors,
+                          .ideal = (bytes + SECTOR - 1) / SECTOR,
+                          .one_run = high - low + size == bytes};
+}
+
+static traffic_cost ordered_cost(u64 first, unsigned bytes)
+{
+    u64 sectors = (first + bytes - 1) / SECTOR - first / SECTOR + 1;
+    return (traffic_cost){.cycles = (u32)sectors,
+                          .ideal = (bytes + SECTOR - 1) / SECTOR,
+                          .one_run = true};
 }
 
 void count_global(counters *c, traffic_memo *memo, const u64 *at, u32 m,
                   pattern p, unsigned size, bool write)
 {
-    u64 first = at[0], sectors = 1;
-    unsigned bytes =
-        p == UNIFORM ? size : (unsigned)__builtin_popcount(m) * size;
-    if (p == IN_ORDER)
-        sectors = (first + LANES * size - 1) / SECTOR - first / SECTOR + 1;
-    else if (p == SCATTERED) {
-        u64 key = key_of(at, m, first % SECTOR << 1);
+    traffic_cost cost = ordered_cost(at[0], p == UNIFORM ? size : LANES * size);
+    if (p == SCATTERED) {
+        u64 key = key_of(at, m, at[0] % SECTOR << 1);
         if (memo->key != key)
-            *memo = (traffic_memo){key, scattered_sectors(at, m, size)};
-        sectors = memo->cost;
+            *memo = (traffic_memo){key, scattered_cost(at, m, size)};
+        cost = memo->cost;
     }
-    u64 ideal = (bytes + SECTOR - 1) / SECTOR;
-    *(write ? &c->store_sectors : &c->load_sectors) += sectors;
-    *(write ? &c->store_sectors_ideal : &c->load_sectors_ideal) += ideal;
+    u64 shifted = cost.one_run ? cost.cycles - cost.ideal : 0;
+    *(write ? &c->store_sectors : &c->load_sectors) += cost.cycles;
+    *(write ? &c->store_sectors_ideal : &c->load_sectors_ideal) += cost.ideal;
+    *(write ? &c->store_sectors_shifted : &c->load_sectors_shifted) += shifted;
 }
 
 /* The most words that lanes of `m` want of one bank. */
@@ -107,6 +118,6 @@ void count_shared(counters *c, traffic_memo *memo, const u64 *at, u32 m,
         return;
     u64 key = key_of(at, m, at[0] % 4);
     if (memo->key != key)
-        *memo = (traffic_memo){key, conflicts(at, m, size)};
-    c->bank_conflicts += memo->cost;
+        *memo = (traffic_memo){key, {.cycles = conflicts(at, m, size)}};
+    c->bank_conflicts += memo->cost.cycles;
 }

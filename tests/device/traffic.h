@@ -10,10 +10,16 @@
  * behind the other. */
 typedef enum { SCATTERED, UNIFORM, IN_ORDER } pattern;
 
+typedef struct traffic_cost {
+    u32 cycles;   /* sectors moved, or cycles for conflicts */
+    u32 ideal;    /* sectors that the bytes asked for would fill */
+    bool one_run; /* these bytes lie together */
+} traffic_cost;
+
 /* What an instruction cost when its lanes were last so far from each other. */
 typedef struct traffic_memo {
     u64 key;
-    u32 cost;
+    traffic_cost cost;
 } traffic_memo;
 
 /* Lanes `m` access `size` bytes each at the offsets `at`. */

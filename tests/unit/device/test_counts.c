@@ -21,9 +21,23 @@
 enum { THREADS = 64, BLOCKS = 3 };
 static const char *self;
 
-/* access(a): each thread one load at %step words, one store in shared memory at
- * %bank words, one store of 8 bytes in order. */
-static void write_kernel(ptl_str *s, int step, int bank)
+/* What the threads of `access` load and where they store: a case by its name.
+ */
+typedef struct {
+    const char *name;
+    int step, down, first, bank;
+} access_case;
+
+static const access_case cases[] = {
+    {"access", 2, 0, 0, 33},     {"conflict", 2, 0, 0, 32},
+    {"conflict16", 2, 0, 0, 16}, {"in_order", 1, 0, 0, 1},
+    {"shifted", 1, 0, 3, 1},     {"one_place", 0, 0, 0, 1},
+    {"pairs", 1, 1, 0, 1},       {"pairs_shifted", 1, 1, 5, 1},
+};
+
+/* access(a): each thread one load at (tid * step >> down) + first words, one
+ * store in shared memory at tid * bank words, one store of 8 bytes in order. */
+static void write_kernel(ptl_str *s, const access_case *c)
 {
     str_printf(
         s,
@@ -31,7 +45,8 @@ static void write_kernel(ptl_str *s, int step, int bank)
         ".visible .entry access(.param .u64 p)\n{\n.reg .b32 %%r<6>;\n"
         ".reg .b64 %%rd<6>;\n.shared .align 4 .b8 tile[8448];\n"
         "ld.param.u64 %%rd1, [p];\nmov.u32 %%r1, %%tid.x;\n"
-        "mul.lo.u32 %%r2, %%r1, %d;\nmul.wide.u32 %%rd2, %%r2, 4;\n"
+        "mul.lo.u32 %%r2, %%r1, %d;\nshr.u32 %%r2, %%r2, %d;\n"
+        "add.u32 %%r2, %%r2, %d;\nmul.wide.u32 %%rd2, %%r2, 4;\n"
         "add.s64 %%rd2, %%rd1, %%rd2;\nld.global.u32 %%r3, [%%rd2];\n"
         "mul.lo.u32 %%r2, %%r1, %d;\nmov.u32 %%r4, tile;\n"
         "add.u32 %%r4, %%r4, %%r2;\nst.shared.u32 [%%r4], %%r3;\n"
@@ -39,16 +54,16 @@ static void write_kernel(ptl_str *s, int step, int bank)
         "mad.lo.u32 %%r4, %%r4, 64, %%r1;\nmul.wide.u32 %%rd2, %%r4, 8;\n"
         "add.s64 %%rd2, %%rd1, %%rd2;\nadd.s64 %%rd2, %%rd2, 1024;\n"
         "cvt.u64.u32 %%rd3, %%r3;\nst.global.u64 [%%rd2], %%rd3;\nret;\n}\n",
-        step, bank * 4);
+        c->step, c->down, c->first, c->bank * 4);
 }
 
-enum { STEP = 2, BANK = 33, INSTRUCTIONS = 19 };
+enum { INSTRUCTIONS = 21 };
 
-static int run_access(int bank)
+static int run_access(const access_case *c)
 {
     static uint32_t zero[256 + THREADS * BLOCKS * 2];
     ptl_str text = {0};
-    write_kernel(&text, STEP, bank);
+    write_kernel(&text, c);
     CUdeviceptr a = virtual_upload(zero, sizeof zero);
     void *arguments[] = {&a};
     CUfunction f = virtual_kernel(str_text(&text), "access");
@@ -143,6 +158,37 @@ static void a_report_counts_what_a_kernel_did(void **state)
     arena_free(arena);
 }
 
+/* Sectors of a warp's load: touched, of the distinct bytes, due to its start.
+ */
+static void assert_loads(const char *what, int touched, int ideal, int shifted)
+{
+    enum { WARPS = 2 * BLOCKS * THREADS / 32 };
+    ptl_arena *arena = arena_new();
+    json_value r = report_of(arena, what);
+    assert_int_equal(count_of(&r, "load_sectors"), WARPS * touched);
+    assert_int_equal(count_of(&r, "load_sectors_ideal"), WARPS * ideal);
+    assert_int_equal(count_of(&r, "load_sectors_shifted"), WARPS * shifted);
+    assert_int_equal(count_of(&r, "store_sectors_shifted"), 0);
+    arena_free(arena);
+}
+
+static void the_ideal_is_of_distinct_bytes(void **state)
+{
+    (void)state;
+    assert_loads("in_order", 4, 4, 0);
+    assert_loads("one_place", 1, 1, 0);
+    assert_loads("pairs", 2, 2, 0);
+}
+
+static void
+a_run_that_starts_within_a_sector_is_told_from_scattered_lanes(void **state)
+{
+    (void)state;
+    assert_loads("shifted", 5, 4, 1);
+    assert_loads("pairs_shifted", 3, 2, 1);
+    assert_loads("access", 8, 4, 0);
+}
+
 static void faults_are_not_looked_for_without_checks(void **state)
 {
     (void)state;
@@ -156,13 +202,14 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_report_counts_what_a_kernel_did),
+        cmocka_unit_test(the_ideal_is_of_distinct_bytes),
+        cmocka_unit_test(
+            a_run_that_starts_within_a_sector_is_told_from_scattered_lanes),
         cmocka_unit_test(faults_are_not_looked_for_without_checks),
     };
     self = argv[0];
-    if (argc > 1)
-        return strcmp(argv[1], "access") == 0       ? run_access(BANK)
-               : strcmp(argv[1], "conflict") == 0   ? run_access(32)
-               : strcmp(argv[1], "conflict16") == 0 ? run_access(16)
-                                                    : run_wrong();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t k = 0; argc > 1 && k < sizeof cases / sizeof *cases; k++)
+        if (strcmp(argv[1], cases[k].name) == 0)
+            return run_access(&cases[k]);
+    return argc > 1 ? run_wrong() : cmocka_run_group_tests(tests, NULL, NULL);
 }
