@@ -194,14 +194,19 @@ typedef struct kern_direct {
 typedef struct kern_fetch {
     kern_kernel *kernel;
     kern_local *value;
-    bool along_k; /* neighbours of k are neighbours in memory, those of the
-                     other index are not. A wish; never changes bits. */
+    /* Threads that fetch go along k, not along the other index. A wish; never
+     * changes bits. */
+    bool along_k;
 } kern_fetch;
+
+/* Steps of K fetched together: so few, or a warp's request of 128 bytes. */
+enum { KERN_FEW_STEPS = 8 };
 
 typedef struct kern_product {
     kern_type type; /* F32 or F64 */
     int64_t batch, m, n, k;
     int64_t splits, k_split, c_split;
+    int steps;                     /* fetched together */
     kern_fetch left, right, place; /* place: I64 */
     int c;                         /* the kernel's buffer */
 } kern_product;

@@ -235,9 +235,9 @@ static void print_product(ptl_str *out, const kern_product *p)
     str_printf(out,
                "  product %s batch %" PRId64 " m %" PRId64 " n %" PRId64
                " k %" PRId64 " parts %" PRId64 " of %" PRId64 " at %" PRId64
-               " to %d\n",
+               " to %d, %d steps at once\n",
                kern_type_name(p->type), p->batch, p->m, p->n, p->k, p->splits,
-               p->k_split, p->c_split, p->c);
+               p->k_split, p->c_split, p->c, p->steps);
     print_fetch(out, &p->left);
     print_fetch(out, &p->right);
     print_fetch(out, &p->place);

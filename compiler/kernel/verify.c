@@ -288,6 +288,9 @@ static bool check_product(verifier *c)
         p->k_split < 1 || p->splits * p->k_split < p->k ||
         (p->splits - 1) * p->k_split >= p->k)
         return fail(c, NULL, "sizes of a product do not fit");
+    if (p->steps != KERN_FEW_STEPS &&
+        p->steps != (p->type == KERN_F32 ? 32 : 16))
+        return fail(c, NULL, "a product's steps are none that there are");
     return check_operand(c, p->c, p->type, true) &&
            check_fetch(c, &p->left, p->type) &&
            check_fetch(c, &p->right, p->type) &&

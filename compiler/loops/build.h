@@ -154,6 +154,9 @@ void build_reduce_inside(build *k, emit *e, ir_node *n,
  * shares. */
 kern_kernel *build_pack_inside(build *outer, const sched_step *step);
 
+/* Which way threads walk through the factors (walk.c). */
+void product_walks(const sched_contraction *c, kern_product *p);
+
 /* Work (elements times operations) one task should have at least. */
 enum { BUILD_TASK_WORK = 1 << 18 };
 

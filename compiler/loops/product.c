@@ -4,7 +4,6 @@
  */
 #include "base/integer.h"
 #include "loops/build.h"
-#include <stdlib.h>
 
 enum { BATCH, ROW, COLUMN = 2, STEP = 2 }; /* INPUTs */
 
@@ -59,35 +58,6 @@ static kern_fetch fetch_end(fetch *f, build *outer, kern_value *value)
     return out;
 }
 
-typedef struct nearness {
-    int k, other; /* last variables of the two axes, -1: none */
-    double cost;  /* of the reads, positive where K is nearer */
-} nearness;
-
-static void weigh_read(ir_expr *read, void *ctx)
-{
-    nearness *near = ctx;
-    sched_address a;
-    if (read->kind != IR_EXPR_READ)
-        return;
-    sched_address_of(read, &a);
-    int64_t along_k = near->k < 0 ? 0 : llabs(a.coef[near->k]);
-    int64_t along_other = near->other < 0 ? 0 : llabs(a.coef[near->other]);
-    if (along_k == 1 && along_other != 1)
-        near->cost += 1;
-    if (along_other == 1 && along_k != 1)
-        near->cost -= 1;
-}
-
-static bool is_along_k(ir_expr *factor, const sched_axis *k,
-                       const sched_axis *other)
-{
-    nearness near = {k->count ? k->vars[k->count - 1] : -1,
-                     other->count ? other->vars[other->count - 1] : -1, 0};
-    ir_visit_reads(factor, weigh_read, &near);
-    return near.cost > 0;
-}
-
 static kern_fetch fetch_factor(build *k, bool left)
 {
     fetch f;
@@ -96,10 +66,7 @@ static kern_fetch fetch_factor(build *k, bool left)
     set_axis(&f.e, left ? &c->m : &c->n, ROW);
     set_axis(&f.e, &c->k, STEP);
     kern_value *x = emit_expr(&f.e, left ? c->left : c->right);
-    kern_fetch out = fetch_end(&f, k, kern_convert(&f.k.b, x, k->real));
-    out.along_k =
-        is_along_k(left ? c->left : c->right, &c->k, left ? &c->m : &c->n);
-    return out;
+    return fetch_end(&f, k, kern_convert(&f.k.b, x, k->real));
 }
 
 static kern_fetch fetch_place(build *k)
@@ -132,4 +99,5 @@ void build_product(build *k)
     p->left = fetch_factor(k, true);
     p->right = fetch_factor(k, false);
     p->place = fetch_place(k);
+    product_walks(c, p);
 }

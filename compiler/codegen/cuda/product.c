@@ -17,7 +17,7 @@ static const tile tiles[] = {
 #undef CUDA_TILE
 };
 
-enum { STEPS = 8, PADDING = 4 }; /* as in product.cu */
+enum { VECTOR = 16 }; /* bytes; as in product.cu */
 
 static int64_t block_count(const kern_product *p, const tile *t)
 {
@@ -48,11 +48,12 @@ static const tile *tile_for(const kern_product *p)
 void cuda_product_shape(const kern_product *p, cuda_shape *out)
 {
     const tile *t = tile_for(p);
-    int64_t size = p->type == KERN_F32 ? 4 : 8;
-    *out = (cuda_shape){
-        .blocks = block_count(p, t),
-        .threads = t->bm / t->tm * (t->bn / t->tn),
-        .shared_bytes = 2 * STEPS * (t->bm + PADDING + t->bn + PADDING) * size};
+    int64_t size = p->type == KERN_F32 ? 4 : 8, padding = VECTOR / size;
+    int halves = p->steps == KERN_FEW_STEPS ? 2 : 1;
+    *out = (cuda_shape){.blocks = block_count(p, t),
+                        .threads = t->bm / t->tm * (t->bn / t->tn),
+                        .shared_bytes = halves * p->steps *
+                                        (t->bm + t->bn + 2 * padding) * size};
 }
 
 static void write_members(cuda_writer *w)
@@ -90,9 +91,10 @@ void cuda_print_product(cuda_writer *w, const char *name)
                "    enum : i64 { BATCH = %" PRId64 ", M = %" PRId64
                ", N = %" PRId64 ", K = %" PRId64 ",\n"
                "        K_PART = %" PRId64 ", C_PART = %" PRId64 " };\n"
-               "    enum { LEFT_ALONG_K = %d, RIGHT_ALONG_K = %d };\n",
+               "    enum { STEPS = %d, LEFT_ALONG_K = %d, RIGHT_ALONG_K = %d };"
+               "\n",
                name, cuda_type(p->type), p->batch, p->m, p->n, p->k, p->k_split,
-               p->c_split, p->left.along_k, p->right.along_k);
+               p->c_split, p->steps, p->left.along_k, p->right.along_k);
     write_members(w);
     write_fetch(w, &p->left, "left");
     write_fetch(w, &p->right, "right");

@@ -1,21 +1,53 @@
 /*
  * The contraction template. A block makes a tile of BM x BN elements of one
- * part of one batch entry; a thread TM x TN of them, in quarters of four, so
- * that its neighbours read neighbouring words of shared memory. The next steps
- * of K are on their way while the present ones are multiplied.
+ * part of one batch entry; a thread TM x TN of them, in pieces of 16 bytes, so
+ * that its neighbours read neighbouring pieces of shared memory. The next steps
+ * of K are on their way while the present ones are multiplied: few of them to
+ * the other half of shared memory; many stay in registers until all threads
+ * are done with the present ones.
  *
  * F has the types and the fetches: left(b, i, k), right(b, j, k) and
  * place(b, i, j). One chain of fma to an element, k ascending from zero. Beyond
  * the end of K the factors are 0 and -0, whose product changes no sum.
  */
+
+/* Where element `i` of a thread lies in a factor's tile of ROWS rows. Of few
+ * steps along K neighbours are 8 lanes; of many it is all that fit into 128
+ * bytes, and a thread has the rows of a piece at its step, which it keeps as
+ * one. */
+template <class T, int ROWS, int STEPS, int THREADS, bool ALONG_K>
+struct tile_of {
+    enum {
+        PIECE = 16 / sizeof(T),
+        EACH = ROWS * STEPS / THREADS,
+        TOGETHER = THREADS / STEPS /* pieces at once */
+    };
+    INLINE int row(int thread, int i)
+    {
+        const int e = i * THREADS + thread;
+        if (!ALONG_K)
+            return e % ROWS;
+        if (STEPS == 8)
+            return e / STEPS;
+        return (i / PIECE * TOGETHER + thread / STEPS) * PIECE + i % PIECE;
+    }
+    INLINE int step(int thread, int i)
+    {
+        return ALONG_K ? thread % STEPS : (i * THREADS + thread) / ROWS;
+    }
+};
+
 template <class F, int BM, int BN, int TM, int TN>
 INLINE void product(const F &f)
 {
     typedef typename F::real T;
-    enum { BK = 8, PAD = 4, TX = BN / TN, THREADS = BM / TM * TX };
-    enum { A_EACH = BM * BK / THREADS, B_EACH = BN * BK / THREADS };
-    __shared__ __align__(16) T a[2][BK][BM + PAD];
-    __shared__ __align__(16) T b[2][BK][BN + PAD];
+    enum { BK = F::STEPS, HALVES = BK == 8 ? 2 : 1 };
+    enum { PIECE = 16 / sizeof(T), PAD = PIECE };
+    enum { TX = BN / TN, THREADS = BM / TM * TX };
+    typedef tile_of<T, BM, BK, THREADS, F::LEFT_ALONG_K> of_a;
+    typedef tile_of<T, BN, BK, THREADS, F::RIGHT_ALONG_K> of_b;
+    __shared__ __align__(16) T a[HALVES][BK][BM + PAD];
+    __shared__ __align__(16) T b[HALVES][BK][BN + PAD];
 
     const int thread = threadIdx.x, tx = thread % TX, ty = thread / TX;
     u32 block = blockIdx.x;
@@ -29,45 +61,41 @@ INLINE void product(const F &f)
     const i64 k_begin = part * F::K_PART;
     const i64 k_end = min(k_begin + F::K_PART, (i64)F::K);
 
-    T acc[TM][TN], next_a[A_EACH], next_b[B_EACH];
+    T acc[TM][TN], next_a[of_a::EACH], next_b[of_b::EACH];
 #pragma unroll
     for (int i = 0; i < TM; i++)
 #pragma unroll
         for (int j = 0; j < TN; j++)
             acc[i][j] = 0;
 
-            /* Element `e` of a factor's tile: threads go along K or along the
-             * rows, whichever lies together in memory. */
-#define A_ROW(e) (F::LEFT_ALONG_K ? (e) / BK : (e) % BM)
-#define A_STEP(e) (F::LEFT_ALONG_K ? (e) % BK : (e) / BM)
-#define B_ROW(e) (F::RIGHT_ALONG_K ? (e) / BK : (e) % BN)
-#define B_STEP(e) (F::RIGHT_ALONG_K ? (e) % BK : (e) / BN)
-
     auto fetch = [&](i64 k0) {
 #pragma unroll
-        for (int i = 0; i < A_EACH; i++) {
-            const int e = i * THREADS + thread;
-            const i64 m = m0 + A_ROW(e), k = k0 + A_STEP(e);
+        for (int i = 0; i < of_a::EACH; i++) {
+            const i64 m = m0 + of_a::row(thread, i);
+            const i64 k = k0 + of_a::step(thread, i);
             next_a[i] = m < F::M && k < k_end ? f.left(batch, m, k) : (T)0;
         }
 #pragma unroll
-        for (int i = 0; i < B_EACH; i++) {
-            const int e = i * THREADS + thread;
-            const i64 n = n0 + B_ROW(e), k = k0 + B_STEP(e);
+        for (int i = 0; i < of_b::EACH; i++) {
+            const i64 n = n0 + of_b::row(thread, i);
+            const i64 k = k0 + of_b::step(thread, i);
             next_b[i] = n < F::N && k < k_end ? f.right(batch, n, k) : -(T)0;
         }
     };
     auto keep = [&](int half) {
 #pragma unroll
-        for (int i = 0; i < A_EACH; i++) {
-            const int e = i * THREADS + thread;
-            a[half][A_STEP(e)][A_ROW(e)] = next_a[i];
-        }
+        for (int i = 0; i < of_a::EACH; i++)
+            a[half][of_a::step(thread, i)][of_a::row(thread, i)] = next_a[i];
 #pragma unroll
-        for (int i = 0; i < B_EACH; i++) {
-            const int e = i * THREADS + thread;
-            b[half][B_STEP(e)][B_ROW(e)] = next_b[i];
-        }
+        for (int i = 0; i < of_b::EACH; i++)
+            b[half][of_b::step(thread, i)][of_b::row(thread, i)] = next_b[i];
+    };
+    /* Row or column `i` of a thread in the tile. */
+    auto own_row = [&](int i) {
+        return i / PIECE * (BM / TM * PIECE) + ty * PIECE + i % PIECE;
+    };
+    auto own_column = [&](int j) {
+        return j / PIECE * (BN / TN * PIECE) + tx * PIECE + j % PIECE;
     };
 
     int half = 0;
@@ -78,15 +106,15 @@ INLINE void product(const F &f)
         const bool more = k0 + BK < k_end;
         if (more)
             fetch(k0 + BK);
-#pragma unroll
+#pragma unroll 8
         for (int k = 0; k < BK; k++) {
             T x[TM], y[TN];
 #pragma unroll
             for (int i = 0; i < TM; i++)
-                x[i] = a[half][k][i / 4 * (BM / TM * 4) + ty * 4 + i % 4];
+                x[i] = a[half][k][own_row(i)];
 #pragma unroll
             for (int j = 0; j < TN; j++)
-                y[j] = b[half][k][j / 4 * (BN / TN * 4) + tx * 4 + j % 4];
+                y[j] = b[half][k][own_column(j)];
 #pragma unroll
             for (int i = 0; i < TM; i++)
 #pragma unroll
@@ -94,22 +122,20 @@ INLINE void product(const F &f)
                     acc[i][j] = fused(x[i], y[j], acc[i][j]);
         }
         if (more) {
-            keep(half ^ 1);
+            if (HALVES == 1)
+                __syncthreads();
+            half ^= HALVES - 1;
+            keep(half);
             __syncthreads();
-            half ^= 1;
         }
     }
 #pragma unroll
     for (int i = 0; i < TM; i++)
 #pragma unroll
         for (int j = 0; j < TN; j++) {
-            const i64 m = m0 + i / 4 * (BM / TM * 4) + ty * 4 + i % 4;
-            const i64 n = n0 + j / 4 * (BN / TN * 4) + tx * 4 + j % 4;
+            const i64 m = m0 + own_row(i);
+            const i64 n = n0 + own_column(j);
             if (m < F::M && n < F::N)
                 f.store(f.place(batch, m, n) + part * F::C_PART, acc[i][j]);
         }
-#undef A_ROW
-#undef A_STEP
-#undef B_ROW
-#undef B_STEP
 }
