@@ -97,12 +97,23 @@ static double axes_volume(const sched_axis *a, const sched_axis *b,
     return (double)a->extent * (double)b->extent * (double)c->extent;
 }
 
+/* Threads fetch a factor by elements from where layout.c put it, for a product
+ * over windows of the other one. */
+static bool is_fetched(const fuser *f, const sched_contraction *c,
+                       const ir_expr *other)
+{
+    return f->options->target.threads && other->kind == IR_EXPR_READ &&
+           sched_is_windowed(&c->node->comp, other);
+}
+
 /* What packing reads: each factor once, however often it is multiplied. */
 static void note_contraction(fuser *f, const sched_contraction *c)
 {
     reader r = {.f = f, .packed = true};
     r.volume = axes_volume(&c->batch, &c->m, &c->k);
+    r.opaque = is_fetched(f, c, c->right);
     ir_visit_reads(c->left, note_read, &r);
+    r.opaque = is_fetched(f, c, c->left);
     r.volume = axes_volume(&c->batch, &c->n, &c->k);
     ir_visit_reads(c->right, note_read, &r);
 }
@@ -113,7 +124,7 @@ static void note_direct(fuser *f, const sched_direct *d)
     const sched_contraction *c = &d->base;
     reader r = {.f = f, .opaque = true};
     ir_visit_reads(c->left, note_read, &r);
-    r.opaque = !d->packs_right;
+    r.opaque = !d->packs_right || is_fetched(f, c, c->left);
     r.packed = d->packs_right;
     r.volume = (double)c->n.extent * (double)c->k.extent;
     ir_visit_reads(c->right, note_read, &r);

@@ -20,6 +20,7 @@ typedef struct chooser {
     const ir_graph *g;
     sched_layout *l;
     bool *fixed; /* by node id */
+    bool threads;
 } chooser;
 
 /* ---------- windows ---------- */
@@ -200,6 +201,29 @@ static sched_axes wish_of_other(const ir_comp *comp, const sched_window *w)
     return a;
 }
 
+/* The weights where windows step along the result: the window's indices, then
+ * the channels. As they are defined a window may lie innermost, and neither
+ * channels nor columns together. */
+static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
+{
+    sched_axes a = {0};
+    bool window[IR_MAX_VARS] = {false}, outer[IR_MAX_RANK];
+    if (pixels_are_reduced(comp, w->windowed) || w->other->outside)
+        return a;
+    for (int i = 0; i < w->windowed->sub_count; i++) {
+        const ir_sub *sub = &w->windowed->subs[i];
+        for (int k = 0; k < sub->affine.term_count; k++)
+            if (is_window(comp, sub))
+                window[sub->affine.terms[k].var] = true;
+    }
+    for (int i = 0; i < w->other->sub_count; i++) {
+        int var = axis_var(comp, &w->other->subs[i]);
+        outer[i] = var < 0 || window[var];
+    }
+    complete(&a, outer, w->other->sub_count);
+    return a;
+}
+
 static void wish(chooser *c, const ir_node *n, const sched_axes *a)
 {
     sched_axes *now = &c->l->axes[n->id];
@@ -216,6 +240,8 @@ static void take_wishes(chooser *c, const ir_node *n)
     c->l->windowed[n->id] = windowed;
     wish(c, w->windowed->node, &windowed);
     wish(c, w->other->node, &other);
+    if (c->threads)
+        c->l->other[n->id] = wish_of_weights(&n->comp, w);
     wish(c, n, &result);
 }
 
@@ -374,13 +400,15 @@ static bool find_windows(chooser *c)
     return any;
 }
 
-bool sched_choose_layout(const ir_graph *g, ptl_arena *arena, sched_layout *out)
+bool sched_choose_layout(const ir_graph *g, bool threads, ptl_arena *arena,
+                         sched_layout *out)
 {
     int count = g->nodes.count + 1;
     out->windows = ARENA_ARRAY(arena, sched_window, count);
     out->axes = ARENA_ARRAY(arena, sched_axes, count);
     out->windowed = ARENA_ARRAY(arena, sched_axes, count);
-    chooser c = {g, out, ARENA_ARRAY(arena, bool, count)};
+    out->other = ARENA_ARRAY(arena, sched_axes, count);
+    chooser c = {g, out, ARENA_ARRAY(arena, bool, count), threads};
     if (has_scan(g) || !find_windows(&c))
         return false;
     fix_nodes(&c);

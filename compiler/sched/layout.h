@@ -24,11 +24,14 @@ typedef struct sched_axes {
 typedef struct sched_layout {
     sched_window *windows; /* by node id */
     sched_axes *axes;      /* by node id */
-    sched_axes *windowed;  /* by node id: what the windowed factor wants */
+    /* By node id: what the factors want; the other one of a copy of its own,
+     * where threads fetch it. */
+    sched_axes *windowed, *other;
 } sched_layout;
 
-/* False where nothing is read through a window: the graph stays as it is. */
-bool sched_choose_layout(const ir_graph *g, ptl_arena *arena,
+/* False where nothing is read through a window: the graph stays as it is.
+ * `threads`: for a target whose lanes are threads, where nothing is packed. */
+bool sched_choose_layout(const ir_graph *g, bool threads, ptl_arena *arena,
                          sched_layout *out);
 /* A new graph in which axes are ordered as `l` says and windows read padded
  * copies, which no subscript leaves. Outputs keep their order. */

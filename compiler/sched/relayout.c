@@ -101,11 +101,11 @@ static ir_node *make_copy(relayout *r, const staged *s)
 }
 
 /* How far the read goes, and in which order it wants the axes. */
-static staged copy_for(const relayout *r, const ir_expr *read)
+static staged copy_for(const relayout *r, const ir_expr *read,
+                       const sched_axes *axes)
 {
     const ir_var *vars = r->reader->comp.vars;
-    staged s = {.of = read->node, .outside = read->outside};
-    s.axes = r->l->windowed[r->reader->id];
+    staged s = {.of = read->node, .outside = read->outside, .axes = *axes};
     for (int i = 0; i < read->sub_count; i++) {
         int64_t low, high, size = read->node->type.dims[i];
         ir_affine_range(read->subs[i].affine, vars, &low, &high);
@@ -149,13 +149,26 @@ static ir_expr *read_staged(relayout *r, const staged *s, const ir_sub *subs)
 
 /* ---------- reads ---------- */
 
+/* The order in which a product over windows wants this factor; NULL: it is
+ * none. */
+static const sched_axes *wanted_by(const relayout *r, const ir_expr *read)
+{
+    if (!r->reader)
+        return NULL;
+    int reader = r->reader->id;
+    if (r->l->windows[reader].windowed == read)
+        return &r->l->windowed[reader];
+    return r->l->windows[reader].other == read ? &r->l->other[reader] : NULL;
+}
+
 static ir_expr *read_reordered(ir_graph *g, const ir_expr *read,
                                const ir_sub *subs, ir_expr *outside, void *ctx)
 {
     relayout *r = ctx;
     const ir_node *n = read->node;
-    if (r->reader && r->l->windows[r->reader->id].windowed == read) {
-        staged s = copy_for(r, read);
+    const sched_axes *wanted = wanted_by(r, read);
+    if (wanted && wanted->known) {
+        staged s = copy_for(r, read, wanted);
         if (needs_copy(r, &s))
             return read_staged(r, staged_copy(r, s), subs);
     }

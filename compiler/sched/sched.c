@@ -25,7 +25,8 @@ static ir_graph *laid_out(const sched_schedule *s, const ir_graph *g)
     sched_layout layout;
     ir_graph *made = NULL;
     ptl_arena *scratch = arena_new();
-    if (!s->options.no_fuse && sched_choose_layout(g, scratch, &layout))
+    if (!s->options.no_fuse &&
+        sched_choose_layout(g, s->options.target.threads, scratch, &layout))
         made = sched_relayout(g, &layout);
     arena_free(scratch);
     return made;

@@ -45,7 +45,7 @@ static ir_graph *laid_out(const ir_graph *g)
     sched_layout layout;
     ptl_error err = {0};
     ir_graph *made = NULL;
-    if (sched_choose_layout(g, arena, &layout)) {
+    if (sched_choose_layout(g, false, arena, &layout)) {
         made = sched_relayout(g, &layout);
         if (!ir_verify(made, &err))
             fail_msg("%s", err.text);
