@@ -63,6 +63,10 @@ typedef struct emit {
     VEC(int) log;         /* what is in it, in order */
     kern_value **forward; /* by node id: values still in registers */
     int row;              /* which of the rows at once */
+    /* Where lanes go along a whole result of `flat_type`: its element at lane
+     * 0. Variables then differ from lane to lane. NULL: they do not. */
+    kern_value *flat;
+    const ir_type *flat_type;
     /* By node id: how far ahead of a read the next row lies; NULL: unknown. */
     int64_t *ahead;
     /* Reads in another way; NULL: emit_read() does it. */
@@ -154,6 +158,10 @@ void build_reduce_inside(build *k, emit *e, ir_node *n,
  * shares. */
 kern_kernel *build_pack_inside(build *outer, const sched_step *step);
 
+/* ---------- sectors of memory ---------- */
+
+/* How many different ones there are; those below 0 are none. */
+int sectors_touched(const int64_t *sectors, int count);
 /* Which way threads walk through the factors (walk.c). */
 void product_walks(const sched_contraction *c, kern_product *p);
 

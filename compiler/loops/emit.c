@@ -69,8 +69,8 @@ kern_value *emit_affine(emit *e, const ir_affine *a)
     for (int i = 0; i < a->term_count; i++) {
         int var = a->terms[i].var;
         kern_value *coef = kern_int(e->b, KERN_I64, 1, a->terms[i].coef);
-        sum = kern_op2(e->b, KERN_ADD, sum,
-                       kern_op2(e->b, KERN_MUL, e->var[var], coef));
+        kern_value *at = kern_convert(e->b, e->var[var], KERN_I64);
+        sum = kern_op2(e->b, KERN_ADD, sum, kern_op2(e->b, KERN_MUL, at, coef));
         if (var == e->lane_var)
             stride = a->terms[i].coef;
     }

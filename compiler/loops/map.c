@@ -5,6 +5,7 @@
  * an operand lay that is read at the same element. Nodes that read one another
  * take the value from the register.
  */
+#include "loops/flat.h"
 #include "loops/turn.h"
 #include "loops/window.h"
 
@@ -16,6 +17,7 @@ typedef struct map_ctx {
     const int *buffers;
     window window;
     turn turn;
+    bool may_be_flat; /* it is no part of a row */
     bool keeps; /* values stay known: there is one for the whole row */
 } map_ctx;
 
@@ -37,6 +39,13 @@ static void map_body(nest *n, int copies, void *ctx)
         if (!c->keeps)
             e->forward[c->nodes[i]->id] = NULL;
     }
+}
+
+static void flat_body(nest *n, int copies, void *ctx)
+{
+    map_ctx *c = ctx;
+    flat_enter(n, c->nodes[0]);
+    map_body(n, copies, ctx);
 }
 
 static void window_body(nest *n, int copies, void *ctx)
@@ -63,6 +72,13 @@ static int take_turn(map_ctx *c, sched_space *space, int lane_var)
     return across < 0 ? lane_var : across;
 }
 
+static bool take_flat(map_ctx *c, sched_space *space, int *lane_var)
+{
+    int before = *lane_var;
+    *lane_var = flat_take(c->k, c->nodes, c->count, space, before);
+    return *lane_var != before;
+}
+
 static void map_nest(map_ctx *c, const sched_space *whole, nest *n)
 {
     double cost;
@@ -80,10 +96,15 @@ static void map_nest(map_ctx *c, const sched_space *whole, nest *n)
         c->window.out = c->buffers[0];
     }
     lane_var = take_turn(c, space, lane_var);
+    bool flat = c->may_be_flat && !c->window.count && !c->turn.node &&
+                take_flat(c, space, &lane_var);
     nest_init(n, c->e, space->loops, space->count, lane_var);
     n->body = c->window.count ? window_body
               : c->turn.node  ? turn_body
+              : flat          ? flat_body
                               : map_body;
+    for (int v = 0; flat && v < c->nodes[0]->type.rank; v++)
+        n->unbound |= (uint32_t)1 << v;
     if (c->turn.node)
         n->unbound |= (uint32_t)1 << c->turn.along.var;
     for (int i = 0; i < c->window.count; i++)
@@ -124,7 +145,8 @@ void build_map(build *k)
                  .e = &e,
                  .nodes = step->nodes,
                  .count = step->node_count,
-                 .buffers = buffers};
+                 .buffers = buffers,
+                 .may_be_flat = true};
     nest n;
     map_nest(&c, &step->space, &n);
     nest_cut cut = nest_plan(&n, cost * (double)count, n.count);

@@ -121,6 +121,10 @@ static void add_direct(place_ctx *c, const ir_affine *a, int64_t stride)
     kern_value *sum = kern_int(e->b, KERN_I64, 1, a->constant * stride);
     for (int i = 0; i < a->term_count; i++) {
         int64_t coef = a->terms[i].coef * stride;
+        if (e->var[a->terms[i].var]->lanes > 1) {
+            add_index(c, e->var[a->terms[i].var], coef);
+            continue;
+        }
         kern_value *by = kern_int(e->b, KERN_I64, 1, coef);
         sum = kern_op2(e->b, KERN_ADD, sum,
                        kern_op2(e->b, KERN_MUL, e->var[a->terms[i].var], by));
@@ -196,8 +200,34 @@ static void move_to_row(emit *e, const sched_buffer *b, emit_place *out)
                            kern_int(e->b, KERN_I64, 1, e->row * size));
 }
 
+/* Does the read go through memory as the result does? */
+static bool is_alongside(const emit *e, const ir_expr *read,
+                         sched_address *address)
+{
+    if (!e->flat || read->outside)
+        return false;
+    sched_address_of(read, address);
+    for (int v = 0; v < e->flat_type->rank; v++)
+        if (e->flat_type->dims[v] > 1 &&
+            address->coef[v] != sched_stride(e->flat_type, v))
+            return false;
+    return address->whole;
+}
+
+static void at_flat(emit *e, int64_t from, emit_place *out)
+{
+    *out = (emit_place){.stride = 1};
+    out->offset =
+        kern_op2(e->b, KERN_ADD, e->flat, kern_int(e->b, KERN_I64, 1, from));
+}
+
 void emit_read_place(emit *e, const ir_expr *read, emit_place *out)
 {
+    sched_address address;
+    if (is_alongside(e, read, &address)) {
+        at_flat(e, address.constant, out);
+        return;
+    }
     const sched_buffer *row = row_of(e, read->node);
     place_axes(e, &read->node->type, read->subs, row ? e->k->step->row_rank : 0,
                read->sub_count, read->outside != NULL, out);
@@ -227,6 +257,10 @@ void emit_result_place(emit *e, const ir_node *n, emit_place *out)
 {
     const sched_store *store = sched_store_of(e->k->step->scope, n);
     const sched_buffer *row = row_of(e, n);
+    if (e->flat) {
+        at_flat(e, 0, out);
+        return;
+    }
     if (!store)
         own_axes(e, &n->type, row ? e->k->step->row_rank : 0, out);
     if (row)

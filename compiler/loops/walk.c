@@ -65,20 +65,25 @@ static void locate(judge *j, const sched_address *a, int64_t batch, int64_t row,
         }
 }
 
-/* Sectors of one request: rows from `row`, steps from `step`. */
-static int64_t touched(const judge *j, int row, int step, int rows, int steps)
+int sectors_touched(const int64_t *sectors, int count)
 {
-    int64_t seen[SIDE];
-    int count = 0;
-    for (int i = 0; i < rows * steps; i++) {
-        int64_t sector = j->at[row + i / steps][step + i % steps];
-        int k = 0;
-        while (k < count && seen[k] != sector)
-            k++;
-        if (sector >= 0 && k == count)
-            seen[count++] = sector;
+    int distinct = 0;
+    for (int i = 0; i < count; i++) {
+        bool seen = sectors[i] < 0;
+        for (int k = 0; k < i && !seen; k++)
+            seen = sectors[k] == sectors[i];
+        distinct += !seen;
     }
-    return count;
+    return distinct;
+}
+
+/* Sectors of one request: rows from `row`, steps from `step`. */
+static int touched(const judge *j, int row, int step, int rows, int steps)
+{
+    int64_t sectors[SIDE];
+    for (int i = 0; i < rows * steps; i++)
+        sectors[i] = j->at[row + i / steps][step + i % steps];
+    return sectors_touched(sectors, rows * steps);
 }
 
 static void judge_tile(judge *j)
