@@ -201,13 +201,25 @@ static sched_axes wish_of_other(const ir_comp *comp, const sched_window *w)
     return a;
 }
 
+/* Are runs along these axes whole sectors of memory? */
+static bool fill_sectors(const ir_expr *read, const bool *axes)
+{
+    enum { SECTOR_ELEMENTS = 8 };
+    int64_t run = 1;
+    for (int i = 0; i < read->sub_count; i++)
+        run *= axes[i] ? read->node->type.dims[i] : 1;
+    return run % SECTOR_ELEMENTS == 0;
+}
+
 /* The weights where windows step along the result: the window's indices, then
- * the channels. As they are defined a window may lie innermost, and neither
- * channels nor columns together. */
+ * channels and columns. As they are defined a window may lie innermost, and
+ * neither of these together. Last come whichever fill sectors; where both do,
+ * one order serves the product and its gradient. */
 static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
 {
     sched_axes a = {0};
     bool window[IR_MAX_VARS] = {false}, outer[IR_MAX_RANK];
+    bool channels[IR_MAX_RANK], columns[IR_MAX_RANK];
     if (pixels_are_reduced(comp, w->windowed) || w->other->outside)
         return a;
     for (int i = 0; i < w->windowed->sub_count; i++) {
@@ -216,11 +228,25 @@ static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
             if (is_window(comp, sub))
                 window[sub->affine.terms[k].var] = true;
     }
-    for (int i = 0; i < w->other->sub_count; i++) {
+    int rank = w->other->sub_count, count = 0;
+    for (int i = 0; i < rank; i++) {
         int var = axis_var(comp, &w->other->subs[i]);
         outer[i] = var < 0 || window[var];
+        columns[i] = !outer[i] && var < comp->out_count;
+        channels[i] = !outer[i] && !columns[i];
     }
-    complete(&a, outer, w->other->sub_count);
+    if (!fill_sectors(w->other, channels)) {
+        append_axes(&a, &count, outer, rank);
+        append_axes(&a, &count, channels, rank);
+        append_axes(&a, &count, columns, rank);
+    } else if (!fill_sectors(w->other, columns)) {
+        append_axes(&a, &count, outer, rank);
+        append_axes(&a, &count, columns, rank);
+        append_axes(&a, &count, channels, rank);
+    } else {
+        complete(&a, outer, rank);
+    }
+    a.known = true;
     return a;
 }
 
