@@ -4,7 +4,7 @@ BEGIN {
   FS = ","
   if (each == "")
     printf "| %-24s | %-8s | kernels | loaded | of those shifted | stored | conflicts |\n", program, "kind"
-  order = "map rows reduce combine contract scatter fill stack"
+  order = "map turn gather rows reduce combine contract scatter fill stack"
 }
 
 function value(name,   i, pair) {

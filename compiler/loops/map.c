@@ -8,6 +8,7 @@
 #include "loops/flat.h"
 #include "loops/turn.h"
 #include "loops/window.h"
+#include <string.h>
 
 typedef struct map_ctx {
     build *k;
@@ -126,6 +127,47 @@ void build_map_inside(build *k, emit *e, ir_node *n, const sched_space *space,
     emit_rewind(e, mark);
 }
 
+typedef struct orderly {
+    const ir_type *result;
+    bool all; /* so far */
+} orderly;
+
+/* Does the read go through memory in the order in which the result does,
+ * repeating and leaving out what it likes? */
+static void check_order(ir_expr *read, void *ctx)
+{
+    orderly *o = ctx;
+    sched_address a;
+    int64_t inner = 1;
+    if (read->kind != IR_EXPR_READ)
+        return;
+    sched_address_of(read, &a);
+    for (int v = o->result->rank - 1; v >= 0; v--) {
+        int64_t coef = o->result->dims[v] == 1 ? 0 : a.coef[v];
+        bool innermost = v == o->result->rank - 1;
+        o->all =
+            o->all && (coef == 0 || (innermost ? coef == 1 : coef >= inner));
+        inner = coef ? coef * o->result->dims[v] : inner;
+    }
+    o->all = o->all && a.whole;
+}
+
+/* Threads' counts are told apart by it (scripts/cuda-traffic): a map proper,
+ * one that turns operands, one that picks elements from elsewhere. */
+static const char *name_of(const map_ctx *c)
+{
+    orderly o = {.all = true};
+    for (int i = 0; i < c->count; i++) {
+        o.result = &c->nodes[i]->type;
+        ir_visit_reads(c->nodes[i]->comp.body, check_order, &o);
+    }
+    const char *name = c->k->kernel->name, *rest = strchr(name, '.');
+    if (!c->k->s->options.target.threads || !rest || (o.all && !c->turn.node))
+        return name;
+    return arena_printf(c->k->module->arena, "%s%s",
+                        c->turn.node ? "turn" : "gather", rest);
+}
+
 void build_map(build *k)
 {
     const sched_step *step = k->step;
@@ -149,6 +191,7 @@ void build_map(build *k)
                  .may_be_flat = true};
     nest n;
     map_nest(&c, &step->space, &n);
+    k->kernel->name = name_of(&c);
     nest_cut cut = nest_plan(&n, cost * (double)count, n.count);
     k->kernel->task_count = cut.tasks;
     nest_enter(&n, &cut, kern_task(&k->b));

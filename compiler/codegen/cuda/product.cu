@@ -37,6 +37,16 @@ struct tile_of {
     }
 };
 
+/* 16 bytes at once. */
+INLINE void keep_piece(f32 *to, const f32 *x)
+{
+    *(float4 *)to = make_float4(x[0], x[1], x[2], x[3]);
+}
+INLINE void keep_piece(f64 *to, const f64 *x)
+{
+    *(double2 *)to = make_double2(x[0], x[1]);
+}
+
 template <class F, int BM, int BN, int TM, int TN>
 INLINE void product(const F &f)
 {
@@ -129,13 +139,27 @@ INLINE void product(const F &f)
             __syncthreads();
         }
     }
+
+    /* Through shared memory, so that neighbours store what lies together: a
+     * row of threads is of one warp, and has BN elements of its own. Rows of a
+     * warp begin in different banks. */
+    T *const line = &b[0][0][0] + ty * BN;
+    const int first = ty % (32 / TX) * TX;
+    __syncthreads();
 #pragma unroll
-    for (int i = 0; i < TM; i++)
+    for (int i = 0; i < TM; i++) {
+#pragma unroll
+        for (int j = 0; j < TN; j += PIECE)
+            keep_piece(line + (own_column(j) + first) % BN, &acc[i][j]);
+        __syncwarp();
 #pragma unroll
         for (int j = 0; j < TN; j++) {
-            const i64 m = m0 + own_row(i);
-            const i64 n = n0 + own_column(j);
+            const int column = j * TX + tx;
+            const i64 m = m0 + own_row(i), n = n0 + column;
             if (m < F::M && n < F::N)
-                f.store(f.place(batch, m, n) + part * F::C_PART, acc[i][j]);
+                f.store(f.place(batch, m, n) + part * F::C_PART,
+                        line[(column + first) % BN]);
         }
+        __syncwarp();
+    }
 }
