@@ -1,10 +1,10 @@
-# Reports of the virtual device (PTL_VIRTUAL_REPORT) as a table. `program` is
-# its name; `each`: a line for each kernel, not for each kind.
+# A report of the virtual CUDA device (PTL_VIRTUAL_REPORT) as rows of a table.
+# `program`: its name. `form`: kinds (a row for each kind of kernel), kernels (a
+# row for each), counts (plain numbers of each: kind, name, sectors loaded,
+# ideal, shifted; stored, ideal; conflicts).
 BEGIN {
   FS = ","
-  if (each == "")
-    printf "| %-24s | %-8s | kernels | loaded | of those shifted | stored | conflicts |\n", program, "kind"
-  order = "map turn gather rows reduce combine contract scatter fill stack"
+  known = " map turn gather rows reduce combine contract scatter fill stack "
 }
 
 function value(name,   i, pair) {
@@ -18,31 +18,34 @@ function value(name,   i, pair) {
 }
 
 function ratio(actual, ideal) {
-  return ideal ? sprintf("%.3f", actual / ideal) : "-"
+  return ideal ? sprintf("%.2f", actual / ideal) : "-"
 }
 
 {
-  match($1, /k[0-9]+_[a-z]+/)
-  name = substr($1, RSTART)
-  sub(/"$/, "", name)
+  match($1, /k[0-9]+_[A-Za-z0-9_]+/)
+  name = substr($1, RSTART, RLENGTH)
   kind = name
   sub(/^k[0-9]+_/, "", kind)
   sub(/_.*/, "", kind)
-  row = each == "" ? kind : name
-  if (!(row in count)) {
-    rows[++row_count] = row
-    if (each == "" && index(" " order " ", " " row " ") == 0) {
-      print "no such kind of kernel: " row >"/dev/stderr"
-      exit 1
-    }
+  if (index(known, " " kind " ") == 0) {
+    print "no kind of kernel: " name >"/dev/stderr"
+    exit 1
   }
+  if (form == "counts") {
+    print kind, name, value("load_sectors"), value("load_sectors_ideal"), \
+      value("load_sectors_shifted"), value("store_sectors"), \
+      value("store_sectors_ideal"), value("bank_conflicts")
+    next
+  }
+  row = form == "kernels" ? name : kind
+  if (!(row in count))
+    rows[++row_count] = row
   count[row]++
   load[row] += value("load_sectors")
   load_ideal[row] += value("load_sectors_ideal")
-  load_shift[row] += value("load_sectors_shifted")
+  shifted[row] += value("load_sectors_shifted")
   store[row] += value("store_sectors")
   store_ideal[row] += value("store_sectors_ideal")
-  store_shift[row] += value("store_sectors_shifted")
   shared[row] += value("shared_accesses")
   conflicts[row] += value("bank_conflicts")
 }
@@ -50,6 +53,9 @@ function ratio(actual, ideal) {
 END {
   for (i = 1; i <= row_count; i++) {
     r = rows[i]
-    printf "%-20s %-34s %3d  loads %9d %6s (shifted %6s)  stores %8d %6s (shifted %s)  shared %8d conflicts %s\n", program, r, count[r], load_ideal[r], ratio(load[r], load_ideal[r]), ratio(load_shift[r], load_ideal[r]), store_ideal[r], ratio(store[r], store_ideal[r]), ratio(store_shift[r], store_ideal[r]), shared[r], ratio(conflicts[r], shared[r])
+    printf "| %s | %s | %d | %d | %s | %s | %d | %s | %s |\n", program, r, \
+      count[r], load[r], ratio(load[r], load_ideal[r]), \
+      ratio(load[r] - shifted[r], load_ideal[r]), store[r], \
+      ratio(store[r], store_ideal[r]), ratio(conflicts[r], shared[r])
   }
 }
