@@ -39,19 +39,24 @@ static ir_values *evaluated(ir_graph *g)
 }
 
 /* NULL: nothing is read through a window. */
-static ir_graph *laid_out(const ir_graph *g)
+static ir_graph *laid_out_for(const ir_graph *g, bool threads)
 {
     ptl_arena *arena = arena_new();
     sched_layout layout;
     ptl_error err = {0};
     ir_graph *made = NULL;
-    if (sched_choose_layout(g, false, arena, &layout)) {
+    if (sched_choose_layout(g, threads, arena, &layout)) {
         made = sched_relayout(g, &layout);
         if (!ir_verify(made, &err))
             fail_msg("%s", err.text);
     }
     arena_free(arena);
     return made;
+}
+
+static ir_graph *laid_out(const ir_graph *g)
+{
+    return laid_out_for(g, false);
 }
 
 static void assert_same_outputs(ir_graph *a, ir_graph *b)
@@ -127,6 +132,40 @@ static void channels_come_last_and_reads_stay_inside(void **state)
     ir_graph_free(g);
 }
 
+static void assert_dims(const ir_graph *g, const char *name,
+                        const int64_t *dims)
+{
+    ir_type type = type_of(g, name);
+    assert_memory_equal(type.dims, dims, (size_t)type.rank * sizeof *dims);
+}
+
+/* 3 channels fill no sector, 8 columns do; of 16 and 16 either may be last. */
+static void
+threads_fetch_weights_from_copies_whose_runs_fill_sectors(void **state)
+{
+    (void)state;
+    static const char wide[] =
+        "input x: real[2, 16, 8, 8] data f32;\n"
+        "input w: real[16, 16, 3, 3] param f32;\n"
+        "comp y[n:2, o:16, p:6, q:6 | c:0..16, r:0..3, s:0..3] = sum "
+        "x[n, c, p + r, q + s] * w[o, c, r, s];\n"
+        "comp dx[n:2, c:16, u:8, v:8 | o:0..16, r:0..3, s:0..3] = sum "
+        "y[n, o, u - r, v - s else 0.0] * w[o, c, r, s];\n"
+        "output dx = dx;\n";
+    ir_graph *g = ir_from_text(network), *made = laid_out_for(g, true);
+    assert_same_outputs(g, made);
+    assert_dims(made, "w.window", (int64_t[]){3, 3, 3, 8});
+    ir_graph_free(made);
+    ir_graph_free(g);
+    g = ir_from_text(wide);
+    made = laid_out_for(g, true);
+    assert_same_outputs(g, made);
+    assert_dims(made, "w.window", (int64_t[]){3, 3, 16, 16});
+    assert_null(ir_find(made, "w.window.2")); /* one for both */
+    ir_graph_free(made);
+    ir_graph_free(g);
+}
+
 static void products_without_windows_are_left_alone(void **state)
 {
     (void)state;
@@ -144,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_keeps_its_values),
         cmocka_unit_test(channels_come_last_and_reads_stay_inside),
+        cmocka_unit_test(
+            threads_fetch_weights_from_copies_whose_runs_fill_sectors),
         cmocka_unit_test(products_without_windows_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
