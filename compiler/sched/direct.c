@@ -17,6 +17,7 @@
  * Keeps:    the comprehension.
  */
 #include "sched/internal.h"
+#include "sched/layout.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,25 @@ static bool is_in_place(const ir_expr *e)
         if (!sched_is_direct(&e->subs[i]))
             return false;
     return true;
+}
+
+/* Where the read leads; of a copy made for threads, where it would lead
+ * without: the order of K and its parts are every target's. */
+static void address_of(const ir_expr *read, sched_address *out)
+{
+    sched_address_of(read, out);
+    const ir_expr *source = sched_ordered_source(read->node);
+    if (!source)
+        return;
+    sched_address from;
+    sched_address_of(source, &from);
+    *out = (sched_address){.constant = from.constant, .whole = true};
+    for (int i = 0; i < read->sub_count; i++) {
+        const ir_affine *a = &read->subs[i].affine;
+        out->constant += from.coef[i] * a->constant;
+        for (int k = 0; k < a->term_count; k++)
+            out->coef[a->terms[k].var] += from.coef[i] * a->terms[k].coef;
+    }
 }
 
 /* ---------- axes ---------- */
@@ -316,9 +336,9 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
         return "the left factor is no plain read";
     sched_split_axes(c);
     sched_address left, right = {0}, result = result_address(n);
-    sched_address_of(c->left, &left);
+    address_of(c->left, &left);
     if (c->right->kind == IR_EXPR_READ)
-        sched_address_of(c->right, &right);
+        address_of(c->right, &right);
     if (c->n.extent < LEAST_COLUMNS || c->m.extent < LEAST_ROWS)
         return "an axis is short";
     if (!is_linear(comp, &c->n, &result, 1))

@@ -37,4 +37,8 @@ bool sched_choose_layout(const ir_graph *g, bool threads, ptl_arena *arena,
  * copies, which no subscript leaves. Outputs keep their order. */
 ir_graph *sched_relayout(const ir_graph *g, const sched_layout *l);
 
+/* What `n` reads, where it is a copy that relayout made for threads of a factor
+ * without a window; else NULL. */
+const ir_expr *sched_ordered_source(const ir_node *n);
+
 #endif

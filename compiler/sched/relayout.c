@@ -20,8 +20,19 @@ typedef struct staged {
     const ir_expr *outside;
     int64_t before[IR_MAX_RANK], size[IR_MAX_RANK]; /* by axis of `of` */
     sched_axes axes;
+    bool weights; /* the other factor's */
     ir_node *node;
 } staged;
+
+/* No name of a program has such an end. */
+#define ORDERED "~ordered"
+
+const ir_expr *sched_ordered_source(const ir_node *n)
+{
+    bool ordered = n->kind == IR_COMP && strstr(n->name, ORDERED) &&
+                   n->comp.body->kind == IR_EXPR_READ;
+    return ordered ? n->comp.body : NULL;
+}
 
 typedef struct relayout {
     const ir_graph *g;
@@ -65,7 +76,8 @@ static bool same_copy(const staged *a, const staged *b)
 {
     int rank = a->of->type.rank;
     size_t size = (size_t)rank * sizeof *a->before;
-    return a->of == b->of && a->outside == b->outside &&
+    return a->of == b->of && a->weights == b->weights &&
+           a->outside == b->outside &&
            memcmp(a->before, b->before, size) == 0 &&
            memcmp(a->size, b->size, size) == 0 &&
            memcmp(a->axes.order, b->axes.order,
@@ -96,7 +108,8 @@ static ir_node *make_copy(relayout *r, const staged *s)
                     .vars = vars,
                     .reduce = IR_MAP};
     comp.body = ir_read(r->out, r->node[of->id], subs, of->type.rank, outside);
-    char *name = arena_printf(r->scratch, "%s.window", of->name);
+    char *name = arena_printf(r->scratch, "%s%s", of->name,
+                              s->weights ? ORDERED : ".window");
     return ir_comprehend(r->out, name, &comp, of->at);
 }
 
@@ -169,6 +182,7 @@ static ir_expr *read_reordered(ir_graph *g, const ir_expr *read,
     const sched_axes *wanted = wanted_by(r, read);
     if (wanted && wanted->known) {
         staged s = copy_for(r, read, wanted);
+        s.weights = wanted == &r->l->other[r->reader->id];
         if (needs_copy(r, &s))
             return read_staged(r, staged_copy(r, s), subs);
     }
