@@ -84,6 +84,12 @@ void sched_split_axes(sched_contraction *c)
     }
 }
 
+bool sched_has_long_axes(const sched_contraction *c)
+{
+    return c->m.extent >= LEAST_EXTENT && c->n.extent >= LEAST_EXTENT &&
+           c->k.extent >= LEAST_EXTENT;
+}
+
 int sched_innermost(const ir_comp *comp)
 {
     for (int v = comp->out_count - 1; v >= 0; v--)
@@ -132,8 +138,7 @@ const char *sched_find_contraction(ir_node *n, const sched_options *options,
     }
     if (!sched_is_packable(out->left) || !sched_is_packable(out->right))
         return "a factor is more than operations on affine reads";
-    if (out->m.extent < LEAST_EXTENT || out->n.extent < LEAST_EXTENT ||
-        out->k.extent < LEAST_EXTENT)
+    if (!sched_has_long_axes(out))
         return "an axis is short";
     if (ir_volume(comp) < SCHED_LEAST_WORK)
         return "small";

@@ -14,6 +14,7 @@
  * Keeps:    `g`; names of nodes; every scalar operation.
  */
 #include "sched/internal.h"
+#include "sched/layout.h"
 #include <string.h>
 
 enum {
@@ -97,13 +98,10 @@ static double axes_volume(const sched_axis *a, const sched_axis *b,
     return (double)a->extent * (double)b->extent * (double)c->extent;
 }
 
-/* Threads fetch a factor by elements from where layout.c put it, for a product
- * over windows of the other one. */
-static bool is_fetched(const fuser *f, const sched_contraction *c,
-                       const ir_expr *other)
+/* A copy made so that threads find what they fetch together? */
+static bool is_ordered_copy(const ir_expr *factor)
 {
-    return f->options->target.threads && other->kind == IR_EXPR_READ &&
-           sched_is_windowed(&c->node->comp, other);
+    return factor->kind == IR_EXPR_READ && sched_ordered_source(factor->node);
 }
 
 /* What packing reads: each factor once, however often it is multiplied. */
@@ -111,9 +109,9 @@ static void note_contraction(fuser *f, const sched_contraction *c)
 {
     reader r = {.f = f, .packed = true};
     r.volume = axes_volume(&c->batch, &c->m, &c->k);
-    r.opaque = is_fetched(f, c, c->right);
+    r.opaque = is_ordered_copy(c->left);
     ir_visit_reads(c->left, note_read, &r);
-    r.opaque = is_fetched(f, c, c->left);
+    r.opaque = is_ordered_copy(c->right);
     r.volume = axes_volume(&c->batch, &c->n, &c->k);
     ir_visit_reads(c->right, note_read, &r);
 }
@@ -124,7 +122,7 @@ static void note_direct(fuser *f, const sched_direct *d)
     const sched_contraction *c = &d->base;
     reader r = {.f = f, .opaque = true};
     ir_visit_reads(c->left, note_read, &r);
-    r.opaque = !d->packs_right || is_fetched(f, c, c->left);
+    r.opaque = !d->packs_right || is_ordered_copy(c->right);
     r.packed = d->packs_right;
     r.volume = (double)c->n.extent * (double)c->k.extent;
     ir_visit_reads(c->right, note_read, &r);

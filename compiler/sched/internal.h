@@ -24,6 +24,8 @@ void sched_axis_add(sched_axis *axis, const ir_comp *comp, int var);
 /* Batch, M, N and K by where the variables of c->node occur in c->left and
  * c->right; axes of the result with one element are in none. */
 void sched_split_axes(sched_contraction *c);
+/* Are M, N and K long enough for a product? */
+bool sched_has_long_axes(const sched_contraction *c);
 /* The innermost axis of the result that has an extent; -1: none. */
 int sched_innermost(const ir_comp *comp);
 /* Has the read a subscript with indices of the result and reduced ones? */

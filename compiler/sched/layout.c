@@ -220,7 +220,8 @@ static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
     sched_axes a = {0};
     bool window[IR_MAX_VARS] = {false}, outer[IR_MAX_RANK];
     bool channels[IR_MAX_RANK], columns[IR_MAX_RANK];
-    if (pixels_are_reduced(comp, w->windowed) || w->other->outside)
+    if (pixels_are_reduced(comp, w->windowed) || w->other->outside ||
+        w->other->node->kind != IR_INPUT)
         return a;
     for (int i = 0; i < w->windowed->sub_count; i++) {
         const ir_sub *sub = &w->windowed->subs[i];
@@ -257,6 +258,17 @@ static void wish(chooser *c, const ir_node *n, const sched_axes *a)
         *now = *a;
 }
 
+/* Other sums are reductions, whose order follows how their operands lie, and
+ * that is every target's. */
+static bool is_product(const ir_node *n, const sched_window *w)
+{
+    sched_contraction c = {.node = (ir_node *)(uintptr_t)n,
+                           .left = w->windowed,
+                           .right = w->other};
+    sched_split_axes(&c);
+    return sched_has_long_axes(&c);
+}
+
 static void take_wishes(chooser *c, const ir_node *n)
 {
     const sched_window *w = &c->l->windows[n->id];
@@ -266,7 +278,7 @@ static void take_wishes(chooser *c, const ir_node *n)
     c->l->windowed[n->id] = windowed;
     wish(c, w->windowed->node, &windowed);
     wish(c, w->other->node, &other);
-    if (c->threads)
+    if (c->threads && is_product(n, w))
         c->l->other[n->id] = wish_of_weights(&n->comp, w);
     wish(c, n, &result);
 }
