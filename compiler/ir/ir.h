@@ -347,7 +347,8 @@ void ir_graph_replace(ir_graph *g, ir_node *const *map, int known);
 /* The textual form: stable, complete, read back by ir_parse(). See
  * compiler/README.md for the grammar. */
 void ir_print(const ir_graph *g, ptl_str *out);
-ir_graph *ir_parse(const src_file *file, ptl_diags *diags); /* NULL: errors */
+/* NULL: errors. Places of its nodes are in `file`, which lives as long. */
+ir_graph *ir_parse(const src_file *file, ptl_diags *diags);
 
 /*
  * Checks every rule of this header: types, operand order, subscript counts,

@@ -50,7 +50,7 @@ kern_module *kern_build(const sched_schedule *s, kern_bound **bound)
                    .rows_at_once = 1};
         k.scratch = arena_new();
         k.kernel = kern_kernel_new(m, step->name, 1);
-        if (step->node_count > 0)
+        if (step->nodes && step->node_count > 0)
             k.kernel->at = step->nodes[step->node_count - 1]->at;
         k.bound->kernel = k.kernel;
         k.b = kern_begin(k.kernel);

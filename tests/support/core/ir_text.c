@@ -6,12 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Ranges point into the file, which does not live as long as the graph. */
+static void forget_places(ir_graph *g)
+{
+    for (int i = 0; i < g->nodes.count; i++) {
+        ir_node *n = g->nodes.data[i];
+        n->at = (src_range){0};
+        if (n->kind == IR_SCAN)
+            forget_places(n->scan->body);
+    }
+}
+
 ir_graph *ir_try_text(const char *text, size_t size)
 {
     ptl_arena *arena = arena_new();
     ptl_diags *diags = diags_new(0);
     const src_file *file = src_file_new(arena, "test.ir", text, size);
     ir_graph *g = ir_parse(file, diags);
+    if (g)
+        forget_places(g);
     diags_free(diags);
     arena_free(arena);
     return g;
@@ -30,9 +43,7 @@ ir_graph *ir_from_unverified_text(const char *text)
         abort();
     }
     diags_free(diags);
-    /* Ranges point into the file: it lives as long as the graph. */
-    for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.data[i]->at = (src_range){0};
+    forget_places(g);
     arena_free(arena);
     return g;
 }
