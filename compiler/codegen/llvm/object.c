@@ -4,7 +4,9 @@
  * The JIT runs no optimizer by itself, so the passes run here. The list is
  * short and holds nothing that changes a float: no fast-math flag is set, so no
  * pass may reassociate or contract, and the vectorizers, which look for freedom
- * that is not there, stay out.
+ * that is not there, stay out. What instcombine leaves of a vector of which one
+ * lane is used, vector-combine makes a scalar; x86's code generation of LLVM 19
+ * takes some such comparisons for false (fuzz/comp/found/one_lane_compared.ir).
  *
  * Needs:    a module that passed kern_verify().
  * Provides: objects that together define every kernel of it.
@@ -22,7 +24,7 @@
 static const char passes[] =
     "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,"
     "simplifycfg,loop-mssa(licm),gvn,loop-unroll<O2>,early-cse,"
-    "instcombine<no-verify-fixpoint>,simplifycfg),globaldce";
+    "instcombine<no-verify-fixpoint>,vector-combine,simplifycfg),globaldce";
 
 /* Fewer kernels than this to a thread are not worth a thread. */
 enum { MOST_PARTS = 16, LEAST_KERNELS = 4 };
