@@ -26,11 +26,13 @@ void liveness_progress(dist_pulse *p, const dist_progress *at, uint64_t now)
     p->at = *at;
 }
 
+/* Who never told a phase, as the coordinator, has no steps to stand still at.
+ */
 static bool is_stalled(const dist_pulse *p, const liveness_rules *rules,
                        uint64_t now)
 {
     uint64_t limit = rules->stall * (uint64_t)wire_phase_patience(p->at.phase);
-    return limit && now - p->moved >= limit;
+    return p->at.phase && limit && now - p->moved >= limit;
 }
 
 liveness_verdict liveness_check(dist_pulse *p, const liveness_rules *rules,
@@ -51,9 +53,9 @@ liveness_verdict liveness_check(dist_pulse *p, const liveness_rules *rules,
 void liveness_text(const dist_pulse *p, uint32_t node, liveness_verdict what,
                    uint64_t now, char *text)
 {
-    char name[32];
+    char space[32];
+    const char *name = wire_node_name(node, space);
     const char *phase = wire_phase_name(p->at.phase);
-    wire_node_name(node, name);
     if (what == LIVENESS_UNREACHABLE)
         snprintf(text, 120, "%s is lost: nothing heard for %llu s", name,
                  (unsigned long long)(now - p->heard) / 1000);

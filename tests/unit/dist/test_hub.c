@@ -377,6 +377,23 @@ static void who_answers_and_stands_still_is_stalled(void **state)
     assert_int_equal(stalled_after(WIRE_PHASE_LOADING, 6 * STALL), 1);
 }
 
+/* The coordinator has no steps to stand still at. */
+static void who_has_no_phase_is_not_stalled(void **state)
+{
+    (void)state;
+    assert_int_equal(stalled_after((wire_phase)0, 6 * STALL), 0);
+}
+
+static void a_lost_coordinator_is_called_so(void **state)
+{
+    const dist_pulse p = {.heard = 1000};
+    char text[120];
+    (void)state;
+    liveness_text(&p, wire_node(WIRE_COORDINATOR, 0), LIVENESS_UNREACHABLE,
+                  6000, text);
+    assert_string_equal(text, "the coordinator is lost: nothing heard for 5 s");
+}
+
 static void a_key_is_good_for_its_own_node_alone(void **state)
 {
     (void)state;
@@ -411,6 +428,8 @@ int main(void)
         TEST(who_says_much_says_where_it_is_too),
         TEST(who_does_not_answer_is_unreachable_once),
         TEST(who_answers_and_stands_still_is_stalled),
+        TEST(who_has_no_phase_is_not_stalled),
+        TEST(a_lost_coordinator_is_called_so),
         cmocka_unit_test_setup_teardown(a_key_is_good_for_its_own_node_alone,
                                         setup, teardown),
     };
