@@ -74,5 +74,6 @@ expect_status 0 "$PTLC" run "$plane" --seed 7 --steps 1 --log json --out "$work/
 expect_text "$work/out" '"train.seed":7'
 
 # What is not built is refused, not ignored.
-expect_status 2 "$PTLC" run "$plane" --trace t.json
+expect_status 2 "$PTLC" run "$plane" --device cuda --cublas
+expect_text "$work/err" "--cublas is not built yet"
 expect_status 2 "$PTLC" grad "$plane" --inputs x --out y --threads 0
