@@ -6,13 +6,14 @@
 
 /* ---------- parameters ---------- */
 
-static place_variable *list_variables(ptl_arena *arena, const ptl_job *job,
-                                      cluster_layout *l)
+place_variable *layout_variables(ptl_arena *arena, const ptl_job *job,
+                                 const ptl_job_tensor ***tensors, int *count)
 {
     place_variable *list =
         ARENA_ARRAY(arena, place_variable, job->tensor_count + 1);
-    l->variables =
+    *tensors =
         ARENA_ARRAY(arena, const ptl_job_tensor *, job->tensor_count + 1);
+    *count = 0;
     for (int i = 0; i < job->tensor_count; i++) {
         const ptl_job_tensor *t = &job->tensors[i];
         if (t->role != PTL_ROLE_PARAM || !t->trained)
@@ -20,11 +21,10 @@ static place_variable *list_variables(ptl_arena *arena, const ptl_job *job,
         ptl_job_tensor *own = ARENA_NEW(arena, ptl_job_tensor);
         *own = *t;
         own->path = arena_strdup(arena, t->path);
-        l->variables[l->variable_count] = own;
-        list[l->variable_count++] =
-            (place_variable){.elements = job_tensor_elements(t),
-                             .dtype = t->dtype,
-                             .whole = t->whole};
+        (*tensors)[*count] = own;
+        list[(*count)++] = (place_variable){.elements = job_tensor_elements(t),
+                                            .dtype = t->dtype,
+                                            .whole = t->whole};
     }
     return list;
 }
@@ -92,7 +92,8 @@ cluster_layout *layout_make(ptl_arena *arena, const ptl_job *job,
                             const place_options *options)
 {
     cluster_layout *l = ARENA_NEW(arena, cluster_layout);
-    place_variable *variables = list_variables(arena, job, l);
+    place_variable *variables =
+        layout_variables(arena, job, &l->variables, &l->variable_count);
     l->plan = place_make(arena, variables, l->variable_count, options);
     l->buckets = ARENA_ARRAY(arena, bucket_layout, l->plan->bucket_count + 1);
     for (int i = 0; i < l->plan->bucket_count; i++) {

@@ -40,6 +40,11 @@ typedef struct cluster_layout {
     bucket_layout *buckets; /* plan->bucket_count of them */
 } cluster_layout;
 
+/* Trained parameters in the order of the job, as the rules of dist/placement.h
+ * take them, and themselves. In `arena`, and so is what they point at. */
+place_variable *layout_variables(ptl_arena *arena, const ptl_job *job,
+                                 const ptl_job_tensor ***tensors, int *count);
+
 /* Lives in `arena`, and so does what it points at. */
 cluster_layout *layout_make(ptl_arena *arena, const ptl_job *job,
                             const place_options *options);

@@ -2,11 +2,9 @@
  * session_place.c - which devices have which of the tensors that outlive a
  * step.
  */
-#include "dist/placement.h"
 #include "runtime/device.h"
+#include "train/bucket_layout.h"
 #include "train/session.h"
-#include <stdlib.h>
-#include <string.h>
 
 /* Under `caching = cpu` the host's are read anew for every part of a step. */
 static bool stay_on_devices(const session *s)
@@ -14,40 +12,22 @@ static bool stay_on_devices(const session *s)
     return !s->peers || s->job->cluster.caching != PTL_CACHE_CPU;
 }
 
-static store_tensor *find_trained(const session *s, const ptl_job_tensor *t)
-{
-    return t->role == PTL_ROLE_PARAM && t->trained
-               ? store_find(&s->store, t->path)
-               : NULL;
-}
-
 /* `caching = device`: one device gets the parameter from the host, for all of
  * them; as `ptlc check --plan` says. */
-static bool place_on_devices(const session *s, device_block_piece *pieces)
+static void place_on_devices(const session *s, ptl_arena *arena,
+                             device_block_piece *pieces)
 {
-    const ptl_job *job = s->job;
-    size_t room = (size_t)job->tensor_count + 1;
-    place_variable *variables = calloc(room, sizeof *variables);
-    int *device = calloc(room, sizeof *device), count = 0;
-    for (int i = 0; variables && i < job->tensor_count; i++)
-        if (find_trained(s, &job->tensors[i]))
-            variables[count++].elements = job_tensor_elements(&job->tensors[i]);
-    if (variables && device)
-        place_caches(variables, count, device_count(job->device), device);
-    for (int i = 0, k = 0; variables && device && i < job->tensor_count; i++) {
-        const store_tensor *t = find_trained(s, &job->tensors[i]);
-        if (t && device[k++] != PLACE_CPU)
-            pieces[t - s->store.items].home = device[k - 1];
+    const ptl_job_tensor **tensors;
+    int count;
+    place_variable *variables =
+        layout_variables(arena, s->job, &tensors, &count);
+    int *device = ARENA_ARRAY(arena, int, count + 1);
+    place_caches(variables, count, device_count(s->job->device), device);
+    for (int i = 0; i < count; i++) {
+        const store_tensor *t = store_find(&s->store, tensors[i]->path);
+        if (t && device[i] != PLACE_CPU)
+            pieces[t - s->store.items].home = device[i];
     }
-    bool placed = variables && device;
-    free(variables);
-    free(device);
-    return placed;
-}
-
-static ptl_status no_memory(ptl_error *err)
-{
-    return ptl_fail(err, PTL_E_MEMORY, "no memory for a device's block");
 }
 
 static ptl_status open_block(session *s, const device_block_piece *pieces,
@@ -67,21 +47,19 @@ ptl_status session_place(session *s, ptl_error *err)
     const ptl_store *store = &s->store;
     if (!s->job->device)
         return PTL_OK;
+    ptl_arena *arena = arena_new();
     device_block_piece *pieces =
-        calloc((size_t)store->count + 1, sizeof *pieces);
-    if (!pieces)
-        return no_memory(err);
+        ARENA_ARRAY(arena, device_block_piece, store->count + 1);
     for (int i = 0; i < store->count; i++)
         pieces[i] =
             (device_block_piece){.at = (size_t)((char *)store->items[i].memory -
                                                 (char *)store->block),
                                  .bytes = store->items[i].size,
                                  .home = DEVICE_ANY};
-    bool caches = s->peers && s->job->cluster.caching == PTL_CACHE_DEVICE;
-    ptl_status st = caches && !place_on_devices(s, pieces)
-                        ? no_memory(err)
-                        : open_block(s, pieces, err);
-    free(pieces);
+    if (s->peers && s->job->cluster.caching == PTL_CACHE_DEVICE)
+        place_on_devices(s, arena, pieces);
+    ptl_status st = open_block(s, pieces, err);
+    arena_free(arena);
     return st;
 }
 

@@ -71,33 +71,18 @@ void trace_thread(const char *name)
     pthread_mutex_unlock(&lock);
 }
 
-/* Format: times in microseconds. */
-static void event(char phase, const char *kind, const char *name, double begin,
-                  double seconds)
-{
-    pthread_mutex_lock(&lock);
-    begin_event(phase, name);
-    fputs(",\"cat\":", file);
-    write_text(kind);
-    fprintf(file, ",\"ts\":%.3f", 1e6 * begin);
-    if (phase == 'X')
-        fprintf(file, ",\"dur\":%.3f", 1e6 * seconds);
-    else
-        fputs(",\"s\":\"t\"", file);
-    fputs("},\n", file);
-    pthread_mutex_unlock(&lock);
-}
-
+/* Times in microseconds. */
 void trace_span(const char *kind, const char *name, double begin)
 {
-    if (trace_is_open())
-        event('X', kind, name, begin, clock_seconds() - begin);
-}
-
-void trace_moment(const char *kind, const char *name)
-{
-    if (trace_is_open())
-        event('i', kind, name, clock_seconds(), 0);
+    if (!trace_is_open())
+        return;
+    double seconds = clock_seconds() - begin;
+    pthread_mutex_lock(&lock);
+    begin_event('X', name);
+    fputs(",\"cat\":", file);
+    write_text(kind);
+    fprintf(file, ",\"ts\":%.3f,\"dur\":%.3f},\n", 1e6 * begin, 1e6 * seconds);
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---------- the file ---------- */

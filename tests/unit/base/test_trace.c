@@ -60,7 +60,6 @@ static void nothing_is_written_while_none_is_open(void **state)
     ptl_error err;
     (void)state;
     trace_span("kind", "name", trace_now());
-    trace_moment("kind", "name");
     trace_thread("name");
     assert_false(trace_is_open());
     assert_true(trace_now() == 0);
@@ -73,7 +72,7 @@ static void events_stand_a_line_each_with_names_escaped(void **state)
     ptl_error err;
     (void)state;
     assert_int_equal(trace_open(path, "a \"b\"\\", &err), PTL_OK);
-    trace_moment("kind", "line\nfeed");
+    trace_span("kind", "line\nfeed", trace_now());
     trace_span("kind", "span", trace_now());
     assert_int_equal(trace_close(&err), PTL_OK);
     assert_int_equal(file_read(path, &bytes, &err), PTL_OK);

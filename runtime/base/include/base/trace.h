@@ -1,6 +1,5 @@
 /*
- * trace.h - a timeline of this process, for Perfetto: spans and moments, from
- * any thread.
+ * trace.h - a timeline of this process, for Perfetto: spans, from any thread.
  *
  * The file is in the Trace Event Format (JSON array, one event a line),
  * readable also where the process did not come to close it. Processes of one
@@ -24,11 +23,10 @@ bool trace_is_open(void);
 
 /* What the timeline calls this thread. */
 void trace_thread(const char *name);
-/* When a span begins, for the functions below; 0 where no trace is open. */
+/* When a span begins; 0 where no trace is open. */
 double trace_now(void);
 /* From `begin` to now. Kinds group events: "step", "kernel", "wait", ... */
 void trace_span(const char *kind, const char *name, double begin);
-void trace_moment(const char *kind, const char *name);
 
 /* Writes `path` from parts that are there, in order, and removes them; what a
  * killed process left half written is left out. Without parts nothing is
