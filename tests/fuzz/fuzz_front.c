@@ -27,10 +27,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_BYTES = 64 << 10, LONGEST_SECONDS = 20 };
+enum { MOST_BYTES = 64 << 10, LONGEST_SECONDS = 20 }; /* of the processor */
 
 /* ---------- the input at work, in a mapped file ---------- */
 
@@ -300,6 +301,14 @@ static void hung(int number)
     _exit(3);
 }
 
+/* hung() after so much time of the processor, however loaded it is; 0: never.
+ */
+static void allow(int seconds)
+{
+    struct itimerval limit = {.it_value.tv_sec = seconds};
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -327,7 +336,7 @@ static int fuzz(corpus *c, double seconds, uint64_t seed)
     random_state random = {seed};
     ptl_str input = {0};
     double end = now() + seconds;
-    signal(SIGALRM, hung);
+    signal(SIGPROF, hung);
     printf("fuzz_front: seed %llu\n", (unsigned long long)seed);
     fflush(stdout);
     for (; now() < end; reached.inputs++) {
@@ -336,10 +345,10 @@ static int fuzz(corpus *c, double seconds, uint64_t seed)
         if (input.length >= MOST_BYTES)
             continue;
         save(&saved, &input);
-        alarm(LONGEST_SECONDS);
+        allow(LONGEST_SECONDS);
         try_input(&input);
     }
-    alarm(0);
+    allow(0);
     str_fini(&input);
     munmap(saved.map, MOST_BYTES);
     remove(saved.path);
