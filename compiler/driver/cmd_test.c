@@ -139,6 +139,21 @@ int test_failures(driver *d, const lang_modules *modules, const lang_module *m,
     return t.failed;
 }
 
+ir_graph *test_graph(driver *d, const lang_modules *modules, ptl_error *err)
+{
+    test_run t = {.d = d};
+    ir_graph *g = NULL;
+    const ast_file *file;
+    const lang_module *m = driver_module(modules, &file);
+    if (compiled_test_open(d, &t.compiled, err) == PTL_OK) {
+        test_decls(&t, modules, m, file);
+        if (diags_error_count(d->diags) == 0)
+            g = compiled_test_graph(t.compiled);
+    }
+    compiled_test_close(t.compiled);
+    return g;
+}
+
 static int test_file(test_run *t, const char *path)
 {
     ptl_error err = {0};

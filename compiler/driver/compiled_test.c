@@ -126,6 +126,13 @@ static judge_case *merge_waiting(const compiled_test *t, ir_graph *merged)
     return cases;
 }
 
+ir_graph *compiled_test_graph(const compiled_test *t)
+{
+    ir_graph *merged = ir_graph_new();
+    merge_waiting(t, merged);
+    return merged;
+}
+
 /* What all that waits computes, one check after the other. */
 static ptl_status carry_out(const compiled_test *t, outcome *out,
                             ptl_error *err)

@@ -42,6 +42,8 @@ double compiled_test_eps(const compiled_test *t);
 bool compiled_test_add(compiled_test *t, compiled_check check);
 /* Forgets what waits of `decl`, which was added last. Accepts NULL. */
 void compiled_test_drop(compiled_test *t, const ast_decl *decl);
+/* All that waits as one graph, which is the caller's. */
+ir_graph *compiled_test_graph(const compiled_test *t);
 /* What is wrong goes to the driver's diags; `done` is called for each
  * declaration. A failure of the world ends it. */
 ptl_status compiled_test_run(compiled_test *t,

@@ -1,22 +1,53 @@
 # Every kernel of every example's training step goes through ptxas without a
-# spilled byte, for the oldest and the newest architecture; with LONG=1 for all.
+# spilled byte, for the oldest and the newest architecture; with LONG=1 for all,
+# and the kernels of the library's tests and of the examples' in both precisions.
 # Both of NVIDIA's code generators are among them.
 . "$(dirname "$0")/lib.sh"
 archs="75 120"
 [ -z "${LONG:-}" ] || archs="75 80 86 89 90 100 120"
 
+# assembles FILE ARCH [OPTION...]: at least a kernel, none of which spills.
+assembles() {
+  local file=$1 arch=$2
+  shift 2
+  expect_status 0 "$PTLC" emit sass-report "$file" --arch "sm_$arch" "$@"
+  kernels=$(grep -c ' registers, ' "$work/out") || fail "$file: no kernels"
+  clean=$(grep -c 'stack, spills 0 + 0' "$work/out") || true
+  [ "$kernels" = "$clean" ] || {
+    grep -v 'spills 0 + 0' "$work/out" >&2
+    fail "$file: kernels for sm_$arch spill"
+  }
+  ! grep -q 'says nothing' "$work/out" || fail "$file: no report"
+}
+
+# What `ptlc emit` shows the tests of.
+tested_files() {
+  grep -l '^test ' -r "$SOURCE/stdlib" "$SOURCE/examples" --include='*.ptl' |
+    xargs grep -L '^train\b'
+}
+
 for example in $(training_examples); do
   for arch in $archs; do
-    expect_status 0 "$PTLC" emit sass-report "$example" --arch "sm_$arch"
-    kernels=$(grep -c ' registers, ' "$work/out") || fail "$example: no kernels"
-    clean=$(grep -c 'stack, spills 0 + 0' "$work/out") || true
-    [ "$kernels" = "$clean" ] || {
-      grep -v 'spills 0 + 0' "$work/out" >&2
-      fail "$example: kernels for sm_$arch spill"
-    }
-    ! grep -q 'says nothing' "$work/out" || fail "$example: no report"
+    assembles "$example" "$arch"
   done
 done
+
+if [ -n "${LONG:-}" ]; then
+  [ "$(tested_files | wc -l)" -ge 40 ] || fail "too few files with tests"
+  for file in $(tested_files); do
+    for arch in $archs; do
+      assembles "$file" "$arch" --real f64
+      assembles "$file" "$arch" --real f32
+    done
+  done
+fi
+
+# Stages from the schedule on show a file's tests where it trains nothing.
+expect_status 0 "$PTLC" emit kernels "$SOURCE/stdlib/nn/softmax.ptl"
+grep -q 'softmax' "$work/out" || fail "kernels of tests are not shown"
+printf 'ptl 1;\n' >"$work/nothing.ptl"
+expect_status 1 "$PTLC" emit kernels "$work/nothing.ptl"
+expect_text "$work/err" 'this file has no `train` block'
 
 # The text of a kernel is stable.
 for turn in 1 2; do
