@@ -199,6 +199,8 @@ struct ir_node {
                              I64); REAL follows the build's real type */
     const double *values; /* LITERAL, row-major */
     ir_comp comp;
+    bool ordered;           /* COMP: copies what its body reads into the order
+                               in which threads fetch it (sched/relayout.c) */
     const ir_piece *pieces; /* SCATTER */
     int piece_count;
     bool disjoint; /* SCATTER: no element is hit twice (plain stores do) */

@@ -27,6 +27,7 @@ static ir_node *copy_comp(const merger *m, const ir_node *n)
     c.filter = moved(m, c.filter);
     ir_node *copy = ir_comprehend(m->to, prefixed(m, n->name), &c, n->at);
     copy->type.bound = n->type.bound;
+    copy->ordered = n->ordered;
     return copy;
 }
 

@@ -310,6 +310,7 @@ static ir_node *keep(fuser *f, const ir_node *n, const ir_comp *comp)
 {
     ir_node *kept = ir_comprehend(f->out, n->name, comp, n->at);
     kept->type = n->type;
+    kept->ordered = n->ordered;
     return kept;
 }
 

@@ -374,6 +374,7 @@ static void make_copies(recomputer *r)
         char *name = arena_printf(r->scratch, "%s.again", of->name);
         made[i] = ir_comprehend(g, name, &of->comp, of->at);
         made[i]->type = of->type;
+        made[i]->ordered = of->ordered;
     }
     redirect_readers(r, made, count);
     place_copies(r, made, count);

@@ -24,14 +24,9 @@ typedef struct staged {
     ir_node *node;
 } staged;
 
-/* No name of a program has such an end. */
-#define ORDERED "~ordered"
-
 const ir_expr *sched_ordered_source(const ir_node *n)
 {
-    bool ordered = n->kind == IR_COMP && strstr(n->name, ORDERED) &&
-                   n->comp.body->kind == IR_EXPR_READ;
-    return ordered ? n->comp.body : NULL;
+    return n->ordered ? n->comp.body : NULL;
 }
 
 typedef struct relayout {
@@ -108,9 +103,11 @@ static ir_node *make_copy(relayout *r, const staged *s)
                     .vars = vars,
                     .reduce = IR_MAP};
     comp.body = ir_read(r->out, r->node[of->id], subs, of->type.rank, outside);
-    char *name = arena_printf(r->scratch, "%s%s", of->name,
-                              s->weights ? ORDERED : ".window");
-    return ir_comprehend(r->out, name, &comp, of->at);
+    char *name = arena_printf(r->scratch, "%s.%s", of->name,
+                              s->weights ? "ordered" : "window");
+    ir_node *copy = ir_comprehend(r->out, name, &comp, of->at);
+    copy->ordered = s->weights;
+    return copy;
 }
 
 /* How far the read goes, and in which order it wants the axes. */

@@ -154,14 +154,14 @@ threads_fetch_weights_from_copies_whose_runs_fill_sectors(void **state)
         "output dx = dx;\n";
     ir_graph *g = ir_from_text(network), *made = laid_out_for(g, true);
     assert_same_outputs(g, made);
-    assert_dims(made, "w~ordered", (int64_t[]){3, 3, 3, 8});
+    assert_dims(made, "w.ordered", (int64_t[]){3, 3, 3, 8});
     ir_graph_free(made);
     ir_graph_free(g);
     g = ir_from_text(wide);
     made = laid_out_for(g, true);
     assert_same_outputs(g, made);
-    assert_dims(made, "w~ordered", (int64_t[]){3, 3, 16, 16});
-    assert_null(ir_find(made, "w~ordered.2")); /* one for both */
+    assert_dims(made, "w.ordered", (int64_t[]){3, 3, 16, 16});
+    assert_null(ir_find(made, "w.ordered.2")); /* one for both */
     ir_graph_free(made);
     ir_graph_free(g);
 }
