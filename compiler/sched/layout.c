@@ -15,11 +15,13 @@
  */
 #include "sched/layout.h"
 #include "sched/internal.h"
+#include <stdlib.h>
 
 typedef struct chooser {
     const ir_graph *g;
     sched_layout *l;
-    bool *fixed; /* by node id */
+    bool *fixed;  /* by node id */
+    bool *copied; /* by node id: threads fetch a copy of it */
     bool threads;
 } chooser;
 
@@ -73,21 +75,25 @@ bool sched_is_windowed(const ir_comp *comp, const ir_expr *read)
     return false;
 }
 
-static sched_window find_window(const ir_node *n)
+/* A sum of products of two plain reads? */
+static bool multiplies_reads(const ir_node *n)
 {
-    const sched_window none = {NULL, NULL};
     const ir_comp *comp = &n->comp;
     if (n->kind != IR_COMP || comp->reduce != IR_SUM || comp->filter ||
         n->type.kind != IR_REAL || ir_volume(comp) < SCHED_LEAST_WORK)
-        return none;
+        return false;
     const ir_expr *body = comp->body;
-    if (body->kind != IR_EXPR_OP || body->op != IR_MUL_OP ||
-        !is_plain_read(body->args[0]) || !is_plain_read(body->args[1]))
-        return none;
+    return body->kind == IR_EXPR_OP && body->op == IR_MUL_OP &&
+           is_plain_read(body->args[0]) && is_plain_read(body->args[1]);
+}
+
+static sched_window find_window(const ir_node *n)
+{
+    ir_expr *const *factors = n->comp.body->args;
     for (int i = 0; i < 2; i++)
-        if (sched_is_windowed(comp, body->args[i]))
-            return (sched_window){body->args[i], body->args[1 - i]};
-    return none;
+        if (sched_is_windowed(&n->comp, factors[i]))
+            return (sched_window){factors[i], factors[1 - i]};
+    return (sched_window){NULL, NULL};
 }
 
 /* Do the windows step along the result (forward), or are they summed over it
@@ -201,34 +207,42 @@ static sched_axes wish_of_other(const ir_comp *comp, const sched_window *w)
     return a;
 }
 
+enum { SECTOR_ELEMENTS = 8 };
+
 /* Are runs along these axes whole sectors of memory? */
 static bool fill_sectors(const ir_expr *read, const bool *axes)
 {
-    enum { SECTOR_ELEMENTS = 8 };
     int64_t run = 1;
     for (int i = 0; i < read->sub_count; i++)
         run *= axes[i] ? read->node->type.dims[i] : 1;
     return run % SECTOR_ELEMENTS == 0;
 }
 
-/* The weights where windows step along the result: the window's indices, then
- * channels and columns. As they are defined a window may lie innermost, and
- * neither of these together. Last come whichever fill sectors; where both do,
- * one order serves the product and its gradient. */
-static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
+/* The variables that a window moves along. */
+static void note_window(const ir_comp *comp, const sched_window *w,
+                        bool window[IR_MAX_VARS])
 {
-    sched_axes a = {0};
-    bool window[IR_MAX_VARS] = {false}, outer[IR_MAX_RANK];
-    bool channels[IR_MAX_RANK], columns[IR_MAX_RANK];
-    if (pixels_are_reduced(comp, w->windowed) || w->other->outside ||
-        w->other->node->kind != IR_INPUT)
-        return a;
-    for (int i = 0; i < w->windowed->sub_count; i++) {
+    for (int i = 0; w->windowed && i < w->windowed->sub_count; i++) {
         const ir_sub *sub = &w->windowed->subs[i];
         for (int k = 0; k < sub->affine.term_count; k++)
             if (is_window(comp, sub))
                 window[sub->affine.terms[k].var] = true;
     }
+}
+
+/* The weights where windows step along the result: the window's indices, then
+ * channels and columns. As they are defined a window may lie innermost, and
+ * neither of these together. Last come whichever fill sectors; where both do,
+ * one order serves the product, its gradient and all phases of that. */
+static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
+{
+    sched_axes a = {0};
+    bool window[IR_MAX_VARS] = {false}, outer[IR_MAX_RANK];
+    bool channels[IR_MAX_RANK], columns[IR_MAX_RANK];
+    if ((w->windowed && pixels_are_reduced(comp, w->windowed)) ||
+        w->other->outside || w->other->node->kind != IR_INPUT)
+        return a;
+    note_window(comp, w, window);
     int rank = w->other->sub_count, count = 0;
     for (int i = 0; i < rank; i++) {
         int var = axis_var(comp, &w->other->subs[i]);
@@ -251,6 +265,51 @@ static sched_axes wish_of_weights(const ir_comp *comp, const sched_window *w)
     return a;
 }
 
+/* The smallest step through memory. */
+static int64_t least_step(const ir_comp *comp, const ir_expr *read)
+{
+    int64_t least = INT64_MAX;
+    sched_address a;
+    sched_address_of(read, &a);
+    for (int v = 0; v < comp->var_count; v++)
+        if (varies(comp, v) && a.coef[v] && llabs(a.coef[v]) < least)
+            least = llabs(a.coef[v]);
+    return least;
+}
+
+/* Is it a part of its tensor, no two elements of which are neighbours? One tap
+ * of a window's weights is. */
+static bool is_scattered_part(const ir_comp *comp, const ir_expr *read)
+{
+    bool part = false;
+    for (int i = 0; i < read->sub_count; i++)
+        part = part || (read->node->type.dims[i] > 1 &&
+                        axis_var(comp, &read->subs[i]) < 0);
+    return part && least_step(comp, read) > 1;
+}
+
+/* Does a copy of the whole tensor cost less than the sectors it saves? */
+static bool is_worth_a_copy(const ir_comp *comp, const ir_expr *read)
+{
+    enum { SIDE = 128 }; /* of a tile: so often is a fetched element used */
+    int64_t step = least_step(comp, read);
+    int64_t waste = (step < SECTOR_ELEMENTS ? step : SECTOR_ELEMENTS) - 1;
+    return ir_volume(comp) / SIDE * waste >=
+           2 * ir_element_count(&read->node->type);
+}
+
+/* A factor over which no window moves, for a copy that is there or pays. */
+static sched_window find_part(const chooser *c, const ir_node *n)
+{
+    ir_expr *const *factors = n->comp.body->args;
+    for (int i = 0; i < 2; i++)
+        if (is_scattered_part(&n->comp, factors[i]) &&
+            (c->copied[factors[i]->node->id] ||
+             is_worth_a_copy(&n->comp, factors[i])))
+            return (sched_window){NULL, factors[i]};
+    return (sched_window){NULL, NULL};
+}
+
 static void wish(chooser *c, const ir_node *n, const sched_axes *a)
 {
     sched_axes *now = &c->l->axes[n->id];
@@ -260,26 +319,35 @@ static void wish(chooser *c, const ir_node *n, const sched_axes *a)
 
 /* Other sums are reductions, whose order follows how their operands lie, and
  * that is every target's. */
-static bool is_product(const ir_node *n, const sched_window *w)
+static bool is_product(const ir_node *n)
 {
     sched_contraction c = {.node = (ir_node *)(uintptr_t)n,
-                           .left = w->windowed,
-                           .right = w->other};
+                           .left = n->comp.body->args[0],
+                           .right = n->comp.body->args[1]};
     sched_split_axes(&c);
     return sched_has_long_axes(&c);
+}
+
+static void wish_a_copy(chooser *c, const ir_node *n)
+{
+    const sched_window *w = &c->l->windows[n->id];
+    if (!c->threads || !is_product(n))
+        return;
+    c->l->other[n->id] = wish_of_weights(&n->comp, w);
+    if (c->l->other[n->id].known)
+        c->copied[w->other->node->id] = true;
 }
 
 static void take_wishes(chooser *c, const ir_node *n)
 {
     const sched_window *w = &c->l->windows[n->id];
+    wish_a_copy(c, n);
     sched_axes windowed = wish_of_windowed(&n->comp, w);
     sched_axes result = wish_of_result(&n->comp, w, &windowed);
     sched_axes other = wish_of_other(&n->comp, w);
     c->l->windowed[n->id] = windowed;
     wish(c, w->windowed->node, &windowed);
     wish(c, w->other->node, &other);
-    if (c->threads && is_product(n, w))
-        c->l->other[n->id] = wish_of_weights(&n->comp, w);
     wish(c, n, &result);
 }
 
@@ -432,8 +500,30 @@ static bool find_windows(chooser *c)
 {
     bool any = false;
     for (int i = 0; i < c->g->nodes.count; i++) {
-        c->l->windows[i] = find_window(c->g->nodes.data[i]);
-        any = any || c->l->windows[i].windowed;
+        const ir_node *n = c->g->nodes.data[i];
+        if (!multiplies_reads(n))
+            continue;
+        c->l->windows[i] = find_window(n);
+        if (!c->l->windows[i].windowed)
+            continue;
+        take_wishes(c, n);
+        any = true;
+    }
+    return any;
+}
+
+static bool find_parts(chooser *c)
+{
+    bool any = false;
+    for (int i = 0; c->threads && i < c->g->nodes.count; i++) {
+        const ir_node *n = c->g->nodes.data[i];
+        if (c->l->windows[i].windowed || !multiplies_reads(n))
+            continue;
+        c->l->windows[i] = find_part(c, n);
+        if (!c->l->windows[i].other)
+            continue;
+        wish_a_copy(c, n);
+        any = true;
     }
     return any;
 }
@@ -446,13 +536,14 @@ bool sched_choose_layout(const ir_graph *g, bool threads, ptl_arena *arena,
     out->axes = ARENA_ARRAY(arena, sched_axes, count);
     out->windowed = ARENA_ARRAY(arena, sched_axes, count);
     out->other = ARENA_ARRAY(arena, sched_axes, count);
-    chooser c = {g, out, ARENA_ARRAY(arena, bool, count), threads};
-    if (has_scan(g) || !find_windows(&c))
+    chooser c = {g, out, ARENA_ARRAY(arena, bool, count),
+                 ARENA_ARRAY(arena, bool, count), threads};
+    if (has_scan(g))
         return false;
     fix_nodes(&c);
-    for (int i = 0; i < g->nodes.count; i++)
-        if (out->windows[i].windowed)
-            take_wishes(&c, g->nodes.data[i]);
+    bool windows = find_windows(&c), parts = find_parts(&c);
+    if (!windows && !parts)
+        return false;
     for (int i = 0; i < g->outputs.count; i++)
         c.fixed[g->outputs.data[i].node->id] = true;
     bool changed = true;

@@ -10,7 +10,8 @@
 #include "ir/ir.h"
 
 /* A sum of products one factor of which is read through a window: a subscript
- * such as p + r with an index of the result and a reduced one. */
+ * such as p + r with an index of the result and a reduced one. For threads also
+ * one of which `other` is a part that lies scattered. */
 typedef struct sched_window {
     ir_expr *windowed, *other; /* NULL: none */
 } sched_window;
@@ -29,7 +30,7 @@ typedef struct sched_layout {
     sched_axes *windowed, *other;
 } sched_layout;
 
-/* False where nothing is read through a window: the graph stays as it is.
+/* False where there is no such product: the graph stays as it is.
  * `threads`: for a target whose lanes are threads, where nothing is packed. */
 bool sched_choose_layout(const ir_graph *g, bool threads, ptl_arena *arena,
                          sched_layout *out);

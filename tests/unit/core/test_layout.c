@@ -166,6 +166,49 @@ threads_fetch_weights_from_copies_whose_runs_fill_sectors(void **state)
     ir_graph_free(g);
 }
 
+#define TWO_TAPS                                                               \
+    "comp two[n:8, c:16, u:33 | o:0..16, r:0..2] = sum "                       \
+    "dy[n, o, u - r else 0.0] * w[o, c, 2*r];\n"                               \
+    "output two = two;\n"
+#define A_TAP(rows)                                                            \
+    "comp one[n:" rows ", c:16, u:32 | o:0..16] = sum "                        \
+    "dy[n, o, u] * w[o, c, 1];\n"                                              \
+    "output one = one;\n"
+#define OPERANDS(rows)                                                         \
+    "input dy: real[" rows ", 16, 32] data f32;\n"                             \
+    "input w: real[16, 16, 3] param f32;\n"
+
+static void assert_fetches_copy(const char *text)
+{
+    ir_graph *g = ir_from_text(text), *made = laid_out_for(g, true);
+    assert_non_null(made);
+    assert_same_outputs(g, made);
+    assert_dims(made, "w.ordered", (int64_t[]){3, 16, 16});
+    assert_null(ir_find(made, "w.ordered.2"));
+    const ir_node *product = ir_find(made, "one");
+    if (product->comp.body->kind == IR_EXPR_READ) /* an output in its order */
+        product = product->comp.body->node;
+    assert_string_equal(product->comp.body->args[1]->node->name, "w.ordered");
+    ir_graph_free(made);
+    ir_graph_free(g);
+}
+
+/* At stride 2 a phase of the gradient reads two taps, the other one alone. */
+static void threads_fetch_a_lone_tap_from_the_copy_of_all(void **state)
+{
+    (void)state;
+    assert_fetches_copy(OPERANDS("8") TWO_TAPS A_TAP("8"));
+}
+
+static void a_lone_tap_has_a_copy_made_where_it_is_fetched_often(void **state)
+{
+    (void)state;
+    assert_fetches_copy(OPERANDS("16") A_TAP("16"));
+    ir_graph *g = ir_from_text(OPERANDS("8") A_TAP("8"));
+    assert_null(laid_out_for(g, true));
+    ir_graph_free(g);
+}
+
 static void products_without_windows_are_left_alone(void **state)
 {
     (void)state;
@@ -185,6 +228,8 @@ int main(void)
         cmocka_unit_test(channels_come_last_and_reads_stay_inside),
         cmocka_unit_test(
             threads_fetch_weights_from_copies_whose_runs_fill_sectors),
+        cmocka_unit_test(threads_fetch_a_lone_tap_from_the_copy_of_all),
+        cmocka_unit_test(a_lone_tap_has_a_copy_made_where_it_is_fetched_often),
         cmocka_unit_test(products_without_windows_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
