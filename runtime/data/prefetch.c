@@ -124,6 +124,15 @@ ptl_status prefetch_next(ptl_prefetch *p, const data_batch **out,
     return PTL_OK;
 }
 
+const data_batch *prefetch_peek(ptl_prefetch *p)
+{
+    pthread_mutex_lock(&p->lock);
+    int64_t next = p->taken + 1;
+    bool there = p->made > next;
+    pthread_mutex_unlock(&p->lock);
+    return there ? &p->slots[next % SLOTS].batch : NULL;
+}
+
 static size_t slot_bytes(const ptl_prefetch *p)
 {
     size_t total = memory_padded((size_t)p->desc.batch * sizeof(uint32_t));

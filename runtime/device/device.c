@@ -58,6 +58,8 @@ static ptl_status open_context(ptl_device *d, ptl_error *err)
     if (result == CUDA_SUCCESS)
         result = d->driver->cuStreamCreate(&d->stream, CU_STREAM_NON_BLOCKING);
     if (result == CUDA_SUCCESS)
+        result = d->driver->cuStreamCreate(&d->copies, CU_STREAM_NON_BLOCKING);
+    if (result == CUDA_SUCCESS)
         result = d->driver->cuEventCreate(&d->changed, CU_EVENT_DISABLE_TIMING);
     return result == CUDA_SUCCESS ? PTL_OK
                                   : cuda_fail(err, d->name, "open it", result);
@@ -149,6 +151,8 @@ void device_close(ptl_device *d)
         d->driver->cuEventDestroy_v2(d->changed);
     if (d->stream)
         d->driver->cuStreamDestroy_v2(d->stream);
+    if (d->copies)
+        d->driver->cuStreamDestroy_v2(d->copies);
     if (d->context)
         d->driver->cuDevicePrimaryCtxRelease_v2(d->handle);
     free(d->names);

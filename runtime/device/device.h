@@ -2,7 +2,8 @@
  * device.h - what a run does with a device. Private to the runtime.
  *
  * All work of a device is in one stream: what is asked for happens in that
- * order, while other devices do theirs. Errors of work already under way are
+ * order, while other devices do theirs. Only data of executions to come are
+ * copied beside it (exec/device_data.h). Errors of work already under way are
  * told by device_wait().
  */
 #ifndef PTL_DEVICE_DEVICE_H
@@ -20,6 +21,7 @@ struct ptl_device {
     CUdevice handle;
     CUcontext context;
     CUstream stream;
+    CUstream copies; /* beside it */
     CUevent changed; /* behind the last work that changed a block */
     CUdeviceptr arena; /* shared by all runs: outputs are fetched after each */
     size_t arena_bytes;

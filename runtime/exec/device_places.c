@@ -13,11 +13,6 @@ static bool is_persistent(const ptl_buffer *b)
            b->role == PTL_ROLE_SLOT;
 }
 
-static bool is_input(const ptl_buffer *b)
-{
-    return b->role == PTL_ROLE_DATA || b->role == PTL_ROLE_SCALAR;
-}
-
 static bool in_arena(const ptl_buffer *b)
 {
     return b->role == PTL_ROLE_OUTPUT || b->role == PTL_ROLE_TRANSIENT;
@@ -83,6 +78,9 @@ ptl_status device_places_open(device_places *p, const ptl_program *program,
 {
     size_t count = (size_t)program->buffer_count + 1;
     *p = (device_places){.program = program, .device = device};
+    ptl_status st = device_data_open(&p->data, program, device, err);
+    if (st != PTL_OK)
+        return st;
     p->at = calloc(count, sizeof *p->at);
     p->own = calloc(count, sizeof *p->own);
     p->blocks = calloc(count, sizeof *p->blocks);
@@ -97,6 +95,7 @@ ptl_status device_places_open(device_places *p, const ptl_program *program,
 
 void device_places_close(device_places *p)
 {
+    device_data_close(&p->data);
     device_free(p->device, p->memory);
     device_unpin(p->device, p->pinned);
     free(p->at);
@@ -109,10 +108,14 @@ void device_places_close(device_places *p)
 
 /* ---------- memory of the run's own ---------- */
 
-/* Does the caller's value go by way of pinned memory? */
-static bool is_staged(const device_places *p, int i)
+static bool is_scalar(const device_places *p, int i)
 {
-    return is_input(&p->program->buffers[i]) && !p->blocks[i].block;
+    return p->program->buffers[i].role == PTL_ROLE_SCALAR;
+}
+
+static bool is_data(const device_places *p, int i)
+{
+    return p->program->buffers[i].role == PTL_ROLE_DATA && !p->blocks[i].block;
 }
 
 static bool is_fetched(const device_places *p, int i)
@@ -122,19 +125,20 @@ static bool is_fetched(const device_places *p, int i)
 
 static bool is_own(const device_places *p, int i)
 {
-    return !in_arena(&p->program->buffers[i]) && !p->blocks[i].block;
+    return !in_arena(&p->program->buffers[i]) && !p->blocks[i].block &&
+           !is_data(p, i);
 }
 
-/* Data and scalars at the beginning, outputs behind them. */
+/* Scalars at the beginning, outputs behind them. */
 static size_t lay_out_pinned(device_places *p)
 {
     size_t total = 0;
     for (int i = 0; i < p->program->buffer_count; i++)
-        if (is_staged(p, i)) {
+        if (is_scalar(p, i)) {
             p->pinned_at[i] = total;
             total += size_of(&p->program->buffers[i]);
         }
-    p->input_bytes = total;
+    p->scalar_bytes = total;
     for (int i = 0; i < p->program->buffer_count; i++)
         if (is_fetched(p, i)) {
             p->pinned_at[i] = total;
@@ -143,26 +147,27 @@ static size_t lay_out_pinned(device_places *p)
     return total;
 }
 
-/* Constants and what no block has, then data and scalars as they are pinned. */
+/* Constants and what no block has, then scalars as they are pinned. */
 static size_t lay_out(device_places *p, CUdeviceptr from)
 {
     CUdeviceptr next = from;
     for (int i = 0; i < p->program->buffer_count; i++)
-        if (is_own(p, i) && !is_staged(p, i)) {
+        if (is_own(p, i) && !is_scalar(p, i)) {
             p->own[i] = next;
             next += size_of(&p->program->buffers[i]);
         }
-    p->inputs = next;
+    p->scalars = next;
     for (int i = 0; i < p->program->buffer_count; i++)
-        if (is_staged(p, i))
+        if (is_scalar(p, i))
             p->own[i] = next + p->pinned_at[i];
-    return (size_t)(next - from) + p->input_bytes;
+    return (size_t)(next - from) + p->scalar_bytes;
 }
 
 static bool lacks_own(const device_places *p)
 {
     for (int i = 0; i < p->program->buffer_count; i++)
-        if (is_own(p, i) && !p->own[i])
+        if ((is_own(p, i) && !p->own[i]) ||
+            (is_data(p, i) && !p->data.inside[i]))
             return true;
     return !p->pinned;
 }
@@ -180,14 +185,16 @@ static ptl_status need_own(device_places *p, ptl_error *err)
     device_unpin(p->device, p->pinned);
     p->memory = 0;
     p->filled = false;
+    for (int i = 0; i < p->program->buffer_count; i++)
+        p->data.inside[i] = is_data(p, i);
     st = device_pin(p->device, lay_out_pinned(p), (void **)&p->pinned, err);
     if (st == PTL_OK)
-        st = name_largest(p->program, false,
-                          device_alloc(p->device, lay_out(p, 0),
-                                       p->program->name, &p->memory, err),
-                          err);
+        st = device_alloc(p->device, lay_out(p, 0), p->program->name,
+                          &p->memory, err);
+    if (st == PTL_OK)
+        st = device_data_lay_out(&p->data, err);
     lay_out(p, p->memory);
-    return st;
+    return name_largest(p->program, false, st, err);
 }
 
 /* ---------- before the steps ---------- */
@@ -210,9 +217,9 @@ static void place(device_places *p)
 {
     for (int i = 0; i < p->program->buffer_count; i++) {
         const ptl_buffer *b = &p->program->buffers[i];
-        p->at[i] = in_arena(b)
-                       ? p->device->arena + (CUdeviceptr)b->arena_offset
+        p->at[i] = in_arena(b) ? p->device->arena + (CUdeviceptr)b->arena_offset
                    : p->blocks[i].block ? p->blocks[i].at
+                   : is_data(p, i)      ? p->data.now.memory + p->data.at[i]
                                         : p->own[i];
     }
 }
@@ -228,18 +235,14 @@ static ptl_status upload(device_places *p, int i, ptl_error *err)
                          (size_t)b->size_bytes, err);
 }
 
-static ptl_status upload_staged(device_places *p, ptl_error *err)
+static ptl_status upload_scalars(device_places *p, ptl_error *err)
 {
-    bool some = false;
     for (int i = 0; i < p->program->buffer_count; i++)
-        if (is_staged(p, i)) {
+        if (is_scalar(p, i))
             memcpy(p->pinned + p->pinned_at[i], p->host[i],
                    (size_t)p->program->buffers[i].size_bytes);
-            some = true;
-        }
-    return some ? device_upload(p->device, p->inputs, p->pinned,
-                                p->input_bytes, err)
-                : PTL_OK;
+    return device_upload(p->device, p->scalars, p->pinned, p->scalar_bytes,
+                         err);
 }
 
 ptl_status device_places_give(device_places *p, void *const *data,
@@ -247,11 +250,19 @@ ptl_status device_places_give(device_places *p, void *const *data,
 {
     find(p, data);
     ptl_status st = need_own(p, err);
+    if (st == PTL_OK)
+        st = device_data_give(&p->data, p->host, err);
     place(p); /* the device's arena may have moved as well */
     for (int i = 0; i < p->program->buffer_count && st == PTL_OK; i++)
         st = upload(p, i, err);
     p->filled = st == PTL_OK;
-    return st == PTL_OK ? upload_staged(p, err) : st;
+    return st == PTL_OK ? upload_scalars(p, err) : st;
+}
+
+ptl_status device_places_ahead(device_places *p, void *const *data,
+                               ptl_error *err)
+{
+    return device_data_ahead(&p->data, data, err);
 }
 
 /* ---------- after the steps ---------- */
@@ -285,8 +296,7 @@ static ptl_status give_back(device_places *p, int i, bool *some, ptl_error *err)
 static void forget(const block_place *place)
 {
     if (place->block && !place->block->resident)
-        device_block_wrote(place->block,
-                           place->block->host + place->piece->at);
+        device_block_wrote(place->block, place->block->host + place->piece->at);
 }
 
 ptl_status device_places_end(device_places *p, ptl_error *err)

@@ -142,6 +142,12 @@ ptl_status device_run_finish(device_run *r, ptl_error *err)
     return st == PTL_OK ? device_places_end(&r->places, err) : st;
 }
 
+ptl_status device_run_ahead(device_run *r, void *const *data, ptl_error *err)
+{
+    ptl_status st = device_use(r->device, err);
+    return st == PTL_OK ? device_places_ahead(&r->places, data, err) : st;
+}
+
 void device_run_leave(device_run *r, int output)
 {
     r->places.left[output] = true;

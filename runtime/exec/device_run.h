@@ -20,6 +20,8 @@ void device_run_close(device_run *run); /* accepts NULL */
  * device computes; one execution at a time. */
 ptl_status device_run_begin(device_run *run, void *const *data, ptl_error *err);
 ptl_status device_run_finish(device_run *run, ptl_error *err);
+/* After device_run_begin(): data of the next execution; see run_ahead(). */
+ptl_status device_run_ahead(device_run *run, void *const *data, ptl_error *err);
 /* The output stays on the device: the host's memory does not get it. */
 void device_run_leave(device_run *run, int output);
 ptl_status device_run_copy(device_run *run, size_t at, size_t bytes, void *to,

@@ -299,6 +299,12 @@ ptl_status run_finish(ptl_run *run, int device, ptl_error *err)
     return device_run_finish(run->devices[device], err);
 }
 
+ptl_status run_ahead(ptl_run *run, int device, ptl_error *err)
+{
+    PTL_ASSERT(device >= 0 && device < run->device_count);
+    return device_run_ahead(run->devices[device], run->data, err);
+}
+
 static ptl_status run_on_device(ptl_run *run, ptl_error *err)
 {
     ptl_status st = run_begin(run, 0, err);

@@ -76,15 +76,36 @@ static ptl_status log_step_of(training *t, const data_batch *batch,
     return st;
 }
 
+static session_program *program_for(const training *t, const data_batch *batch)
+{
+    return t->full && batch->rows == t->full->rows ? t->full : t->tail;
+}
+
+/* The device gets the next batch while it computes with this one. */
+static ptl_status execute_on_device(training *t, const session_program *p,
+                                    ptl_error *err)
+{
+    ptl_status st = run_begin(p->run, 0, err);
+    if (st != PTL_OK)
+        return st;
+    const data_batch *next = prefetch_peek(t->batches);
+    if (next) {
+        session_program *reader = program_for(t, next);
+        session_bind_fields(reader, next->fields);
+        st = run_ahead(reader->run, 0, err);
+    }
+    return st == PTL_OK ? run_finish(p->run, 0, err) : st;
+}
+
 /* Gradients and update in one program. */
 static ptl_status step_fused(training *t, const data_batch *batch,
                              shards_result *r, ptl_error *err)
 {
-    session_program *p =
-        t->full && batch->rows == t->full->rows ? t->full : t->tail;
+    session_program *p = program_for(t, batch);
     session_bind_fields(p, batch->fields);
     session_set_scalars(&t->s, p, t->done, batch->epoch, t->total_steps);
-    ptl_status st = run_execute(p->run, err);
+    ptl_status st = t->s.job->device ? execute_on_device(t, p, err)
+                                     : run_execute(p->run, err);
     if (st == PTL_OK)
         *r = (shards_result){.loss = session_scalar(p, p->loss),
                              .lr = session_scalar(p, p->lr)};
@@ -118,7 +139,8 @@ static ptl_status step(training *t, const data_batch *batch, ptl_error *err)
     ptl_status st = back_up(t, err);
     if (st != PTL_OK)
         return st;
-    st = t->shards ? shards_step(t->shards, batch, t->done, &r, err)
+    st = t->shards ? shards_step(t->shards, batch, prefetch_peek(t->batches),
+                                 t->done, &r, err)
                    : step_fused(t, batch, &r, err);
     if (st != PTL_OK)
         return st;

@@ -47,9 +47,11 @@ typedef struct shards_result {
     log_comm comm; /* with peers, at the chief */
 } shards_result;
 
-/* The step after `done` completed ones. Allocates nothing. */
-ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
-                       shards_result *out, ptl_error *err);
+/* The step after `done` completed ones. `next`: the batch after this one, which
+ * devices get meanwhile; NULL: it is not there yet. Allocates nothing. */
+ptl_status shards_step(shards *h, const data_batch *batch,
+                       const data_batch *next, int64_t done, shards_result *out,
+                       ptl_error *err);
 
 /* Will there be checkpoints between two times of state_sync? They hold what
  * states without a word were at the first. */

@@ -114,6 +114,35 @@ static shard_program *prepare_part(step_run *r, int64_t shard, order_part part)
     return p;
 }
 
+/* The part is the device's next; it gets its rows while it computes another. */
+static ptl_status send_ahead(const step_run *r, const data_batch *batch,
+                             order_part part, int device)
+{
+    shards *h = r->h;
+    session_program *built = program_for(h, part.rows)->built;
+    cut_fields(h, batch, part);
+    session_bind_fields(built, h->fields);
+    return run_ahead(built->run, device, r->err);
+}
+
+/* Parts of this step that are not begun yet, and after them the first ones of
+ * the next, where that is cut the same way. */
+static ptl_status send_next(step_run *r)
+{
+    const shards *h = r->h;
+    int devices = device_count(h->s->job->device);
+    ptl_status st = PTL_OK;
+    if (r->begun < h->work_count)
+        return send_ahead(r, r->batch, h->work[r->begun].rows,
+                          r->begun % devices);
+    if (r->sent_ahead || !r->next || r->next->rows != r->batch->rows)
+        return PTL_OK;
+    r->sent_ahead = true;
+    for (int i = 0; i < devices && i < h->work_count && st == PTL_OK; i++)
+        st = send_ahead(r, r->next, h->work[i].rows, i);
+    return st;
+}
+
 /* Parts are dealt out among the devices in turn, and each device has begun its
  * next one before the first of them is waited for. */
 static ptl_status compute_on_device(step_run *r, const shard_program *p)
@@ -129,6 +158,8 @@ static ptl_status compute_on_device(step_run *r, const shard_program *p)
         st = run_begin(built->run, r->begun % devices, r->err);
         r->begun += st == PTL_OK;
     }
+    if (st == PTL_OK)
+        st = send_next(r);
     if (st == PTL_OK)
         st = run_finish(p->built->run, r->ended++ % devices, r->err);
     return st;

@@ -10,7 +10,7 @@
 /* One step. */
 typedef struct step_run {
     shards *h;
-    const data_batch *batch;
+    const data_batch *batch, *next; /* `next` may be NULL */
     int64_t done;
     loss_sum loss;
     double lr;
@@ -18,6 +18,7 @@ typedef struct step_run {
     int64_t last_row; /* the end of the part after which all is computed, where
                          buckets are given before; -1: they are not */
     int begun, ended; /* with devices: of the parts of this step */
+    bool sent_ahead;  /* with devices: what they read first of `next` */
 } step_run;
 
 /* Computes rows of a shard and adds to `to` and `loss`; devices begin those

@@ -338,11 +338,13 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     return PTL_OK;
 }
 
-ptl_status shards_step(shards *h, const data_batch *batch, int64_t done,
-                       shards_result *out, ptl_error *err)
+ptl_status shards_step(shards *h, const data_batch *batch,
+                       const data_batch *next, int64_t done, shards_result *out,
+                       ptl_error *err)
 {
     step_run r = {.h = h,
                   .batch = batch,
+                  .next = next,
                   .done = done,
                   .lr = (double)NAN,
                   .err = err,

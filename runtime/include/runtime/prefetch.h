@@ -35,6 +35,9 @@ void prefetch_close(ptl_prefetch *p); /* accepts NULL; ends the thread */
  */
 ptl_status prefetch_next(ptl_prefetch *p, const data_batch **out,
                          ptl_error *err);
+/* What the next call will give, where that is gathered already; else NULL. It
+ * stays as it is until the call after that. */
+const data_batch *prefetch_peek(ptl_prefetch *p);
 /* Bytes of its buffers. */
 size_t prefetch_bytes(const ptl_prefetch *p);
 /* The same before there is one: for batches of `batch` records whose fields

@@ -68,6 +68,11 @@ ptl_status run_execute_watched(ptl_run *run, void (*after)(void *ctx, int step),
  */
 ptl_status run_begin(ptl_run *run, int device, ptl_error *err);
 ptl_status run_finish(ptl_run *run, int device, ptl_error *err);
+/* After run_begin(): what is bound as data now is what the next execution there
+ * reads, and is copied while the present one computes. That memory stays as it
+ * is until the next has begun; should other memory be bound by then, that is
+ * read. Does nothing where there has been no execution, or no memory for it. */
+ptl_status run_ahead(ptl_run *run, int device, ptl_error *err);
 /* From now on the output stays on the device that made it, until the next
  * execution there; its memory here is not written. */
 void run_leave(ptl_run *run, int output);

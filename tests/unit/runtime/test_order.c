@@ -173,6 +173,40 @@ static void batches_follow_the_order_from_any_step(void **state)
     data_close(d);
 }
 
+/* Until it is there: the thread gathers it meanwhile. */
+static const data_batch *peek(ptl_prefetch *p)
+{
+    const data_batch *b = NULL;
+    for (int i = 0; i < 10000 && !b; i++) {
+        b = prefetch_peek(p);
+        usleep(b ? 0 : 1000);
+    }
+    return b;
+}
+
+static void what_comes_next_can_be_seen_and_stays(void **state)
+{
+    (void)state;
+    ptl_dataset *d = open_records();
+    prefetch_desc desc = {d, 11, 16, 0, 5};
+    ptl_prefetch *p;
+    const data_batch *b, *next = NULL;
+    assert_int_equal(prefetch_open(&desc, &p, NULL), PTL_OK);
+    for (int step = 0; step < 5; step++) {
+        assert_int_equal(prefetch_next(p, &b, NULL), PTL_OK);
+        assert_int_equal(b->step, step);
+        assert_true(step == 0 || b == next);
+        next = step < 4 ? peek(p) : prefetch_peek(p);
+        if (step < 4)
+            assert_int_equal(next->step, step + 1);
+        else
+            assert_null(next);
+        assert_int_equal(b->step, step);
+    }
+    prefetch_close(p);
+    data_close(d);
+}
+
 static void a_ring_can_be_closed_at_any_time(void **state)
 {
     (void)state;
@@ -205,6 +239,7 @@ int main(void)
         cmocka_unit_test(parts_of_a_batch_follow_one_another),
         cmocka_unit_test(the_last_partial_batch_is_kept),
         cmocka_unit_test(batches_follow_the_order_from_any_step),
+        cmocka_unit_test(what_comes_next_can_be_seen_and_stays),
         cmocka_unit_test(a_ring_can_be_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, remove_folder);
