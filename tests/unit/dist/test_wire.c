@@ -4,6 +4,7 @@
  *
  * PTL_GOLDEN=update writes the file anew.
  */
+#include "base/bf16.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "dist/crc32c.h"
@@ -33,19 +34,40 @@ static void print_frame(ptl_str *out, char label, wire_frame f)
         str_addc(out, '\n');
 }
 
+static void print_sample(ptl_str *out, const char *name, const wire_sample *s)
+{
+    str_printf(out, "%s\n", name);
+    for (int i = 0; i < s->count; i++)
+        print_frame(out, "hpf"[i], s -> frames[i]);
+}
+
+/* Bucket 1 whole: 16 numbers, of which each is two bytes. */
+static void make_compressed(wire_sample *s)
+{
+    float x[16] = {0.0f, -0.0f, 1.0f, -2.0f, 0.1f, -1e30f, 1e-40f, INFINITY};
+    for (int i = 8; i < 16; i++)
+        x[i] = (float)i / 3;
+    wire_sample_make(WIRE_PUSH, s);
+    bf16_pack(s->payload, x, 16, 1);
+    s->said.payload = (wire_frame){s->payload, sizeof(uint16_t) * 16};
+    wire_header *h = &s->said.head;
+    h->id = 1;
+    h->offset = 0;
+    h->codec = WIRE_CODEC_BF16;
+    wire_sample_write(s);
+}
+
 static void every_message_is_the_golden_bytes(void **state)
 {
     (void)state;
     ptl_str out = {0};
     ptl_bytes golden = {0};
-    for (int type = 0; type < WIRE_TYPE_END; type++) {
-        wire_sample s;
-        if (!wire_sample_make(type, &s))
-            continue;
-        str_printf(&out, "%s\n", wire_type_name(type));
-        for (int i = 0; i < s.count; i++)
-            print_frame(&out, "hpf"[i], s.frames[i]);
-    }
+    wire_sample s;
+    for (int type = 0; type < WIRE_TYPE_END; type++)
+        if (wire_sample_make(type, &s))
+            print_sample(&out, wire_type_name(type), &s);
+    make_compressed(&s);
+    print_sample(&out, "PUSH, as bf16", &s);
     if (getenv("PTL_GOLDEN"))
         assert_int_equal(file_write_whole(vectors, out.data, out.length, NULL),
                          PTL_OK);
