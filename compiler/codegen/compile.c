@@ -46,6 +46,7 @@ static ptl_status make_schedule(const ir_graph *g,
 {
     sched_options how = {.f64 = options->f64, .no_fuse = options->no_fuse};
     ptl_status st = PTL_OK;
+    how.library = cuda && options->device && device_has_cublas(options->device);
     if (cuda)
         cuda_target(&how.target);
     else
@@ -146,11 +147,51 @@ static void copy_buffers(program_owner *owner, const sched_schedule *s,
     owner->program.arena_bytes = s->arena_bytes;
 }
 
+/* ---------- products that a library may compute ---------- */
+
+static ptl_matrix matrix_of(const kern_matrix *m)
+{
+    return (ptl_matrix){m->buffer, m->at, m->batch, m->row, m->column};
+}
+
+/* Those of the kernels; by kernel, or NULL. */
+static const ptl_product **copy_products(program_owner *owner,
+                                         const kern_module *m)
+{
+    int kernels = m->kernels.count, count = 0;
+    const ptl_product **of =
+        ARENA_ARRAY(owner->arena, const ptl_product *, kernels + 1);
+    ptl_product *out = ARENA_ARRAY(owner->arena, ptl_product, kernels + 1);
+    for (int i = 0; i < kernels; i++) {
+        const kern_product *p = &m->kernels.data[i]->product;
+        const kern_matrices *x = p->matrices;
+        if (m->kernels.data[i]->kind != KERN_PRODUCT || !x)
+            continue;
+        of[i] = &out[count];
+        out[count++] = (ptl_product){
+            .name = arena_strdup(owner->arena, m->kernels.data[i]->name),
+            .dtype = p->type == KERN_F64 ? PTL_F64 : PTL_F32,
+            .batch = p->batch,
+            .m = p->m,
+            .n = p->n,
+            .k = p->k,
+            .left = matrix_of(&x->left),
+            .right = matrix_of(&x->right),
+            .result = matrix_of(&x->result)};
+    }
+    owner->program.products = out;
+    owner->program.product_count = count;
+    return of;
+}
+
+/* ---------- steps ---------- */
+
 typedef struct step_copy {
     program_owner *owner;
     const stages *from;
     int **args;    /* by step of the schedule */
     int *arg_count;
+    const ptl_product **products; /* by kernel */
     ptl_step *out; /* NULL: only count */
     int count;
 } step_copy;
@@ -179,6 +220,7 @@ static bool copy_step(int index, void *ctx)
         *to = (ptl_step){.entry = code ? llvm_entry(code, index) : NULL,
                          .args = c->args[index],
                          .arg_count = c->arg_count[index],
+                         .product = c->products[index],
                          .task_count = k->task_count,
                          .flops = k->flops,
                          .bytes = k->bytes,
@@ -200,6 +242,7 @@ static void copy_steps(program_owner *owner, const stages *from,
     step_copy c = {.owner = owner, .from = from};
     c.args = ARENA_ARRAY(owner->arena, int *, s->steps.count + 1);
     c.arg_count = ARENA_ARRAY(owner->arena, int, s->steps.count + 1);
+    c.products = copy_products(owner, from->module);
     for (int i = 0; i < s->steps.count; i++) {
         const kern_bound *bound = &from->bound[i];
         c.args[i] = ARENA_ARRAY(owner->arena, int, bound->buffers.count + 1);

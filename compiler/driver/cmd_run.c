@@ -5,6 +5,7 @@
 #include "base/trace.h"
 #include "cluster/cluster.h"
 #include "cluster_role.h"
+#include "compile_file.h"
 #include "job_build.h"
 #include "runtime/device.h"
 #include "runtime/train.h"
@@ -14,14 +15,6 @@
 static bool is(const char *given, const char *word)
 {
     return given && strcmp(given, word) == 0;
-}
-
-/* What step A of the runtime does not carry out is refused, never ignored. */
-static const char *unbuilt(const driver_options *o)
-{
-    if (o->cublas)
-        return "--cublas";
-    return NULL;
 }
 
 static train_options options_of(const driver_options *o)
@@ -66,8 +59,12 @@ int driver_check_options(const driver *d, const char *command)
     if (o->replay)
         return driver_usage(command, "--replay wants a schedule that a cluster "
                                      "recorded, and none records any yet");
-    const char *missing = unbuilt(o);
-    return missing ? driver_usage(command, "%s is not built yet", missing) : 0;
+    if (o->cublas && !driver_wants_device(o))
+        return driver_usage(command, "--cublas wants --device cuda");
+    if (o->cublas && o->portable_bits)
+        return driver_usage(command, "--cublas gives cuBLASLt's bits, and "
+                                     "--portable-bits asks for PTL's");
+    return 0;
 }
 
 /* Errors in the program stand in d->diags, all others in `err`. */

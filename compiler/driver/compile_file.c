@@ -3,6 +3,7 @@
  */
 #include "compile_file.h"
 #include "opt/opt.h"
+#include "runtime/device.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,23 @@ compile_options driver_compile_options(driver *d, typed_precision precision)
     o.verify = true;
 #endif
     return o;
+}
+
+bool driver_wants_device(const driver_options *o)
+{
+    return o->device && strcmp(o->device, "cpu") != 0;
+}
+
+ptl_status driver_open_device(driver *d, struct ptl_device **out,
+                              ptl_error *err)
+{
+    const driver_options *o = &d->options;
+    bool is_ps = o->job && strcmp(o->job, "ps") == 0;
+    *out = NULL;
+    if (!driver_wants_device(o) || is_ps)
+        return PTL_OK;
+    ptl_status st = device_open(o->device, out, err);
+    return st == PTL_OK && o->cublas ? device_use_cublas(*out, err) : st;
 }
 
 void driver_simplify(ir_graph *g, typed_precision precision,

@@ -28,6 +28,13 @@ lang_modules *driver_load_checked(driver *d, const char *path, ptl_error *err);
 /* --cpu, --real, --no-fuse, --portable-bits, and the folder of the cache. */
 compile_options driver_compile_options(driver *d, typed_precision precision);
 
+/* Does --device name another one than this CPU? */
+bool driver_wants_device(const driver_options *o);
+/* What --device names, with --cublas for products; NULL: this CPU. A ps opens
+ * none: its updates run on the host. `*out` is closed also when this failed. */
+ptl_status driver_open_device(driver *d, struct ptl_device **out,
+                              ptl_error *err);
+
 /* All passes from IR to IR, the rounding of `precision` included. */
 void driver_simplify(ir_graph *g, typed_precision precision,
                      const compile_options *options);

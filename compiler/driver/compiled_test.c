@@ -30,11 +30,6 @@ bool compiled_test_wanted(const driver_options *o)
            o->threads.given;
 }
 
-static bool is_host(const char *device)
-{
-    return !device || strcmp(device, "cpu") == 0;
-}
-
 ptl_status compiled_test_open(driver *d, compiled_test **out, ptl_error *err)
 {
     compiled_test *t = ARENA_NEW(d->arena, compiled_test);
@@ -43,8 +38,8 @@ ptl_status compiled_test_open(driver *d, compiled_test **out, ptl_error *err)
     t->d = d;
     /* Tolerances of tests are those of f64, which the oracle computes in. */
     t->options = driver_compile_options(d, TYPED_F64);
-    if (st == PTL_OK && !is_host(d->options.device))
-        st = device_open(d->options.device, &t->options.device, err);
+    if (st == PTL_OK)
+        st = driver_open_device(d, &t->options.device, err);
     *out = t;
     return st;
 }

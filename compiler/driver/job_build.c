@@ -451,14 +451,6 @@ static typed_program *open_program(job_owner *o, const char *path,
     return p;
 }
 
-/* A ps opens no device: its updates run on the host. */
-static bool is_on_device(const driver *d)
-{
-    const driver_options *o = &d->options;
-    return o->device && strcmp(o->device, "cpu") != 0 &&
-           !(o->job && strcmp(o->job, "ps") == 0);
-}
-
 ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
 {
     job_owner *o = calloc(1, sizeof *o);
@@ -482,12 +474,10 @@ ptl_status job_open(driver *d, const char *path, ptl_job **out, ptl_error *err)
     o->compile = driver_compile_options(d, p->settings.precision);
     o->options.f64 = o->compile.f64;
     fill_job(o, p);
-    if (is_on_device(d)) {
-        ptl_status st = device_open(d->options.device, &o->job.device, err);
-        if (st != PTL_OK) {
-            job_free(&o->job);
-            return st;
-        }
+    ptl_status st = driver_open_device(d, &o->job.device, err);
+    if (st != PTL_OK) {
+        job_free(&o->job);
+        return st;
     }
     *out = &o->job;
     return PTL_OK;

@@ -199,6 +199,19 @@ typedef struct kern_fetch {
     bool along_k;
 } kern_fetch;
 
+/* A matrix in buffer `buffer`: element (b, i, j) is number at + b * batch +
+ * i * row + j * column. Either columns are neighbours (column 1) and rows lie
+ * apart (row at least as many as there are columns), or the other way round. */
+typedef struct kern_matrix {
+    int buffer;
+    int64_t at, batch, row, column;
+} kern_matrix;
+
+/* left (m, k) times right (k, n) gives result (m, n), for each b. */
+typedef struct kern_matrices {
+    kern_matrix left, right, result;
+} kern_matrices;
+
 /* Steps of K fetched together: so few, or a warp's request of 128 bytes. */
 enum { KERN_FEW_STEPS = 8 };
 
@@ -209,6 +222,8 @@ typedef struct kern_product {
     int steps;                     /* fetched together */
     kern_fetch left, right, place; /* place: I64 */
     int c;                         /* the kernel's buffer */
+    const kern_matrices *matrices; /* what it multiplies, where a library may do
+                                      so in its place; NULL: it may not */
 } kern_product;
 
 typedef enum kern_kernel_kind {

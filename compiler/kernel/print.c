@@ -230,6 +230,14 @@ static void print_fetch(ptl_str *out, const kern_fetch *f)
     print_block(out, f->kernel, f->kernel->body, 2);
 }
 
+static void print_matrix(ptl_str *out, const char *what, const kern_matrix *m)
+{
+    str_printf(out,
+               "  matrix %s of %d at %" PRId64 " steps %" PRId64 " %" PRId64
+               " %" PRId64 "\n",
+               what, m->buffer, m->at, m->batch, m->row, m->column);
+}
+
 static void print_product(ptl_str *out, const kern_product *p)
 {
     str_printf(out,
@@ -238,6 +246,11 @@ static void print_product(ptl_str *out, const kern_product *p)
                " to %d, %d steps at once\n",
                kern_type_name(p->type), p->batch, p->m, p->n, p->k, p->splits,
                p->k_split, p->c_split, p->c, p->steps);
+    if (p->matrices) {
+        print_matrix(out, "left", &p->matrices->left);
+        print_matrix(out, "right", &p->matrices->right);
+        print_matrix(out, "result", &p->matrices->result);
+    }
     print_fetch(out, &p->left);
     print_fetch(out, &p->right);
     print_fetch(out, &p->place);

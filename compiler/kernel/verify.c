@@ -281,6 +281,30 @@ static bool check_fetch(verifier *c, const kern_fetch *f, kern_type type)
            (set[f->value->id] || fail(&own, NULL, "a fetch sets nothing"));
 }
 
+static bool check_matrix(verifier *c, const kern_matrix *m, int64_t rows,
+                         int64_t columns)
+{
+    const kern_product *p = &c->kernel->product;
+    bool by_rows = m->column == 1 && m->row >= columns;
+    bool by_columns = m->row == 1 && m->column >= rows;
+    if (m->at < 0 || m->batch < 0 || (p->batch > 1 && m->batch == 0) ||
+        !(by_rows || by_columns))
+        return fail(c, NULL, "a matrix lies as none does");
+    return check_operand(c, m->buffer, p->type, m == &p->matrices->result);
+}
+
+static bool check_matrices(verifier *c)
+{
+    const kern_product *p = &c->kernel->product;
+    if (!p->matrices)
+        return true;
+    if (p->splits != 1 || p->matrices->result.buffer != p->c)
+        return fail(c, NULL, "a library makes a product in one part");
+    return check_matrix(c, &p->matrices->left, p->m, p->k) &&
+           check_matrix(c, &p->matrices->right, p->k, p->n) &&
+           check_matrix(c, &p->matrices->result, p->m, p->n);
+}
+
 static bool check_product(verifier *c)
 {
     const kern_product *p = &c->kernel->product;
@@ -294,7 +318,7 @@ static bool check_product(verifier *c)
     return check_operand(c, p->c, p->type, true) &&
            check_fetch(c, &p->left, p->type) &&
            check_fetch(c, &p->right, p->type) &&
-           check_fetch(c, &p->place, KERN_I64);
+           check_fetch(c, &p->place, KERN_I64) && check_matrices(c);
 }
 
 static bool check_kernel(const kern_kernel *k, ptl_arena *arena, ptl_error *err)

@@ -82,6 +82,20 @@ static kern_fetch fetch_place(build *k)
     return fetch_end(&f, k, place.offset);
 }
 
+/* Buffers of the schedule become the kernel's. */
+static const kern_matrices *matrices_of(build *k)
+{
+    const sched_contraction *c = k->step->contraction;
+    if (!c->matrices)
+        return NULL;
+    kern_matrices *m = ARENA_NEW(k->module->arena, kern_matrices);
+    *m = *c->matrices;
+    m->left.buffer = build_buffer(k, m->left.buffer, false);
+    m->right.buffer = build_buffer(k, m->right.buffer, false);
+    m->result.buffer = build_buffer(k, m->result.buffer, true);
+    return m;
+}
+
 void build_product(build *k)
 {
     const sched_contraction *c = k->step->contraction;
@@ -99,5 +113,6 @@ void build_product(build *k)
     p->left = fetch_factor(k, true);
     p->right = fetch_factor(k, false);
     p->place = fetch_place(k);
+    p->matrices = matrices_of(k);
     product_walks(c, p);
 }

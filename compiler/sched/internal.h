@@ -76,6 +76,10 @@ void sched_plan_memory(sched_schedule *s);
 
 /* Fills in how a contraction is cut into tasks and blocks. */
 void sched_plan_blocks(sched_contraction *c, const sched_options *options);
+/* Fills c->matrices where a library may compute the product: K is one part
+ * then. */
+void sched_find_matrices(sched_schedule *s, const sched_scope *scope,
+                         sched_contraction *c);
 /* Describes how `step` (a PACK) reads its factor; adds tables. */
 void sched_plan_pack(sched_schedule *s, sched_step *step);
 /* Distances, tables and accesses of a DIRECT step. */

@@ -58,6 +58,8 @@ static void print_contraction(const sched_contraction *c, ptl_str *out)
                                     : "both");
     if (c->packed == 2)
         str_add(out, ", pairs of bf16");
+    if (c->matrices)
+        str_add(out, ", for a library");
     str_add(out, "\n");
 }
 

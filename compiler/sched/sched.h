@@ -11,7 +11,8 @@
  *   store.c      which results are stored through a scatter
  *   group.c      which nodes share a step
  *   steps.c      steps and scratch buffers of each group; pack.c and blocks.c
- *                those of contractions
+ *                those of contractions; matrices.c which of these a library
+ *                may compute
  *   order.c      the order of groups, and updates in place
  *   recompute.c  what is computed again rather than kept; lives.c says how long
  *                that would be
@@ -50,6 +51,7 @@ typedef enum sched_step_kind {
 typedef struct sched_options {
     bool f64;
     bool no_fuse;
+    bool library;       /* products of matrices may be a library's */
     kern_target target; /* micro-tiles */
 } sched_options;
 
@@ -143,6 +145,12 @@ void sched_plan_reduction(const struct sched_scope *scope,
 
 /* Products that a contraction must have; fewer are an ordinary sum. */
 enum { SCHED_LEAST_WORK = 1 << 15 };
+/* Products that a contraction must have for a library to compute it, as many as
+ * 128 x 128 x 64 has: a GPU of 10^13 products a second needs a tenth of a
+ * microsecond for them, and some microseconds for any launch, so of smaller
+ * ones no other kernel makes a step shorter. An estimate; nothing was
+ * measured. */
+enum { SCHED_LIBRARY_WORK = 1 << 20 };
 
 typedef struct sched_axis { /* a fused logical axis */
     int vars[IR_MAX_VARS];
@@ -162,6 +170,8 @@ typedef struct sched_contraction {
     int64_t kc, m_block, n_block;
     bool packs_left, packs_right;
     int packed; /* values of k in one number of a panel: 1, or 2 of bf16 */
+    const kern_matrices *matrices; /* of the schedule's buffers: a library may
+                                      compute it; NULL: it is not for one */
 } sched_contraction;
 
 /* Fills `out` and returns NULL, or says why `n` is not on the template. */

@@ -321,6 +321,8 @@ static void add_product(sched_schedule *s, sched_scope *scope,
 {
     sched_step *step =
         sched_add_step(s, scope, SCHED_STEP_PRODUCT, c->node->name);
+    if (s->options.library)
+        sched_find_matrices(s, scope, c);
     set_nodes(s, step, &c->node, 1);
     step->contraction = c;
     note_reads(s, step, c->left);

@@ -146,6 +146,7 @@ void device_close(ptl_device *d)
         return;
     device_close(d->next);
     d->driver->cuCtxSetCurrent(d->context);
+    device_cublas_close(d);
     device_free(d, d->arena);
     if (d->changed)
         d->driver->cuEventDestroy_v2(d->changed);
@@ -245,19 +246,33 @@ void device_unpin(ptl_device *d, void *memory)
         d->driver->cuMemFreeHost(memory);
 }
 
-ptl_status device_need_arena(ptl_device *d, size_t bytes, ptl_error *err)
+/* What is there of `have` bytes, or new memory of more; nothing is copied. */
+static ptl_status need(ptl_device *d, size_t bytes, const char *what,
+                       CUdeviceptr *at, size_t *have, ptl_error *err)
 {
-    if (bytes <= d->arena_bytes)
+    if (bytes <= *have)
         return PTL_OK;
     ptl_status st = device_wait(d, err);
     if (st != PTL_OK)
         return st;
-    device_free(d, d->arena);
-    d->arena_bytes = 0;
-    st = device_alloc(d, bytes, "what lives within a step", &d->arena, err);
+    device_free(d, *at);
+    *have = 0;
+    st = device_alloc(d, bytes, what, at, err);
     if (st == PTL_OK)
-        d->arena_bytes = bytes;
+        *have = bytes;
     return st;
+}
+
+ptl_status device_need_arena(ptl_device *d, size_t bytes, ptl_error *err)
+{
+    return need(d, bytes, "what lives within a step", &d->arena,
+                &d->arena_bytes, err);
+}
+
+ptl_status device_need_workspace(ptl_device *d, size_t bytes, ptl_error *err)
+{
+    return need(d, bytes, "what cuBLASLt works in", &d->workspace,
+                &d->workspace_bytes, err);
 }
 
 ptl_status device_upload(ptl_device *d, CUdeviceptr to, const void *from,

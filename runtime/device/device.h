@@ -9,6 +9,7 @@
 #ifndef PTL_DEVICE_DEVICE_H
 #define PTL_DEVICE_DEVICE_H
 
+#include "device/cublas_api.h"
 #include "device/cuda_load.h"
 #include "runtime/device.h"
 #include <stdbool.h>
@@ -25,6 +26,9 @@ struct ptl_device {
     CUevent changed; /* behind the last work that changed a block */
     CUdeviceptr arena; /* shared by all runs: outputs are fetched after each */
     size_t arena_bytes;
+    cublasLtHandle_t cublas; /* NULL: products are launched like all else */
+    CUdeviceptr workspace;   /* of its products, which run one at a time */
+    size_t workspace_bytes;
     int number; /* among those opened together, from 0 */
     struct ptl_device *first;
     struct ptl_device *next; /* of those opened together; NULL: the last */
@@ -41,6 +45,11 @@ ptl_status device_alloc(ptl_device *d, size_t bytes, const char *what,
 void device_free(ptl_device *d, CUdeviceptr at); /* accepts 0 */
 /* Of at least so many bytes; may move, when nothing is under way. */
 ptl_status device_need_arena(ptl_device *d, size_t bytes, ptl_error *err);
+
+/* Likewise, for products of the library. */
+ptl_status device_need_workspace(ptl_device *d, size_t bytes, ptl_error *err);
+/* Ends what device_use_cublas() began, if it did (cublas.c). */
+void device_cublas_close(ptl_device *d);
 
 /* Of the host, which copies to and from a device can be under way with; every
  * device may use it. Any thread frees it. */

@@ -4,6 +4,7 @@
 #include "exec/device_run.h"
 #include "base/clock.h"
 #include "base/trace.h"
+#include "device/product.h"
 #include "exec/device_places.h"
 #include <stdlib.h>
 
@@ -12,7 +13,9 @@ struct device_run {
     ptl_device *device;
     CUmodule *modules;     /* by part */
     CUfunction *functions; /* by step */
-    void **arguments;      /* of the step at hand */
+    device_product **products; /* by the program's; NULL: is launched */
+    CUdeviceptr *at;           /* arguments of the step at hand */
+    void **arguments;          /* pointers to these */
     device_places places;
     double *seconds;
 };
@@ -38,6 +41,29 @@ static ptl_status load_code(device_run *r, ptl_error *err)
     return st;
 }
 
+/* Where step `i` has its product; NULL: it is none. */
+static device_product **product_of(const device_run *r, int i)
+{
+    const ptl_product *p = r->program->steps[i].product;
+    return p ? &r->products[p - r->program->products] : NULL;
+}
+
+static ptl_status prepare_products(device_run *r, ptl_error *err)
+{
+    const ptl_program *p = r->program;
+    ptl_status st = PTL_OK;
+    for (int i = 0; i < p->product_count && st == PTL_OK; i++)
+        st = device_product_open(r->device, &p->products[i], &r->products[i],
+                                 err);
+    return st;
+}
+
+run_by device_run_by(const device_run *r, int step)
+{
+    device_product **p = product_of(r, step);
+    return !p ? RUN_BY_LAUNCH : *p ? RUN_BY_LIBRARY : RUN_REFUSED;
+}
+
 static int most_arguments(const ptl_program *p)
 {
     int most = 0;
@@ -52,18 +78,26 @@ ptl_status device_run_open(const ptl_program *program, int which,
     device_run *r = calloc(1, sizeof *r);
     if (!r)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for a run");
+    size_t arguments = (size_t)most_arguments(program);
     r->program = program;
     r->device = device_member(program->device, which);
     r->modules = calloc((size_t)program->part_count + 1, sizeof *r->modules);
     r->functions =
         calloc((size_t)program->step_count + 1, sizeof *r->functions);
-    r->arguments =
-        calloc((size_t)most_arguments(program) + 1, sizeof *r->arguments);
+    r->products =
+        calloc((size_t)program->product_count + 1, sizeof *r->products);
+    r->at = calloc(arguments + 1, sizeof *r->at);
+    r->arguments = calloc(arguments + 1, sizeof *r->arguments);
+    for (size_t k = 0; r->at && r->arguments && k < arguments; k++)
+        r->arguments[k] = &r->at[k];
     ptl_status st = device_places_open(&r->places, program, r->device, err);
-    if (st == PTL_OK && !(r->modules && r->functions && r->arguments))
+    if (st == PTL_OK &&
+        !(r->modules && r->functions && r->products && r->arguments && r->at))
         st = ptl_fail(err, PTL_E_MEMORY, "no memory for a run");
     if (st == PTL_OK)
         st = load_code(r, err);
+    if (st == PTL_OK)
+        st = prepare_products(r, err);
     if (st != PTL_OK) {
         device_run_close(r);
         return st;
@@ -81,9 +115,13 @@ void device_run_close(device_run *r)
     for (int i = 0; r->modules && i < r->program->part_count; i++)
         if (r->modules[i])
             r->device->driver->cuModuleUnload(r->modules[i]);
+    for (int i = 0; r->products && i < r->program->product_count; i++)
+        device_product_close(r->products[i]);
     free(r->modules);
     free(r->functions);
+    free(r->products);
     free(r->arguments);
+    free(r->at);
     free(r);
 }
 
@@ -93,14 +131,17 @@ static ptl_status launch(device_run *r, int step, ptl_error *err)
 {
     const ptl_step *s = &r->program->steps[step];
     const ptl_launch *l = &s->launch;
+    device_product **product = product_of(r, step);
     if (l->blocks == 0)
         return PTL_OK;
+    for (int k = 0; k < s->arg_count; k++)
+        r->at[k] = r->places.at[s->args[k]];
+    if (product && *product)
+        return device_product_run(*product, r->at, err);
     if (l->blocks > INT32_MAX)
         return ptl_fail(err, PTL_E_DEVICE,
                         "%s: \"%s\" is too large: %lld blocks", r->device->name,
                         s->name, (long long)l->blocks);
-    for (int k = 0; k < s->arg_count; k++)
-        r->arguments[k] = &r->places.at[s->args[k]];
     CUresult result = r->device->driver->cuLaunchKernel(
         r->functions[step], (unsigned)l->blocks, 1, 1, (unsigned)l->threads, 1,
         1, 0, r->device->stream, r->arguments, NULL);

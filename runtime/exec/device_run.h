@@ -26,6 +26,7 @@ ptl_status device_run_ahead(device_run *run, void *const *data, ptl_error *err);
 void device_run_leave(device_run *run, int output);
 ptl_status device_run_copy(device_run *run, size_t at, size_t bytes, void *to,
                            ptl_error *err); /* run_copy() */
+run_by device_run_by(const device_run *run, int step);
 /* Seconds of each step are added to `seconds`; NULL: not measured. */
 void device_run_measure(device_run *run, double *seconds);
 

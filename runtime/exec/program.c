@@ -89,6 +89,33 @@ static bool has_code(const ptl_program *p, const ptl_step *s)
            l->function && (l->blocks == 0 || l->threads > 0);
 }
 
+/* Does the matrix lie within its argument? */
+static bool fits(const ptl_program *p, const ptl_step *s, const ptl_product *x,
+                 const ptl_matrix *m, int64_t rows, int64_t columns)
+{
+    if (m->arg < 0 || m->arg >= s->arg_count || m->at < 0 || m->batch < 0)
+        return false;
+    const ptl_buffer *b = &p->buffers[s->args[m->arg]];
+    bool by_rows = m->column == 1 && m->row >= columns;
+    bool by_columns = m->row == 1 && m->column >= rows;
+    int64_t last = m->at + (x->batch - 1) * m->batch + (rows - 1) * m->row +
+                   (columns - 1) * m->column;
+    return b->dtype == x->dtype && (by_rows || by_columns) &&
+           last < b->size_bytes / dtype_size(b->dtype);
+}
+
+static bool is_product(const ptl_program *p, const ptl_step *s)
+{
+    const ptl_product *x = s->product;
+    return !x || (p->device && x >= p->products &&
+                  x < p->products + p->product_count && x->batch > 0 &&
+                  x->m > 0 && x->n > 0 && x->k > 0 &&
+                  (x->dtype == PTL_F32 || x->dtype == PTL_F64) &&
+                  fits(p, s, x, &x->left, x->m, x->k) &&
+                  fits(p, s, x, &x->right, x->k, x->n) &&
+                  fits(p, s, x, &x->result, x->m, x->n));
+}
+
 static ptl_status check_step(const ptl_program *p, int index, ptl_error *err)
 {
     const ptl_step *s = &p->steps[index];
@@ -100,6 +127,10 @@ static ptl_status check_step(const ptl_program *p, int index, ptl_error *err)
             return ptl_fail(err, PTL_E_INTERNAL,
                             "step %d of \"%s\" has argument %d out of range",
                             index, p->name, i);
+    if (!is_product(p, s))
+        return ptl_fail(err, PTL_E_INTERNAL,
+                        "step %d of \"%s\" multiplies what are no matrices",
+                        index, p->name);
     return PTL_OK;
 }
 

@@ -257,6 +257,11 @@ static ptl_status resolve_args(ptl_run *run, ptl_error *err)
     return PTL_OK;
 }
 
+run_by run_step_by(const ptl_run *run, int index)
+{
+    return run->devices ? device_run_by(run->devices[0], index) : RUN_BY_LAUNCH;
+}
+
 /*
  * Waking the other threads costs some microseconds; a step that is done sooner
  * by one stays with the caller. Only the estimates decide, and results do not

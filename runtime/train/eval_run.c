@@ -4,6 +4,7 @@
 #include "base/integer.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/library.h"
 #include "train/log.h"
 
 static ptl_status evaluate(session *s, train_log *log, const char *path,
@@ -24,6 +25,8 @@ static ptl_status evaluate(session *s, train_log *log, const char *path,
     if (st == PTL_OK && data_skipped(s->eval))
         log_note(log, "warning: %lld bad records left out",
                  (long long)data_skipped(s->eval));
+    if (st == PTL_OK)
+        library_report(s, log, p);
     if (st == PTL_OK)
         st = session_load(s, path, err);
     if (st == PTL_OK)

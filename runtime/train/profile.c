@@ -7,6 +7,7 @@
 
 typedef struct line {
     const ptl_step *step;
+    const char *by;         /* not by a kernel of PTL's: by whom */
     double us, expected_us; /* of one run */
 } line;
 
@@ -31,10 +32,10 @@ static void print_line(train_log *log, const line *l, double total, double sum)
     double rate = l->us > 0 ? 1e-3 / l->us : 0;
     log_note(log,
              "  %10.1f us %5.1f %% %5.1f %%  expected %9.1f us  "
-             "%5lld tasks %7.2f GFLOP/s %7.2f GB/s  %s",
+             "%5lld tasks %7.2f GFLOP/s %7.2f GB/s  %s%s",
              l->us, 100 * l->us / total, 100 * sum / total, l->expected_us,
              (long long)s->task_count, rate * (double)s->flops,
-             rate * (double)s->bytes, s->name);
+             rate * (double)s->bytes, s->name, l->by);
 }
 
 static void print_lines(train_log *log, const line *lines, int count)
@@ -62,10 +63,11 @@ void profile_report(train_log *log, const session_program *p, int threads)
         return;
     }
     for (int i = 0; i < program->step_count; i++)
-        lines[i] =
-            (line){.step = &program->steps[i],
-                   .us = 1e6 * run_step_seconds(p->run, i) / (double)runs,
-                   .expected_us = expected(&program->steps[i], threads)};
+        lines[i] = (line){
+            .step = &program->steps[i],
+            .by = run_step_by(p->run, i) == RUN_BY_LIBRARY ? " (cuBLASLt)" : "",
+            .us = 1e6 * run_step_seconds(p->run, i) / (double)runs,
+            .expected_us = expected(&program->steps[i], threads)};
     qsort(lines, (size_t)program->step_count, sizeof *lines, by_time);
     log_note(log,
              "kernels of %s (%lld records), a run of %lld: time, share, share "

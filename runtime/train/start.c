@@ -11,6 +11,7 @@
 #include "runtime/device.h"
 #include "runtime/order.h"
 #include "train/ahead.h"
+#include "train/library.h"
 #include "train/training.h"
 #include <stdlib.h>
 #include <string.h>
@@ -397,6 +398,8 @@ ptl_status training_open(training *t, ptl_job *job,
         st = open_batches(t, err);
     if (st == PTL_OK)
         st = log_start_of(t, err);
+    for (int i = 0; i < t->s.program_count && st == PTL_OK; i++)
+        library_report(&t->s, &t->log, t->s.programs[i]);
     return st == PTL_OK ? begin_peers(t, err) : st;
 }
 

@@ -74,6 +74,15 @@ expect_status 0 "$PTLC" run "$plane" --seed 7 --steps 1 --log json --out "$work/
 expect_text "$work/out" '"train.seed":7'
 
 # What is not built is refused, not ignored.
-expect_status 2 "$PTLC" run "$plane" --device cuda --cublas
-expect_text "$work/err" "--cublas is not built yet"
+expect_status 2 "$PTLC" run "$plane" --replay x
+expect_text "$work/err" "none records any yet"
+
+# cuBLASLt is for devices, and its bits are its own.
+expect_status 2 "$PTLC" run "$plane" --cublas
+expect_text "$work/err" "--cublas wants --device cuda"
+expect_status 2 "$PTLC" test "$plane" --device cpu --cublas
+expect_text "$work/err" "--cublas wants --device cuda"
+expect_status 2 "$PTLC" run "$plane" --device cuda --cublas --portable-bits
+expect_text "$work/err" "--portable-bits asks for PTL's"
+expect_status 2 "$PTLC" emit schedule "$plane" --cublas
 expect_status 2 "$PTLC" grad "$plane" --inputs x --out y --threads 0

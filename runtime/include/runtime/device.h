@@ -30,6 +30,15 @@ int device_arch(const ptl_device *device);         /* 80 for sm_80 */
 bool device_wants_text(const ptl_device *device);
 
 /*
+ * From now on cuBLASLt computes, on these devices, products of matrices in
+ * programs compiled for them. The library is opened when it is first asked for:
+ * PTL_CUBLASLT (a path) or what the system finds. E_DEVICE: there is none, it
+ * is too old, or it fails. The results' bits are the library's.
+ */
+ptl_status device_use_cublas(ptl_device *device, ptl_error *err);
+bool device_has_cublas(const ptl_device *device);
+
+/*
  * A block of the host's memory that devices keep copies of: what outlives a
  * step, or is added up over devices. It is cut into pieces, tensors mostly, and
  * each piece is brought to a device when a run there reads it, from where it

@@ -67,6 +67,24 @@ typedef struct ptl_launch {
     int threads;
 } ptl_launch;
 
+/* A matrix in argument `arg` of a step: element (b, i, j) is number at +
+ * b * batch + i * row + j * column. Either columns are neighbours (column 1)
+ * and rows lie apart (row at least as many as there are columns), or the other
+ * way round. */
+typedef struct ptl_matrix {
+    int arg;
+    int64_t at, batch, row, column;
+} ptl_matrix;
+
+/* left (m, k) times right (k, n) is result (m, n), for each of `batch`: what a
+ * device's library of products (device.h) may do in a launch's place. */
+typedef struct ptl_product {
+    const char *name; /* the step's */
+    ptl_dtype dtype;  /* of all three: F32 or F64 */
+    int64_t batch, m, n, k;
+    ptl_matrix left, right, result;
+} ptl_product;
+
 /* Code for a device: text, and what was made of it for one architecture. */
 typedef struct ptl_code_part {
     const char *ptx;
@@ -77,6 +95,8 @@ typedef struct ptl_step {
     const char *name; /* e.g. "contract.h": names the tensor it makes */
     ptl_entry entry;  /* NULL where the program is for a device */
     ptl_launch launch; /* on the program's device */
+    const ptl_product
+        *product;    /* of the program's; NULL: it is only launched */
     const int *args; /* buffer indices */
     int arg_count;
     int64_t task_count;
@@ -94,6 +114,8 @@ typedef struct ptl_program {
     struct ptl_device *device;  /* that carries it out; NULL: the host */
     const ptl_code_part *parts; /* its code there */
     int part_count;
+    const ptl_product *products;
+    int product_count;
     /* Frees code, tables and this struct. No entry may be running. */
     void (*release)(struct ptl_program *program);
     void *owner; /* of whoever made it */

@@ -86,6 +86,15 @@ ptl_status run_copy(ptl_run *run, int device, size_t at, size_t bytes, void *to,
 void *run_data(const ptl_run *run, int buffer);
 const ptl_program *run_program(const ptl_run *run);
 
+/* How step `index` is carried out: its entry or launch; on a device by the
+ * library of products; or, since that refuses its product, by its launch. */
+typedef enum run_by {
+    RUN_BY_LAUNCH,
+    RUN_BY_LIBRARY,
+    RUN_REFUSED,
+} run_by;
+run_by run_step_by(const ptl_run *run, int index);
+
 /* Seconds spent in step `index` since run_profile(run, true). */
 void run_profile(ptl_run *run, bool on);
 double run_step_seconds(const ptl_run *run, int index);

@@ -23,5 +23,10 @@ ptl_device *test_device(void)
         exit(1);
     }
     atexit(close_device);
+    if (getenv("PTL_TEST_CUBLAS") &&
+        device_use_cublas(device, &err) != PTL_OK) {
+        fprintf(stderr, "PTL_TEST_CUBLAS: %s\n", err.text);
+        exit(1);
+    }
     return device;
 }

@@ -1,0 +1,111 @@
+/*
+ * cublas_load.c - see cublas_load.h.
+ */
+#include "device/cublas_load.h"
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As cublasLtGetVersion() counts: 120103 is 12.1.3. */
+enum { LEAST_VERSION = 120000 };
+
+static cublas_library library;
+static bool usable;
+static char problem[400];
+static pthread_once_t opened = PTHREAD_ONCE_INIT;
+
+static const char *const usual_names[] = {
+    "libcublasLt.so.13",
+    "libcublasLt.so.12",
+    "libcublasLt.so",
+    "/usr/local/cuda/lib64/libcublasLt.so",
+};
+
+static void *open_any(void)
+{
+    const char *path = getenv("PTL_CUBLASLT");
+    if (path)
+        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = 0; i < sizeof usual_names / sizeof *usual_names; i++) {
+        void *handle = dlopen(usual_names[i], RTLD_NOW | RTLD_LOCAL);
+        if (handle)
+            return handle;
+    }
+    return NULL;
+}
+
+static void say_missing(void)
+{
+    const char *path = getenv("PTL_CUBLASLT");
+    if (path)
+        snprintf(problem, sizeof problem,
+                 "PTL_CUBLASLT names \"%s\", which cannot be opened", path);
+    else
+        snprintf(
+            problem, sizeof problem,
+            "there is no cuBLASLt here (%s, %s or %s): install it, or name "
+            "it by PTL_CUBLASLT; without --cublas PTL's own kernels "
+            "compute everything",
+            usual_names[0], usual_names[1], usual_names[2]);
+}
+
+/* A function's address to a pointer of its type. */
+static bool find(void *handle, const char *name, void *pointer)
+{
+    void *symbol = dlsym(handle, name);
+    memcpy(pointer, &symbol, sizeof symbol);
+    if (!symbol)
+        snprintf(problem, sizeof problem, "cuBLASLt is too old: it has no %s()",
+                 name);
+    return symbol != NULL;
+}
+
+static bool find_all(void *handle)
+{
+#define CUBLAS_FUNCTION(type, name, arguments)                                 \
+    if (!find(handle, #name, &library.name))                                   \
+        return false;
+#include "device/cublas.def"
+#undef CUBLAS_FUNCTION
+    return true;
+}
+
+static void open_library(void)
+{
+    void *handle = open_any();
+    if (!handle) {
+        say_missing();
+        return;
+    }
+    if (!find_all(handle))
+        return;
+    size_t version = library.cublasLtGetVersion();
+    if (version < LEAST_VERSION) {
+        snprintf(problem, sizeof problem,
+                 "cuBLASLt %zu.%zu is too old: at least %d.%d is wanted",
+                 version / 10000, version % 10000 / 100, LEAST_VERSION / 10000,
+                 LEAST_VERSION % 10000 / 100);
+        return;
+    }
+    usable = true;
+}
+
+const cublas_library *cublas_get(ptl_error *err)
+{
+    pthread_once(&opened, open_library);
+    if (usable)
+        return &library;
+    ptl_fail(err, PTL_E_DEVICE, "%s", problem);
+    return NULL;
+}
+
+ptl_status cublas_fail(ptl_error *err, const char *device, const char *what,
+                       cublasStatus_t status)
+{
+    const char *text = library.cublasLtGetStatusString(status);
+    return ptl_fail(err, PTL_E_DEVICE, "%s: cannot %s: cuBLASLt says %s",
+                    device, what, text ? text : "nothing");
+}
