@@ -194,9 +194,10 @@ typedef struct kern_direct {
 typedef struct kern_fetch {
     kern_kernel *kernel;
     kern_local *value;
-    /* Threads that fetch go along k, not along the other index. A wish; never
-     * changes bits. */
-    bool along_k;
+    /* Threads that fetch go along k: so many steps of a row, then of the next
+     * one. It divides the steps fetched together. 0: along the other index. A
+     * wish; never changes bits. */
+    int line;
 } kern_fetch;
 
 /* A matrix in buffer `buffer`: element (b, i, j) is number at + b * batch +
@@ -212,8 +213,8 @@ typedef struct kern_matrices {
     kern_matrix left, right, result;
 } kern_matrices;
 
-/* Steps of K fetched together: so few, or a warp's request of 128 bytes. */
-enum { KERN_FEW_STEPS = 8 };
+/* Steps of K fetched together: so few, or many. */
+enum { KERN_FEW_STEPS = 8, KERN_LEAST_STEPS = 9, KERN_MOST_STEPS = 32 };
 
 typedef struct kern_product {
     kern_type type; /* F32 or F64 */

@@ -226,7 +226,9 @@ static void print_fetch(ptl_str *out, const kern_fetch *f)
 {
     str_printf(out, "  fetch %s gives ", f->kernel->name);
     print_local(out, f->value);
-    str_add(out, f->along_k ? " along k\n" : "\n");
+    if (f->line)
+        str_printf(out, " along k by %d", f->line);
+    str_add(out, "\n");
     print_block(out, f->kernel, f->kernel->body, 2);
 }
 

@@ -305,6 +305,12 @@ static bool check_matrices(verifier *c)
            check_matrix(c, &p->matrices->result, p->m, p->n);
 }
 
+/* Into lines; 0: not at all. */
+static bool is_cut(int steps, int line)
+{
+    return line == 0 || (line > 0 && steps % line == 0);
+}
+
 static bool check_product(verifier *c)
 {
     const kern_product *p = &c->kernel->product;
@@ -313,8 +319,10 @@ static bool check_product(verifier *c)
         (p->splits - 1) * p->k_split >= p->k)
         return fail(c, NULL, "sizes of a product do not fit");
     if (p->steps != KERN_FEW_STEPS &&
-        p->steps != (p->type == KERN_F32 ? 32 : 16))
+        (p->steps < KERN_LEAST_STEPS || p->steps > KERN_MOST_STEPS))
         return fail(c, NULL, "a product's steps are none that there are");
+    if (!is_cut(p->steps, p->left.line) || !is_cut(p->steps, p->right.line))
+        return fail(c, NULL, "a product's steps are no whole lines");
     return check_operand(c, p->c, p->type, true) &&
            check_fetch(c, &p->left, p->type) &&
            check_fetch(c, &p->right, p->type) &&

@@ -52,6 +52,8 @@ product 130 45 11 f32
 product 33 130 70 f64
 convolution even rows=2 channels=8 side=10 out=16
 convolution odd rows=2 channels=19 side=11 out=21 pad=0
+convolution first rows=8 channels=3 side=32 out=32
+convolution grey rows=2 channels=1 side=16 out=16
 convolution stride rows=2 channels=32 side=12 out=32 stride=2
 counts digits_mlp "$SOURCE/examples/digits_mlp.ptl"
 bounds digits_mlp

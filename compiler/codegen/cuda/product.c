@@ -45,15 +45,26 @@ static const tile *tile_for(const kern_product *p)
     return best;
 }
 
+/* Elements behind each line of a factor's tile; as in product.cu. */
+static int64_t padding(const kern_product *p, const kern_fetch *f,
+                       int64_t piece)
+{
+    bool lines = p->steps != KERN_FEW_STEPS && f->line % 8;
+    return lines ? (f->line | 1) % 8 * piece : piece;
+}
+
 void cuda_product_shape(const kern_product *p, cuda_shape *out)
 {
     const tile *t = tile_for(p);
-    int64_t size = p->type == KERN_F32 ? 4 : 8, padding = VECTOR / size;
+    int64_t size = p->type == KERN_F32 ? 4 : 8, piece = VECTOR / size;
     int halves = p->steps == KERN_FEW_STEPS ? 2 : 1;
+    int64_t lines = halves * p->steps, stored = t->bm / t->tm;
+    int64_t left = lines * (t->bm + padding(p, &p->left, piece));
+    int64_t right = (lines < stored ? stored : lines) *
+                    (t->bn + padding(p, &p->right, piece));
     *out = (cuda_shape){.blocks = block_count(p, t),
                         .threads = t->bm / t->tm * (t->bn / t->tn),
-                        .shared_bytes = halves * p->steps *
-                                        (t->bm + t->bn + 2 * padding) * size};
+                        .shared_bytes = (left + right) * size};
 }
 
 static void write_members(cuda_writer *w)
@@ -91,10 +102,10 @@ void cuda_print_product(cuda_writer *w, const char *name)
                "    enum : i64 { BATCH = %" PRId64 ", M = %" PRId64
                ", N = %" PRId64 ", K = %" PRId64 ",\n"
                "        K_PART = %" PRId64 ", C_PART = %" PRId64 " };\n"
-               "    enum { STEPS = %d, LEFT_ALONG_K = %d, RIGHT_ALONG_K = %d };"
+               "    enum { STEPS = %d, LEFT_LINE = %d, RIGHT_LINE = %d };"
                "\n",
                name, cuda_type(p->type), p->batch, p->m, p->n, p->k, p->k_split,
-               p->c_split, p->steps, p->left.along_k, p->right.along_k);
+               p->c_split, p->steps, p->left.line, p->right.line);
     write_members(w);
     write_fetch(w, &p->left, "left");
     write_fetch(w, &p->right, "right");

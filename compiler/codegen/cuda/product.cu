@@ -3,37 +3,64 @@
  * part of one batch entry; a thread TM x TN of them, in pieces of 16 bytes, so
  * that its neighbours read neighbouring pieces of shared memory. The next steps
  * of K are on their way while the present ones are multiplied: few of them to
- * the other half of shared memory; many stay in registers until all threads
- * are done with the present ones.
+ * the other half of shared memory; many, or whole lines, stay in registers
+ * until all threads are done with the present ones.
  *
  * F has the types and the fetches: left(b, i, k), right(b, j, k) and
  * place(b, i, j). One chain of fma to an element, k ascending from zero. Beyond
  * the end of K the factors are 0 and -0, whose product changes no sum.
  */
 
-/* Where element `i` of a thread lies in a factor's tile of ROWS rows. Of few
- * steps along K neighbours are 8 lanes; of many it is all that fit into 128
- * bytes, and a thread has the rows of a piece at its step, which it keeps as
- * one. */
-template <class T, int ROWS, int STEPS, int THREADS, bool ALONG_K>
+/* Which elements of a factor's tile of ROWS rows a thread fetches and keeps, in
+ * turns. LINE 0: neighbours along the rows. Else along K, LINE steps of a row,
+ * then of the next one, and then the next LINE steps. Of more than few steps a
+ * thread keeps pieces of 16 bytes, rows at one step. Where these may be SPREAD
+ * and a line is shorter than a request, a piece is of rows that lie apart, and
+ * the rows of neighbouring threads are neighbours. 8 neighbours keep to
+ * different banks: a line has slots for an odd number of steps or a multiple of
+ * 8, and PAD is its inverse modulo 8. No request is of two lines of a small
+ * tile. */
+template <class T, int ROWS, int STEPS, int THREADS, int LINE, bool SPREAD>
 struct tile_of {
-    enum {
-        PIECE = 16 / sizeof(T),
-        EACH = ROWS * STEPS / THREADS,
-        TOGETHER = THREADS / STEPS /* pieces at once */
+    enum { PIECE = 16 / sizeof(T) };
+    enum : bool {
+        PIECES = LINE > 0 && STEPS != 8,
+        APART = SPREAD && PIECES && LINE * sizeof(T) < 128
     };
-    INLINE int row(int thread, int i)
+    enum {
+        AT_ONCE = PIECES ? PIECE : 1,
+        SLOTS = LINE == 0  ? 1
+                : LINE % 8 ? LINE | 1
+                           : LINE,
+        USED = ROWS / AT_ONCE * SLOTS, /* of the slots of LINE steps: */
+        PER_LINE = USED < 32 ? 32 : USED,
+        COUNT = LINE == 0 ? ROWS * STEPS : PER_LINE * (STEPS / LINE),
+        TURNS = (COUNT + THREADS - 1) / THREADS,
+        PAD = (PIECES && SLOTS % 8 ? SLOTS % 8 : 1) * PIECE
+    };
+    INLINE bool has(int thread, int turn)
     {
-        const int e = i * THREADS + thread;
-        if (!ALONG_K)
-            return e % ROWS;
-        if (STEPS == 8)
-            return e / STEPS;
-        return (i / PIECE * TOGETHER + thread / STEPS) * PIECE + i % PIECE;
+        const int slot = turn * THREADS + thread;
+        return (COUNT % THREADS == 0 || slot < COUNT) &&
+               (PER_LINE == USED || slot % PER_LINE < USED) &&
+               (SLOTS <= LINE || LINE == 0 || slot % PER_LINE % SLOTS < LINE);
     }
-    INLINE int step(int thread, int i)
+    /* The first of AT_ONCE places in the tile. */
+    INLINE int place(int thread, int turn)
     {
-        return ALONG_K ? thread % STEPS : (i * THREADS + thread) / ROWS;
+        const int slot = turn * THREADS + thread;
+        return LINE == 0 ? slot % ROWS : slot % PER_LINE / SLOTS * AT_ONCE;
+    }
+    INLINE int step(int thread, int turn)
+    {
+        const int slot = turn * THREADS + thread;
+        return LINE == 0 ? slot / ROWS
+                         : slot / PER_LINE * LINE + slot % PER_LINE % SLOTS;
+    }
+    /* The row at a place. */
+    INLINE int row(int place)
+    {
+        return APART ? place % PIECE * (ROWS / PIECE) + place / PIECE : place;
     }
 };
 
@@ -47,19 +74,49 @@ INLINE void keep_piece(f64 *to, const f64 *x)
     *(double2 *)to = make_double2(x[0], x[1]);
 }
 
+template <class OF, class T, class GET>
+INLINE void fetch_tile(T *next, int thread, const GET &get)
+{
+#pragma unroll
+    for (int turn = 0; turn < OF::TURNS; turn++)
+#pragma unroll
+        for (int i = 0; i < OF::AT_ONCE; i++)
+            if (OF::has(thread, turn))
+                next[turn * OF::AT_ONCE + i] =
+                    get(OF::row(OF::place(thread, turn) + i),
+                        OF::step(thread, turn));
+}
+
+template <class OF, class T, int WIDTH>
+INLINE void keep_tile(T (*tile)[WIDTH], const T *next, int thread)
+{
+#pragma unroll
+    for (int turn = 0; turn < OF::TURNS; turn++) {
+        if (!OF::has(thread, turn))
+            continue;
+        T *to = &tile[OF::step(thread, turn)][OF::place(thread, turn)];
+        if (OF::PIECES)
+            keep_piece(to, next + turn * OF::AT_ONCE);
+        else
+            *to = next[turn];
+    }
+}
+
 template <class F, int BM, int BN, int TM, int TN>
 INLINE void product(const F &f)
 {
     typedef typename F::real T;
     enum { BK = F::STEPS, HALVES = BK == 8 ? 2 : 1 };
-    enum { PIECE = 16 / sizeof(T), PAD = PIECE };
+    enum { PIECE = 16 / sizeof(T) };
     enum { TX = BN / TN, THREADS = BM / TM * TX };
-    typedef tile_of<T, BM, BK, THREADS, F::LEFT_ALONG_K> of_a;
-    typedef tile_of<T, BN, BK, THREADS, F::RIGHT_ALONG_K> of_b;
-    __shared__ __align__(16) T a[HALVES][BK][BM + PAD];
-    __shared__ __align__(16) T b[HALVES][BK][BN + PAD];
+    enum { LINES_B = HALVES * BK < BM / TM ? BM / TM : HALVES * BK };
+    typedef tile_of<T, BM, BK, THREADS, F::LEFT_LINE, true> of_a;
+    typedef tile_of<T, BN, BK, THREADS, F::RIGHT_LINE, false> of_b;
+    __shared__ __align__(16) T a[HALVES][BK][BM + of_a::PAD];
+    __shared__ __align__(16) T b[LINES_B][BN + of_b::PAD];
 
-    const int thread = threadIdx.x, tx = thread % TX, ty = thread / TX;
+    const int thread = threadIdx.x % THREADS, tx = thread % TX,
+              ty = thread / TX;
     u32 block = blockIdx.x;
     const u32 tiles_n = (u32)((F::N + BN - 1) / BN);
     const u32 tiles_m = (u32)((F::M + BM - 1) / BM);
@@ -71,7 +128,8 @@ INLINE void product(const F &f)
     const i64 k_begin = part * F::K_PART;
     const i64 k_end = min(k_begin + F::K_PART, (i64)F::K);
 
-    T acc[TM][TN], next_a[of_a::EACH], next_b[of_b::EACH];
+    T acc[TM][TN], next_a[of_a::TURNS * of_a::AT_ONCE],
+        next_b[of_b::TURNS * of_b::AT_ONCE];
 #pragma unroll
     for (int i = 0; i < TM; i++)
 #pragma unroll
@@ -79,28 +137,20 @@ INLINE void product(const F &f)
             acc[i][j] = 0;
 
     auto fetch = [&](i64 k0) {
-#pragma unroll
-        for (int i = 0; i < of_a::EACH; i++) {
-            const i64 m = m0 + of_a::row(thread, i);
-            const i64 k = k0 + of_a::step(thread, i);
-            next_a[i] = m < F::M && k < k_end ? f.left(batch, m, k) : (T)0;
-        }
-#pragma unroll
-        for (int i = 0; i < of_b::EACH; i++) {
-            const i64 n = n0 + of_b::row(thread, i);
-            const i64 k = k0 + of_b::step(thread, i);
-            next_b[i] = n < F::N && k < k_end ? f.right(batch, n, k) : -(T)0;
-        }
+        fetch_tile<of_a>(next_a, thread, [&](int row, int step) {
+            const i64 m = m0 + row, k = k0 + step;
+            return m < F::M && k < k_end ? f.left(batch, m, k) : (T)0;
+        });
+        fetch_tile<of_b>(next_b, thread, [&](int column, int step) {
+            const i64 n = n0 + column, k = k0 + step;
+            return n < F::N && k < k_end ? f.right(batch, n, k) : -(T)0;
+        });
     };
     auto keep = [&](int half) {
-#pragma unroll
-        for (int i = 0; i < of_a::EACH; i++)
-            a[half][of_a::step(thread, i)][of_a::row(thread, i)] = next_a[i];
-#pragma unroll
-        for (int i = 0; i < of_b::EACH; i++)
-            b[half][of_b::step(thread, i)][of_b::row(thread, i)] = next_b[i];
+        keep_tile<of_a>(a[half], next_a, thread);
+        keep_tile<of_b>(b + half * BK, next_b, thread);
     };
-    /* Row or column `i` of a thread in the tile. */
+    /* The place in the tile of row or column `i` of a thread. */
     auto own_row = [&](int i) {
         return i / PIECE * (BM / TM * PIECE) + ty * PIECE + i % PIECE;
     };
@@ -124,7 +174,7 @@ INLINE void product(const F &f)
                 x[i] = a[half][k][own_row(i)];
 #pragma unroll
             for (int j = 0; j < TN; j++)
-                y[j] = b[half][k][own_column(j)];
+                y[j] = b[half * BK + k][own_column(j)];
 #pragma unroll
             for (int i = 0; i < TM; i++)
 #pragma unroll
@@ -143,7 +193,7 @@ INLINE void product(const F &f)
     /* Through shared memory, so that neighbours store what lies together: a
      * row of threads is of one warp, and has BN elements of its own. Rows of a
      * warp begin in different banks. */
-    T *const line = &b[0][0][0] + ty * BN;
+    T *const line = &b[0][0] + ty * BN;
     const int first = ty % (32 / TX) * TX;
     __syncthreads();
 #pragma unroll
@@ -155,7 +205,7 @@ INLINE void product(const F &f)
 #pragma unroll
         for (int j = 0; j < TN; j++) {
             const int column = j * TX + tx;
-            const i64 m = m0 + own_row(i), n = n0 + column;
+            const i64 m = m0 + of_a::row(own_row(i)), n = n0 + column;
             if (m < F::M && n < F::N)
                 f.store(f.place(batch, m, n) + part * F::C_PART,
                         line[(column + first) % BN]);
