@@ -4,8 +4,8 @@
  * The affine part of an address is one element offset and a stride along the
  * lanes; gathered, clamped, wrapped and reflected axes add an offset of their
  * own, per lane where they differ between lanes. Reads that may fall outside
- * get a guard: masked loads where it differs between lanes, else a harmless
- * address and a select.
+ * get a guard: masked loads where it differs between lanes or the kernel writes
+ * there, else a harmless address and a select.
  */
 #include "base/plant.h"
 #include "loops/build.h"
@@ -297,12 +297,20 @@ static kern_value *load_lanes(emit *e, int buffer, const emit_place *place,
     return kern_load(e->b, at, e->lanes);
 }
 
+/* No address is harmless where another task may be writing at this time. */
 static kern_value *load_one(emit *e, int buffer, const emit_place *place,
                             kern_value *outside)
 {
     emit_place at = *place;
     if (!place->guard)
         return kern_load(e->b, emit_memory(e, buffer, &at, 1), 1);
+    const kern_buffer *b = &e->k->kernel->buffers.data[buffer];
+    if (b->written) {
+        kern_memory memory = emit_memory(e, buffer, &at, 1);
+        memory.mask = place->guard;
+        memory.other = kern_convert(e->b, outside, kern_type_of(b->dtype));
+        return kern_load(e->b, memory, 1);
+    }
     at.offset = kern_select(e->b, place->guard, place->offset,
                             kern_int(e->b, KERN_I64, 1, 0));
     kern_value *x = kern_load(e->b, emit_memory(e, buffer, &at, 1), 1);
