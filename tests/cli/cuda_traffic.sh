@@ -49,6 +49,7 @@ convolution() {
 product 64 64 64 f32
 product 33 250 70 f32
 product 130 45 11 f32
+product 64 64 64 f64
 product 33 130 70 f64
 convolution even rows=2 channels=8 side=10 out=16
 convolution odd rows=2 channels=19 side=11 out=21 pad=0

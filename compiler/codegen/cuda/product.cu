@@ -25,6 +25,7 @@ struct tile_of {
     enum { PIECE = 16 / sizeof(T) };
     enum : bool {
         PIECES = LINE > 0 && STEPS != 8,
+        WHOLE = LINE > 0 && LINE % 8 == 0 && THREADS % (LINE ? LINE : 1) == 0,
         APART = SPREAD && PIECES && LINE * sizeof(T) < 128
     };
     enum {
@@ -45,17 +46,27 @@ struct tile_of {
                (PER_LINE == USED || slot % PER_LINE < USED) &&
                (SLOTS <= LINE || LINE == 0 || slot % PER_LINE % SLOTS < LINE);
     }
-    /* The first of AT_ONCE places in the tile. */
+    /* The first of AT_ONCE places in the tile. Quotients of sums, as below, are
+     * left to NVRTC only where they have to be: of (64 + x) / 8 * 8 it has made
+     * 64 + x. */
     INLINE int place(int thread, int turn)
     {
         const int slot = turn * THREADS + thread;
-        return LINE == 0 ? slot % ROWS : slot % PER_LINE / SLOTS * AT_ONCE;
+        if (LINE == 0)
+            return slot % ROWS;
+        if (WHOLE)
+            return (turn * (THREADS / SLOTS) + thread / SLOTS) %
+                   (ROWS / AT_ONCE) * AT_ONCE;
+        return slot % PER_LINE / SLOTS * AT_ONCE;
     }
     INLINE int step(int thread, int turn)
     {
         const int slot = turn * THREADS + thread;
-        return LINE == 0 ? slot / ROWS
-                         : slot / PER_LINE * LINE + slot % PER_LINE % SLOTS;
+        if (LINE == 0)
+            return slot / ROWS;
+        if (WHOLE && STEPS == LINE)
+            return thread % SLOTS;
+        return slot / PER_LINE * LINE + slot % PER_LINE % SLOTS;
     }
     /* The row at a place. */
     INLINE int row(int place)
@@ -115,8 +126,7 @@ INLINE void product(const F &f)
     __shared__ __align__(16) T a[HALVES][BK][BM + of_a::PAD];
     __shared__ __align__(16) T b[LINES_B][BN + of_b::PAD];
 
-    const int thread = threadIdx.x % THREADS, tx = thread % TX,
-              ty = thread / TX;
+    const int thread = threadIdx.x, tx = thread % TX, ty = thread / TX;
     u32 block = blockIdx.x;
     const u32 tiles_n = (u32)((F::N + BN - 1) / BN);
     const u32 tiles_m = (u32)((F::M + BM - 1) / BM);
