@@ -2,12 +2,9 @@
  * cublas_load.c - see cublas_load.h.
  */
 #include "device/cublas_load.h"
-#include <dlfcn.h>
+#include "base/library.h"
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* As cublasLtGetVersion() counts: 120103 is 12.1.3. */
 enum { LEAST_VERSION = 120000 };
@@ -22,45 +19,16 @@ static const char *const usual_names[] = {
     "libcublasLt.so.12",
     "libcublasLt.so",
     "/usr/local/cuda/lib64/libcublasLt.so",
+    NULL,
 };
 
-static void *open_any(void)
-{
-    const char *path = getenv("PTL_CUBLASLT");
-    if (path)
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    for (size_t i = 0; i < sizeof usual_names / sizeof *usual_names; i++) {
-        void *handle = dlopen(usual_names[i], RTLD_NOW | RTLD_LOCAL);
-        if (handle)
-            return handle;
-    }
-    return NULL;
-}
-
-static void say_missing(void)
-{
-    const char *path = getenv("PTL_CUBLASLT");
-    if (path)
-        snprintf(problem, sizeof problem,
-                 "PTL_CUBLASLT names \"%s\", which cannot be opened", path);
-    else
-        snprintf(
-            problem, sizeof problem,
-            "there is no cuBLASLt here (%s, %s or %s): install it, or name "
-            "it by PTL_CUBLASLT; without --cublas PTL's own kernels "
-            "compute everything",
-            usual_names[0], usual_names[1], usual_names[2]);
-}
-
-/* A function's address to a pointer of its type. */
 static bool find(void *handle, const char *name, void *pointer)
 {
-    void *symbol = dlsym(handle, name);
-    memcpy(pointer, &symbol, sizeof symbol);
-    if (!symbol)
-        snprintf(problem, sizeof problem, "cuBLASLt is too old: it has no %s()",
-                 name);
-    return symbol != NULL;
+    if (library_find(handle, name, pointer))
+        return true;
+    snprintf(problem, sizeof problem, "cuBLASLt is too old: it has no %s()",
+             name);
+    return false;
 }
 
 static bool find_all(void *handle)
@@ -75,12 +43,12 @@ static bool find_all(void *handle)
 
 static void open_library(void)
 {
-    void *handle = open_any();
-    if (!handle) {
-        say_missing();
-        return;
-    }
-    if (!find_all(handle))
+    void *handle = library_open(
+        "PTL_CUBLASLT", usual_names,
+        "there is no cuBLASLt here (libcublasLt.so): install it, or name it by "
+        "PTL_CUBLASLT; without --cublas PTL's own kernels compute everything",
+        problem, sizeof problem);
+    if (!handle || !find_all(handle))
         return;
     size_t version = library.cublasLtGetVersion();
     if (version < LEAST_VERSION) {

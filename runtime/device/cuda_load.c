@@ -2,27 +2,24 @@
  * cuda_load.c - see cuda_load.h.
  */
 #include "device/cuda_load.h"
-#include <dlfcn.h>
+#include "base/library.h"
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static cuda_driver driver;
 static bool usable;
 static char problem[400];
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
 
-/* A function's address to a pointer of its type. */
+static const char *const usual_names[] = {"libcuda.so.1", NULL};
+
 static bool find(void *handle, const char *name, void *pointer)
 {
-    void *symbol = dlsym(handle, name);
-    memcpy(pointer, &symbol, sizeof symbol);
-    if (!symbol)
-        snprintf(problem, sizeof problem,
-                 "the CUDA driver is too old: it has no %s()", name);
-    return symbol != NULL;
+    if (library_find(handle, name, pointer))
+        return true;
+    snprintf(problem, sizeof problem,
+             "the CUDA driver is too old: it has no %s()", name);
+    return false;
 }
 
 static bool find_all(void *handle)
@@ -37,20 +34,12 @@ static bool find_all(void *handle)
 
 static void open_driver(void)
 {
-    const char *path = getenv("PTL_CUDA_DRIVER");
-    void *handle = dlopen(path ? path : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        if (path)
-            snprintf(problem, sizeof problem,
-                     "PTL_CUDA_DRIVER names \"%s\", which cannot be opened",
-                     path);
-        else
-            snprintf(problem, sizeof problem,
-                     "there is no CUDA driver here (libcuda.so.1); without one "
-                     "programs run with --device cpu");
-        return;
-    }
-    if (!find_all(handle))
+    void *handle = library_open(
+        "PTL_CUDA_DRIVER", usual_names,
+        "there is no CUDA driver here (libcuda.so.1); without one programs run "
+        "with --device cpu",
+        problem, sizeof problem);
+    if (!handle || !find_all(handle))
         return;
     CUresult result = driver.cuInit(0);
     const char *text = NULL;

@@ -5,6 +5,7 @@
  * been through ptxas, whose report is part of the log.
  */
 #include "codegen/cuda/nvrtc.h"
+#include "base/library.h"
 #include "base/str.h"
 #include <dlfcn.h>
 #include <glob.h>
@@ -33,20 +34,8 @@ static const char *const usual_names[] = {
     "libnvrtc.so.12",
     "libnvrtc.so",
     "/usr/local/cuda/lib64/libnvrtc.so",
+    NULL,
 };
-
-static void *open_any(void)
-{
-    const char *path = getenv("PTL_NVRTC");
-    if (path)
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    for (size_t i = 0; i < sizeof usual_names / sizeof *usual_names; i++) {
-        void *handle = dlopen(usual_names[i], RTLD_NOW | RTLD_LOCAL);
-        if (handle)
-            return handle;
-    }
-    return NULL;
-}
 
 /* NVRTC opens a library of its own by name alone when it compiles; where it
  * came from a Python package the system would not find that. It lies beside it.
@@ -64,31 +53,20 @@ static void open_companion(void *handle)
     globfree(&found);
 }
 
-/* A function's address to a pointer of its type. */
-static bool find(void *handle, const char *name, void *pointer)
-{
-    void *symbol = dlsym(handle, name);
-    memcpy(pointer, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
-
 static void open_library(void)
 {
     int major = 0, minor = 0;
-    void *handle = open_any();
-    if (!handle) {
-        const char *path = getenv("PTL_NVRTC");
-        snprintf(library.problem, sizeof library.problem,
-                 path ? "PTL_NVRTC names \"%s\", which cannot be opened"
-                      : "%sNVIDIA's compiler NVRTC (libnvrtc.so) is not here: "
-                        "install the CUDA toolkit, or name it by PTL_NVRTC",
-                 path ? path : "");
+    void *handle = library_open(
+        "PTL_NVRTC", usual_names,
+        "NVIDIA's compiler NVRTC (libnvrtc.so) is not here: install the CUDA "
+        "toolkit, or name it by PTL_NVRTC",
+        library.problem, sizeof library.problem);
+    if (!handle)
         return;
-    }
     open_companion(handle);
     bool all = true;
 #define NVRTC_FUNCTION(name, parameters)                                       \
-    all = find(handle, #name, &library.name) && all;
+    all = library_find(handle, #name, &library.name) && all;
 #include "codegen/cuda/nvrtc.def"
 #undef NVRTC_FUNCTION
     if (!all || library.nvrtcVersion(&major, &minor) != 0 ||
