@@ -98,7 +98,8 @@ FAKE_CUBLASLT=create refused \
   'cuda:0: cannot begin: cuBLASLt says the library was not initialized'
 FAKE_CUBLASLT=heuristic refused 'cuda:0: cannot compute "contract.'
 
-# A product that fails on the way.
+# A product that fails on the way; what was made for it is undone.
+: >"$work/calls"
 FAKE_CUBLASLT=matmul expect_status 3 "$PTLC" run "$mlp" --set "$data" \
   --steps 1 --device cuda --cublas --out "$work/failed"
 expect_text "$work/err" 'cannot compute "contract.'

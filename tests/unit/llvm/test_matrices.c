@@ -232,6 +232,29 @@ static void plain_rows_need_no_transpose(void **state)
     made_fini(&m);
 }
 
+/* The compiler's results lie along rows; programs of others need not. */
+static void columns_of_a_result_exchange_nothing(void **state)
+{
+    (void)state;
+    const lie l = {1,          300, 100, 200, {0, 0, 200, 1}, {0, 0, 1, 200},
+                   {0, 1, 310}};
+    const ptl_product p = {.dtype = PTL_F32,
+                           .batch = 1,
+                           .m = 300,
+                           .n = 100,
+                           .k = 200,
+                           .left = {0, 0, 0, 200, 1},
+                           .right = {1, 0, 0, 1, 200},
+                           .result = {2, 0, 0, 1, 310}};
+    blas_form f;
+    check_form(&p, &l);
+    blas_form_of(&p, &f);
+    assert_ptr_equal(f.a.of, &p.left);
+    assert_true(f.a.transposed);
+    assert_false(f.b.transposed);
+    assert_int_equal(f.c.ld, 310);
+}
+
 static void batches_lie_anywhere(void **state)
 {
     (void)state;
@@ -326,10 +349,11 @@ static void factors_with_operations_are_launched(void **state)
                           "input b: real[128, 128] data f32;\n"
                           "comp c[i:128, j:128 | k:0..128] = sum "
                           "(a[i, k] + a[i, k]) * b[k, j];\noutput c = c;\n"));
-    assert_false(is_taken("input a: real[128, 120] data f32;\n"
+    /* Right in its steps, but its last columns are not there. */
+    assert_false(is_taken("input a: real[128, 130] data f32;\n"
                           "input b: real[128, 128] data f32;\n"
                           "comp c[i:128, j:128 | k:0..128] = sum "
-                          "a[i, k - 4 else 0.0] * b[k, j];\noutput c = c;\n"));
+                          "a[i, k + 4 else 0.0] * b[k, j];\noutput c = c;\n"));
 }
 
 /* Every second column; a matrix on its diagonal; a side turned round. */
@@ -362,6 +386,11 @@ static void batches_without_one_stride_are_launched(void **state)
 
 /* ---------- what it changes ---------- */
 
+static const char plain[] = "input a: real[128, 130] data f32;\n"
+                            "input b: real[130, 128] data f32;\n"
+                            "comp c[i:128, j:128 | k:0..130] = sum "
+                            "a[i, k] * b[k, j];\noutput c = c;\n";
+
 static const char long_k[] = "input a: real[20000, 40] data f32;\n"
                              "input b: real[20000, 50] data f32;\n"
                              "comp c[i:40, j:50 | k:0..20000] = sum "
@@ -392,11 +421,7 @@ static char *cuda_of(const made *m)
 static void the_kernel_stays_as_it_is(void **state)
 {
     (void)state;
-    const char *text = "input a: real[128, 130] data f32;\n"
-                       "input b: real[130, 128] data f32;\n"
-                       "comp c[i:128, j:128 | k:0..130] = sum "
-                       "a[i, k] * b[k, j];\noutput c = c;\n";
-    made without = make(text, false, false), with = make(text, false, true);
+    made without = make(plain, false, false), with = make(plain, false, true);
     assert_null(product_of(&without)->matrices);
     assert_non_null(product_of(&with)->matrices);
     char *a = cuda_of(&without), *b = cuda_of(&with);
@@ -407,12 +432,85 @@ static void the_kernel_stays_as_it_is(void **state)
     made_fini(&with);
 }
 
+/* ---------- its texts and its verifier ---------- */
+
+static void schedule_and_kernel_show_it(void **state)
+{
+    (void)state;
+    for (int library = 0; library < 2; library++) {
+        made m = make(plain, false, library);
+        ptl_str text = {0};
+        sched_print(m.schedule, &text);
+        assert_int_equal(strstr(str_text(&text), ", for a library") != NULL,
+                         library);
+        kern_print(m.module, &text);
+        assert_int_equal(
+            strstr(str_text(&text), "matrix left of 1 at 0 steps 0 130 1\n") !=
+                NULL,
+            library);
+        str_fini(&text);
+        made_fini(&m);
+    }
+}
+
+typedef void (*breakage)(kern_product *p, kern_matrices *m);
+static void lines_overlap(kern_product *p, kern_matrices *m)
+{
+    m->left.row = p->k - 1;
+}
+static void no_neighbours(kern_product *p, kern_matrices *m)
+{
+    (void)p;
+    m->right.column = 2;
+}
+static void begins_before(kern_product *p, kern_matrices *m)
+{
+    (void)p;
+    m->left.at = -1;
+}
+static void another_result(kern_product *p, kern_matrices *m)
+{
+    (void)p;
+    m->result.buffer = m->left.buffer;
+}
+static void no_such_buffer(kern_product *p, kern_matrices *m)
+{
+    (void)p;
+    m->right.buffer = 7;
+}
+static void in_parts(kern_product *p, kern_matrices *m)
+{
+    (void)m;
+    p->splits = 2;
+    p->k_split = 65;
+}
+
+static void verifier_finds_what_is_no_matrix(void **state)
+{
+    (void)state;
+    static const breakage all[] = {lines_overlap,  no_neighbours,
+                                   begins_before,  another_result,
+                                   no_such_buffer, in_parts};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        made m = make(plain, false, true);
+        kern_product *p = &m.module->kernels.data[0]->product;
+        kern_matrices broken = *p->matrices;
+        ptl_error err;
+        p->matrices = &broken;
+        assert_true(kern_verify(m.module, &err));
+        all[i](p, &broken);
+        assert_false(kern_verify(m.module, &err));
+        made_fini(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors_and_result_may_lie_either_way),
         cmocka_unit_test(sides_may_be_odd),
         cmocka_unit_test(plain_rows_need_no_transpose),
+        cmocka_unit_test(columns_of_a_result_exchange_nothing),
         cmocka_unit_test(batches_lie_anywhere),
         cmocka_unit_test(several_indices_are_one_side),
         cmocka_unit_test(slices_begin_within),
@@ -423,6 +521,8 @@ int main(void)
         cmocka_unit_test(batches_without_one_stride_are_launched),
         cmocka_unit_test(k_is_one_part_for_a_library),
         cmocka_unit_test(the_kernel_stays_as_it_is),
+        cmocka_unit_test(schedule_and_kernel_show_it),
+        cmocka_unit_test(verifier_finds_what_is_no_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,104 @@ static void broken_programs_are_refused(void **state)
     }
 }
 
+/* ---------- products of matrices, on a device ---------- */
+
+typedef struct multiplied {
+    ptl_buffer buffers[2];
+    ptl_product product;
+    ptl_step step;
+    ptl_code_part part;
+    ptl_program program;
+} multiplied;
+
+/* y (20, 20) = x (20, 30) x (30, 20), parts of which are one. */
+static void make_multiplied(multiplied *m)
+{
+    static const int args[] = {0, 1};
+    memcpy(m->buffers, buffers, sizeof m->buffers);
+    m->product = (ptl_product){.name = "p",
+                               .dtype = PTL_F32,
+                               .batch = 2,
+                               .m = 20,
+                               .n = 20,
+                               .k = 30,
+                               .left = {0, 10, 0, 30, 1},
+                               .right = {0, 0, 400, 1, 30},
+                               .result = {1, 0, 400, 20, 1}};
+    m->step = (ptl_step){.name = "p",
+                         .launch = {.function = "p", .blocks = 1, .threads = 1},
+                         .product = &m->product,
+                         .args = args,
+                         .arg_count = 2};
+    m->program = (ptl_program){.name = "p",
+                               .buffers = m->buffers,
+                               .buffer_count = 2,
+                               .steps = &m->step,
+                               .step_count = 1,
+                               .arena_bytes = 64 + N * 4,
+                               .device = (struct ptl_device *)m,
+                               .parts = &m->part,
+                               .part_count = 1,
+                               .products = &m->product,
+                               .product_count = 1};
+}
+
+typedef void (*damage)(multiplied *m);
+static void ends_beyond(multiplied *m)
+{
+    m->product.right.batch = 401; /* its last element would be number 1000 */
+}
+static void begins_before(multiplied *m)
+{
+    m->product.left.at = -1;
+}
+static void lines_overlap(multiplied *m)
+{
+    m->product.result.row = 19;
+}
+static void without_neighbours(multiplied *m)
+{
+    m->product.right.row = 2;
+}
+static void another_type(multiplied *m)
+{
+    m->product.dtype = PTL_F64;
+}
+static void no_argument(multiplied *m)
+{
+    m->product.result.arg = 2;
+}
+static void nothing_to_multiply(multiplied *m)
+{
+    m->product.k = 0;
+}
+static void not_the_program_s(multiplied *m)
+{
+    m->program.product_count = 0;
+}
+static void on_the_host(multiplied *m)
+{
+    m->step.entry = sum_all;
+    m->program.device = NULL;
+}
+
+static void broken_products_are_refused(void **state)
+{
+    (void)state;
+    static const damage all[] = {
+        ends_beyond,  begins_before,       lines_overlap,
+        another_type, without_neighbours,  no_argument,
+        on_the_host,  nothing_to_multiply, not_the_program_s};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        multiplied m = {0};
+        ptl_error err;
+        make_multiplied(&m);
+        assert_int_equal(program_check(&m.program, &err), PTL_OK);
+        all[i](&m);
+        assert_int_equal(program_check(&m.program, &err), PTL_E_INTERNAL);
+    }
+}
+
 static void an_arena_beyond_memory_is_a_status(void **state)
 {
     (void)state;
@@ -297,6 +395,7 @@ int main(void)
         cmocka_unit_test(every_task_runs_once),
         cmocka_unit_test(unbound_data_is_named),
         cmocka_unit_test(broken_programs_are_refused),
+        cmocka_unit_test(broken_products_are_refused),
         cmocka_unit_test(an_arena_beyond_memory_is_a_status),
         cmocka_unit_test(mapped_memory_is_aligned_and_zero),
     };
