@@ -10,6 +10,9 @@
 
 enum { LEAST_ALIGN = 4 };
 
+/* As NVIDIA numbers them, not as PTL says: what computes f32 in f32. */
+enum { COMPUTE_32F = 68, COMPUTE_64F = 70 };
+
 bool fake_is_asked(const char *what)
 {
     const char *wish = getenv("FAKE_CUBLASLT");
@@ -154,8 +157,8 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc,
                                         cublasComputeType_t compute,
                                         cudaDataType scale)
 {
-    if (!(compute == CUBLAS_COMPUTE_32F && scale == CUDA_R_32F) &&
-        !(compute == CUBLAS_COMPUTE_64F && scale == CUDA_R_64F))
+    if (!((int)compute == COMPUTE_32F && scale == CUDA_R_32F) &&
+        !((int)compute == COMPUTE_64F && scale == CUDA_R_64F))
         return fake_refuse(CUBLAS_STATUS_INVALID_VALUE,
                            "computes in %d, scales in %d", compute, scale);
     make(DESC, sizeof **desc, desc);
