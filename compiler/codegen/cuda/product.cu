@@ -54,9 +54,9 @@ struct tile_of {
         const int slot = turn * THREADS + thread;
         if (LINE == 0)
             return slot % ROWS;
+        const int line = turn * (THREADS / SLOTS) + thread / SLOTS;
         if (WHOLE)
-            return (turn * (THREADS / SLOTS) + thread / SLOTS) %
-                   (ROWS / AT_ONCE) * AT_ONCE;
+            return (STEPS == LINE ? line : line % (ROWS / AT_ONCE)) * AT_ONCE;
         return slot % PER_LINE / SLOTS * AT_ONCE;
     }
     INLINE int step(int thread, int turn)
