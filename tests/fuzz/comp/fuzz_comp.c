@@ -13,6 +13,7 @@
  * --plant (reader, reduction, inversion, packing: base/plants.def) the fault
  * must be found: exit 1 when nothing failed.
  */
+#include "base/file.h"
 #include "base/plant.h"
 #include "cases.h"
 #include "core/ir_text.h"
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum { BATCH = 25 };
@@ -54,8 +54,11 @@ static ptl_plant fault_called(const char *name)
 
 static options parse_options(int argc, char **argv)
 {
-    options o = {.cases = 1000, .seed = (uint64_t)time(NULL),
-                 .failures = "fuzz-failures", .shrink = 400, .stop_after = 20};
+    options o = {.cases = 1000,
+                 .seed = (uint64_t)time(NULL),
+                 .failures = "fuzz-failures",
+                 .shrink = 400,
+                 .stop_after = 20};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--coverage") == 0) {
@@ -122,18 +125,22 @@ static void save(const options *o, long number, const ir_graph *g,
 {
     char path[4096];
     char *text = ir_to_text(g);
-    mkdir(o->failures, 0777);
+    folder_make(o->failures, NULL); /* if not, it shows below */
     snprintf(path, sizeof path, "%s/%llu-%ld.ir", o->failures,
              (unsigned long long)o->seed, number);
-    printf("case %ld of seed %llu: %s\n  saved as %s\n", number,
-           (unsigned long long)o->seed, why, path);
-    fflush(stdout);
+    printf("case %ld of seed %llu: %s\n", number,
+           (unsigned long long)o->seed, why);
     FILE *file = fopen(path, "w");
-    if (file) {
+    if (!file) {
+        fprintf(stderr, "could not save \"%s\": %s; it is\n%s", path,
+                strerror(errno), text);
+    } else {
         fprintf(file, "# data %llu\n# %s\n%s", (unsigned long long)data_seed,
                 why, text);
         fclose(file);
+        printf("  saved as %s\n", path);
     }
+    fflush(stdout);
     free(text);
 }
 
