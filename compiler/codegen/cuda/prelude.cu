@@ -12,6 +12,20 @@ typedef unsigned char u8;
 
 #define INLINE static __device__ __forceinline__
 
+/* NVRTC makes another number of some remainders where it sees what they are
+ * of, so it does not see it. */
+INLINE i32 rem(i32 a, i32 b)
+{
+    asm("" : "+r"(a));
+    return a % b;
+}
+
+INLINE i64 rem(i64 a, i64 b)
+{
+    asm("" : "+l"(a));
+    return a % b;
+}
+
 INLINE i32 add(i32 x, i32 y)
 {
     return (i32)((u32)x + (u32)y);
