@@ -22,19 +22,11 @@ static const char *const usual_names[] = {
     NULL,
 };
 
-static bool find(void *handle, const char *name, void *pointer)
-{
-    if (library_find(handle, name, pointer))
-        return true;
-    snprintf(problem, sizeof problem, "cuBLASLt is too old: it has no %s()",
-             name);
-    return false;
-}
-
 static bool find_all(void *handle)
 {
 #define CUBLAS_FUNCTION(type, name, arguments)                                 \
-    if (!find(handle, #name, &library.name))                                   \
+    if (!library_need(handle, "cuBLASLt", #name, &library.name, problem,       \
+                      sizeof problem))                                         \
         return false;
 #include "device/cublas.def"
 #undef CUBLAS_FUNCTION

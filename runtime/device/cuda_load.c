@@ -13,19 +13,11 @@ static pthread_once_t opened = PTHREAD_ONCE_INIT;
 
 static const char *const usual_names[] = {"libcuda.so.1", NULL};
 
-static bool find(void *handle, const char *name, void *pointer)
-{
-    if (library_find(handle, name, pointer))
-        return true;
-    snprintf(problem, sizeof problem,
-             "the CUDA driver is too old: it has no %s()", name);
-    return false;
-}
-
 static bool find_all(void *handle)
 {
 #define CUDA_DRIVER(name, arguments)                                           \
-    if (!find(handle, #name, &driver.name))                                    \
+    if (!library_need(handle, "the CUDA driver", #name, &driver.name, problem, \
+                      sizeof problem))                                         \
         return false;
 #include "device/cuda_driver.def"
 #undef CUDA_DRIVER

@@ -173,7 +173,7 @@ static bool lacks_own(const device_places *p)
 }
 
 /* Once it is known what lies in blocks: on the device and of the host's, each
- * in one piece. */
+ * in one piece, and data in rooms. */
 static ptl_status need_own(device_places *p, ptl_error *err)
 {
     if (!lacks_own(p))

@@ -28,3 +28,12 @@ bool library_find(void *library, const char *name, void *pointer)
     memcpy(pointer, &symbol, sizeof symbol);
     return symbol != NULL;
 }
+
+bool library_need(void *library, const char *what, const char *name,
+                  void *pointer, char *problem, size_t size)
+{
+    bool found = library_find(library, name, pointer);
+    if (!found)
+        snprintf(problem, size, "%s is too old: it has no %s()", what, name);
+    return found;
+}

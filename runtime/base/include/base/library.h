@@ -14,5 +14,8 @@ void *library_open(const char *variable, const char *const *usual,
                    const char *missing, char *problem, size_t size);
 /* A function's address to a pointer of its type; false: there is none. */
 bool library_find(void *library, const char *name, void *pointer);
+/* The same, and then `problem` says that `what` is too old. */
+bool library_need(void *library, const char *what, const char *name,
+                  void *pointer, char *problem, size_t size);
 
 #endif
