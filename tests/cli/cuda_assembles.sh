@@ -42,6 +42,9 @@ if [ -n "${LONG:-}" ]; then
   done
 fi
 
+# Loops in loops that NVRTC would unroll whole, with all they read in registers.
+assembles "$SOURCE/stdlib/init/orthogonal.ptl" 90 --real f64
+
 # Stages from the schedule on show a file's tests where it trains nothing.
 expect_status 0 "$PTLC" emit kernels "$SOURCE/stdlib/nn/softmax.ptl"
 grep -q 'softmax' "$work/out" || fail "kernels of tests are not shown"

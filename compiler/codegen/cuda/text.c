@@ -99,8 +99,33 @@ cuda_shape cuda_shape_of(const kern_kernel *k)
 
 /* ---------- statements ---------- */
 
+enum {
+    UNROLLED = 16,
+    MOST_UNROLLED = 24, /* statements of a body */
+};
+
+/*
+ * NVRTC unrolls a loop of few enough constant trips whole, then the loop around
+ * it, and loads all they read at once: more than there are registers. Of a loop
+ * of many trips it gets UNROLLED at a time.
+ */
+static bool is_long_and_small(const kern_stmt *s)
+{
+    if (s->lo->op != KERN_CONST || s->hi->op != KERN_CONST ||
+        s->body->stmts.count > MOST_UNROLLED)
+        return false;
+    for (int i = 0; i < s->body->stmts.count; i++)
+        if (s->body->stmts.data[i]->body)
+            return false;
+    return s->hi->integer - s->lo->integer > UNROLLED * s->step;
+}
+
 static void write_loop(cuda_writer *w, const kern_stmt *s)
 {
+    if (is_long_and_small(s)) {
+        str_printf(w->out, "#pragma unroll %d\n", UNROLLED);
+        cuda_indent(w);
+    }
     str_printf(w->out, "for (i64 v%d = ", s->index->id);
     cuda_use(w, s->lo);
     str_printf(w->out, "; v%d < ", s->index->id);
