@@ -47,17 +47,18 @@ static int64_t elements_in(const cluster_numbers *n, size_t bytes)
     return (int64_t)bytes / dtype_size(n->type);
 }
 
-static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
-                bool first)
+static void add(void *ctx, uint32_t bucket, const uint8_t *const *parts,
+                int count, size_t bytes, bool first)
 {
     cluster_numbers *n = ctx;
     state_bucket *s = state_bucket_of(n, bucket);
     if (!s && n->parameters)
-        n->parameters->add(n->parameters->ctx, bucket, part, bytes, first);
+        n->parameters->add(n->parameters->ctx, bucket, parts, count, bytes,
+                           first);
     else
-        sums_span(n->type, first ? SUM_SET : SUM_ADD,
-                  s ? s->sum : n->sums[bucket].sum, part, elements_in(n, bytes),
-                  0);
+        sums_span_all(n->type, s ? s->sum : n->sums[bucket].sum,
+                      (const void *const *)parts, count, elements_in(n, bytes),
+                      first);
 }
 
 /* What workers update by; of an exchange without rows only that it was one. */

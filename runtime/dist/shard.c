@@ -34,9 +34,10 @@ struct dist_shard {
     uint32_t bucket;
     size_t bytes, chunk, chunks;
     int window;
-    gradient *gradients; /* [worker][step % window] */
-    uint64_t *next;      /* by worker: its step to be applied next */
+    gradient *gradients;           /* [worker][step % window] */
+    uint64_t *next;                /* by worker: its step to be applied next */
     acknowledgement *acknowledged; /* by worker */
+    const uint8_t **parts;         /* room for one of each worker */
     uint64_t version, updates;
     /* Of the step `version`: how many are in the sum, and their weight. */
     int absorbed, added;
@@ -84,6 +85,7 @@ dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
     s->gradients = zeroed(count, sizeof *s->gradients);
     s->next = zeroed((size_t)rules->workers, sizeof *s->next);
     s->acknowledged = zeroed((size_t)rules->workers, sizeof *s->acknowledged);
+    s->parts = zeroed((size_t)rules->workers, sizeof *s->parts);
     for (int w = 0; w < rules->workers; w++)
         s->next[w] = rules->first_step;
     for (size_t i = 0; i < count; i++) {
@@ -107,6 +109,7 @@ void shard_free(dist_shard *s)
     free(s->gradients);
     free(s->next);
     free(s->acknowledged);
+    free(s->parts);
     free(s);
 }
 
@@ -215,9 +218,11 @@ static const uint8_t *bytes_of(const gradient *g)
     return g->holder ? (const uint8_t *)g->there : g->bytes;
 }
 
-static void add(dist_shard *s, const gradient *g, bool first)
+/* `s->parts`, so many of them. */
+static void add(dist_shard *s, int count, bool first)
 {
-    s->store.add(s->store.ctx, s->bucket, bytes_of(g), s->bytes, first);
+    if (count > 0)
+        s->store.add(s->store.ctx, s->bucket, s->parts, count, s->bytes, first);
 }
 
 static void forget(dist_shard *s, gradient *g)
@@ -275,15 +280,25 @@ static void finish_step(dist_shard *s)
     s->version++;
 }
 
-static void absorb(dist_shard *s, gradient *g)
+/* Of the workers in their order, those that are there and not in the sum yet:
+ * all at once, since their bytes are read from memory, and the sum is in the
+ * caches. */
+static void absorb(dist_shard *s)
 {
-    g->absorbed = true;
-    s->absorbed++;
-    if (g->empty)
-        return;
-    add(s, g, s->added == 0);
-    s->added++;
-    s->weight += g->weight;
+    int count = 0;
+    for (int w = 0; w < s->rules.workers; w++) {
+        gradient *g = gradient_of(s, w, s->version);
+        if (!is_whole(s, w, s->version) || g->absorbed)
+            continue;
+        g->absorbed = true;
+        s->absorbed++;
+        if (g->empty)
+            continue;
+        s->parts[count++] = bytes_of(g);
+        s->weight += g->weight;
+    }
+    add(s, count, s->added == 0);
+    s->added += count;
 }
 
 /* Does what is in the sum wait? Of no rows there is no update. */
@@ -299,8 +314,7 @@ static bool step_in_order(dist_shard *s)
     for (int w = 0; w < s->rules.workers; w++)
         if (!is_whole(s, w, s->version))
             return false;
-    for (int w = 0; w < s->rules.workers; w++)
-        absorb(s, gradient_of(s, w, s->version));
+    absorb(s);
     if (holds(s))
         return false;
     finish_step(s);
@@ -310,10 +324,7 @@ static bool step_in_order(dist_shard *s)
 /* As they come; those of later steps that came before wait. */
 static bool step_as_they_come(dist_shard *s)
 {
-    for (int w = 0; w < s->rules.workers; w++)
-        if (is_whole(s, w, s->version) &&
-            !gradient_of(s, w, s->version)->absorbed)
-            absorb(s, gradient_of(s, w, s->version));
+    absorb(s);
     if (s->absorbed < s->rules.workers || holds(s))
         return false;
     finish_step(s);
@@ -330,7 +341,8 @@ static bool apply_one(dist_shard *s, int worker)
         s->store.meet(s->store.ctx, s->bucket, worker, bytes_of(g), g->weight,
                       s->updates++);
     } else if (!g->empty) {
-        add(s, g, true);
+        s->parts[0] = bytes_of(g);
+        add(s, 1, true);
         s->weight = g->weight;
         s->held = s->rules.hold;
         if (s->held)

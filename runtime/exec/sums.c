@@ -5,7 +5,10 @@
 #include "base/bf16.h"
 #include <stdlib.h>
 
-enum { PIECE = 1 << 14 }; /* elements of a task */
+enum {
+    PIECE = 1 << 14, /* elements of a task */
+    NEAR = 1 << 11,  /* elements of a sum that stay in the nearest cache */
+};
 
 void sums_list_fini(sum_list *list)
 {
@@ -78,6 +81,19 @@ void sums_span(ptl_dtype dtype, sum_op op, void *to, const void *from,
         span_double(op, to, from, count, by);
 }
 
+void sums_span_all(ptl_dtype dtype, void *to, const void *const *from,
+                   int count, int64_t elements, bool first)
+{
+    size_t size = (size_t)dtype_size(dtype);
+    for (int64_t i = 0; i < elements; i += NEAR) {
+        int64_t now = elements - i < NEAR ? elements - i : NEAR;
+        size_t at = (size_t)i * size;
+        for (int k = 0; k < count; k++)
+            sums_span(dtype, first && k == 0 ? SUM_SET : SUM_ADD,
+                      (char *)to + at, (const char *)from[k] + at, now, 0);
+    }
+}
+
 void sums_put(ptl_dtype dtype, void *to, double value)
 {
     if (dtype == PTL_F32)
@@ -111,6 +127,41 @@ void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
     shared s = {list, op, to, from, by};
     void *const args[] = {&s};
     pool_run(pool, run_pieces, args, list->count);
+}
+
+/* What all tasks of one sum of several blocks share. */
+typedef struct shared_all {
+    const sum_list *list;
+    char *to;
+    const void *const *from;
+    int count;
+    bool first;
+} shared_all;
+
+enum { MOST_AT_ONCE = 16 };
+
+static void add_pieces(void *const *args, int64_t begin, int64_t end)
+{
+    const shared_all *s = args[0];
+    const void *from[MOST_AT_ONCE];
+    for (int64_t i = begin; i < end; i++) {
+        const sum_piece *p = &s->list->pieces[i];
+        for (int k = 0; k < s->count; k++)
+            from[k] = (const char *)s->from[k] + p->from;
+        sums_span_all(s->list->dtype, s->to + p->to, from, s->count, p->count,
+                      s->first);
+    }
+}
+
+void sums_run_all(ptl_pool *pool, const sum_list *list, void *to,
+                  const void *const *from, int count, bool first)
+{
+    for (int k = 0; k < count; k += MOST_AT_ONCE) {
+        int now = count - k < MOST_AT_ONCE ? count - k : MOST_AT_ONCE;
+        shared_all s = {list, to, from + k, now, first && k == 0};
+        void *const args[] = {&s};
+        pool_run(pool, add_pieces, args, list->count);
+    }
 }
 
 static void round_pieces(void *const *args, int64_t begin, int64_t end)

@@ -38,14 +38,14 @@ static ptl_status no_memory(ptl_error *err)
 
 /* ---------- what dist asks for ---------- */
 
-static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
-                bool first)
+static void add(void *ctx, uint32_t bucket, const uint8_t *const *parts,
+                int count, size_t bytes, bool first)
 {
     ps_store *p = ctx;
     ps_bucket *b = &p->buckets[bucket];
     PTL_ASSERT(b->layout && bytes == b->layout->value_bytes);
-    sums_run(p->s->pool, &b->incoming, first ? SUM_SET : SUM_ADD, b->sum, part,
-             0);
+    sums_run_all(p->s->pool, &b->incoming, b->sum, (const void *const *)parts,
+                 count, first);
 }
 
 static void execute(const ps_store *p, const ps_bucket *b, int round,

@@ -123,14 +123,16 @@ static void take_entry(sim_model *m, uint32_t bucket, uint64_t text)
         m->log[bucket][m->logged[bucket]++] = e;
 }
 
-static void store_add(void *ctx, uint32_t bucket, const uint8_t *part,
-                      size_t bytes, bool first)
+static void store_add(void *ctx, uint32_t bucket, const uint8_t *const *parts,
+                      int count, size_t bytes, bool first)
 {
     sim_model *m = ((sim_server *)ctx)->model;
     uint64_t words[SIM_ELEMENTS];
-    memcpy(words, part, bytes);
-    take_entry(m, bucket, words[0]);
-    add_to(m, m->sum[bucket], words, bytes / 8, first);
+    for (int i = 0; i < count; i++) {
+        memcpy(words, parts[i], bytes);
+        take_entry(m, bucket, words[0]);
+        add_to(m, m->sum[bucket], words, bytes / 8, first && i == 0);
+    }
 }
 
 static void store_update(void *ctx, uint32_t bucket, double weight,
@@ -307,8 +309,8 @@ static void make_update(replay *r, const uint64_t *totals)
     const sim_model *m = r->m;
     uint64_t *next = r->history[r->updates + 1];
     memcpy(next, r->history[r->updates], sizeof r->history[0]);
-    update_by(next, r->sum, m->elements[r->bucket], r->weight,
-              number_of(r), totals, m->rounds);
+    update_by(next, r->sum, m->elements[r->bucket], r->weight, number_of(r),
+              totals, m->rounds);
     r->updates++;
     uint64_t step = m->log[r->bucket][r->read - 1].step;
     for (uint64_t v = step + 1; v <= m->steps; v++)

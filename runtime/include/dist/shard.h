@@ -45,9 +45,10 @@ int shard_window(const shard_rules *rules);
 
 typedef struct shard_store {
     void *ctx;
-    /* The bucket's sum is `part` (`first`), or has `part` added to it. */
-    void (*add)(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
-                bool first);
+    /* The bucket's sum, empty where `first`, has `count` parts of `bytes` added
+     * to it, one after another. */
+    void (*add)(void *ctx, uint32_t bucket, const uint8_t *const *parts,
+                int count, size_t bytes, bool first);
     /*
      * The value takes one update by the sum divided by `weight`. `number`
      * counts them from 0: exchanges, with those that had nothing to add;

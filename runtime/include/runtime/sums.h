@@ -40,11 +40,19 @@ void sums_list_fini(sum_list *list);
  * blocks do not overlap. */
 void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
               const void *from, double by);
+/* `to`, nothing yet where `first`, has `count` blocks added to it, one after
+ * another: as by SUM_SET and SUM_ADD, but each element is written to memory
+ * once. */
+void sums_run_all(ptl_pool *pool, const sum_list *list, void *to,
+                  const void *const *from, int count, bool first);
 /* `block` over `by`, each element rounded to bf16; of F32 alone. */
 void sums_round(ptl_pool *pool, const sum_list *list, void *block, double by);
 /* sums_run() over `count` elements, by the calling thread. */
 void sums_span(ptl_dtype dtype, sum_op op, void *to, const void *from,
                int64_t count, double by);
+/* sums_run_all() over `elements`, by the calling thread. */
+void sums_span_all(ptl_dtype dtype, void *to, const void *const *from,
+                   int count, int64_t elements, bool first);
 /* Writes one value. */
 void sums_put(ptl_dtype dtype, void *to, double value);
 

@@ -164,13 +164,14 @@ static void open_node(member *m, const shard_store *store,
 
 /* ---------- who serves ---------- */
 
-static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
-                bool first)
+static void add(void *ctx, uint32_t bucket, const uint8_t *const *parts,
+                int count, size_t bytes, bool first)
 {
     member *m = ctx;
     (void)bytes;
-    sums_run(m->pool, &m->buckets[bucket].list, first ? SUM_SET : SUM_ADD,
-             m->sum + m->buckets[bucket].at, part, 0);
+    sums_run_all(m->pool, &m->buckets[bucket].list,
+                 m->sum + m->buckets[bucket].at, (const void *const *)parts,
+                 count, first);
 }
 
 static void update(void *ctx, uint32_t bucket, double weight, uint64_t number)

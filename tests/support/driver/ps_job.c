@@ -286,7 +286,8 @@ void ps_job_update(ps_job *f, int step)
             ps_job_good(layout_take_value(b, &f->gradients, part, &err), &err,
                         &f->d);
             const shard_store *s = ps_job_server(f, i);
-            s->add(s->ctx, (uint32_t)i, part, b->value_bytes, w == 0);
+            s->add(s->ctx, (uint32_t)i, (const uint8_t *const[]){part}, 1,
+                   b->value_bytes, w == 0);
             free(part);
         }
     }

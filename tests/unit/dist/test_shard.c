@@ -20,17 +20,19 @@ static ptl_str said;
 static uint64_t value[2];
 static dist_shard *shard;
 
-static void add(void *ctx, uint32_t bucket, const uint8_t *part, size_t bytes,
-                bool first)
+static void add(void *ctx, uint32_t bucket, const uint8_t *const *parts,
+                int count, size_t bytes, bool first)
 {
     uint64_t words[2];
     (void)ctx;
     assert_int_equal(bucket, 7);
     assert_int_equal(bytes, BYTES);
-    memcpy(words, part, bytes);
-    assert_int_equal(words[1], words[0] + 100);
-    str_printf(&said, "%s%llu", first ? " " : "+",
-               (unsigned long long)words[0]);
+    for (int i = 0; i < count; i++) {
+        memcpy(words, parts[i], bytes);
+        assert_int_equal(words[1], words[0] + 100);
+        str_printf(&said, "%s%llu", first && i == 0 ? " " : "+",
+                   (unsigned long long)words[0]);
+    }
 }
 
 static void update(void *ctx, uint32_t bucket, double weight, uint64_t updates)

@@ -125,7 +125,8 @@ static void without_one_a_single_worker_has_the_same_bits(void **state)
                         (uint64_t)step);
                 continue;
             }
-            s->add(s->ctx, 0, part, b->value_bytes, true);
+            s->add(s->ctx, 0, (const uint8_t *const[]){part}, 1, b->value_bytes,
+                   true);
             s->update(s->ctx, 0, ps_job_weight(step), (uint64_t)step);
         }
         memcpy(parts[meet], s->value(s->ctx, 0), b->value_bytes);

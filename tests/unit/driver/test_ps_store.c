@@ -244,8 +244,8 @@ static void a_steady_update_allocates_nothing(void **state)
             before = allocation_calls();
         for (int i = 0; i < count; i++) {
             const shard_store *s = ps_job_server(&f, i);
-            s->add(s->ctx, (uint32_t)i, part, f.layout->buckets[i].value_bytes,
-                   true);
+            s->add(s->ctx, (uint32_t)i, (const uint8_t *const[]){part}, 1,
+                   f.layout->buckets[i].value_bytes, true);
             s->update(s->ctx, (uint32_t)i, 4, (uint64_t)step);
             assert_non_null(s->value(s->ctx, (uint32_t)i));
         }

@@ -77,11 +77,47 @@ static void what_is_added_does_not_depend_on_threads(void **state)
     free(three);
 }
 
+/* Seventeen blocks: more than are taken at once. */
+static void all_at_once_are_the_bits_of_one_after_another(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 17 };
+    float *sums[2] = {calloc(COUNT, sizeof(float)),
+                      calloc(COUNT, sizeof(float))};
+    float *blocks = calloc((size_t)BLOCKS * COUNT, sizeof *blocks);
+    const void *from[BLOCKS];
+    ptl_pool *pool;
+    ptl_error err;
+    sum_list list = {.dtype = PTL_F32};
+    assert_true(sums[0] && sums[1] && blocks);
+    for (int i = 0; i < BLOCKS * COUNT; i++)
+        blocks[i] = 1.0f / (float)(i % 1013 + 1);
+    assert_int_equal(pool_open(2, &pool, &err), PTL_OK);
+    assert_int_equal(sums_list_add(&list, 0, 0, COUNT, &err), PTL_OK);
+    for (int k = 0; k < BLOCKS; k++) {
+        from[k] = blocks + (size_t)k * COUNT;
+        sums_run(pool, &list, k ? SUM_ADD : SUM_SET, sums[0], from[k], 0);
+    }
+    for (int i = 0; i < COUNT; i++)
+        sums[1][i] = 7; /* is not in the sum */
+    sums_run_all(pool, &list, sums[1], from, BLOCKS, true);
+    assert_memory_equal(sums[0], sums[1], COUNT * sizeof(float));
+    sums_run(pool, &list, SUM_ADD, sums[0], from[2], 0);
+    sums_run_all(pool, &list, sums[1], from + 2, 1, false);
+    assert_memory_equal(sums[0], sums[1], COUNT * sizeof(float));
+    sums_list_fini(&list);
+    pool_close(pool);
+    free(sums[0]);
+    free(sums[1]);
+    free(blocks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_rounds_as_it_says),
         cmocka_unit_test(what_is_added_does_not_depend_on_threads),
+        cmocka_unit_test(all_at_once_are_the_bits_of_one_after_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
