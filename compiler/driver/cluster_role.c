@@ -25,8 +25,28 @@ ptl_status driver_role(driver *d, const typed_cluster *cluster,
     return role_resolve(&request, d->arena, out, err);
 }
 
-const char *driver_trace_part(ptl_arena *arena, const char *path,
-                              role_kind kind, int index)
+ptl_status driver_check_record(const driver *d, const typed_cluster *cluster,
+                               ptl_error *err)
+{
+    if (!d->options.record)
+        return PTL_OK;
+    if (cluster->sync == CLUSTER_BARRIER)
+        return ptl_fail(err, PTL_E_USAGE,
+                        "--record: under `sync = barrier` all take each step "
+                        "together, which --shards replays without a schedule");
+    if (!cluster->locking)
+        return ptl_fail(err, PTL_E_USAGE,
+                        "--record: under `locking = false` updates meet, and "
+                        "what is lost then follows from no schedule");
+    if (cluster->ps.most == 0)
+        return ptl_fail(err, PTL_E_USAGE,
+                        "--record: what is recorded is what parameter servers "
+                        "do, and this cluster has none");
+    return PTL_OK;
+}
+
+const char *driver_part(ptl_arena *arena, const char *path, role_kind kind,
+                        int index)
 {
     return arena_printf(arena, "%s.%s%d", path,
                         kind == ROLE_PS ? "ps" : "worker", index);

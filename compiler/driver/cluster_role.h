@@ -15,8 +15,12 @@ ptl_status driver_role(driver *d, const typed_cluster *cluster,
                        launch_role *out, ptl_error *err);
 
 ptl_security driver_security(const typed_cluster *cluster);
-/* Where this process writes its part of the --trace at `path`. */
-const char *driver_trace_part(ptl_arena *arena, const char *path,
-                              role_kind kind, int index);
+/* With --record: E_USAGE where what this cluster does follows from no schedule.
+ */
+ptl_status driver_check_record(const driver *d, const typed_cluster *cluster,
+                               ptl_error *err);
+/* Where a process writes its part of the --trace or --record at `path`. */
+const char *driver_part(ptl_arena *arena, const char *path, role_kind kind,
+                        int index);
 
 #endif

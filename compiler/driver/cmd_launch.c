@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/trace.h"
+#include "cluster/cluster.h"
 #include "cluster_role.h"
 #include "compile_file.h"
 #include "launch/manifest.h"
@@ -212,10 +213,30 @@ static ptl_status merge_traces(const launching *l, ptl_error *err)
     const char *path = l->d->options.trace;
     VEC(const char *) parts = {0};
     for (int i = 0; i < l->job.servers; i++)
-        vec_push(arena, &parts, driver_trace_part(arena, path, ROLE_PS, i));
+        vec_push(arena, &parts, driver_part(arena, path, ROLE_PS, i));
     for (int i = 0; i < l->job.workers; i++)
-        vec_push(arena, &parts, driver_trace_part(arena, path, ROLE_WORKER, i));
+        vec_push(arena, &parts, driver_part(arena, path, ROLE_WORKER, i));
     return trace_merge(path, parts.data, parts.count, err);
+}
+
+/* One schedule of its parts, if they are all here; else they stay. */
+static ptl_status merge_schedule(const launching *l, int ended, ptl_error *err)
+{
+    ptl_arena *arena = l->d->arena;
+    const char *path = l->d->options.record;
+    bool merged;
+    VEC(const char *) parts = {0};
+    vec_push(arena, &parts, driver_part(arena, path, ROLE_WORKER, 0));
+    for (int i = 0; i < l->job.servers; i++)
+        vec_push(arena, &parts, driver_part(arena, path, ROLE_PS, i));
+    ptl_status st =
+        cluster_merge_schedule(path, parts.data, parts.count, &merged, err);
+    if (st == PTL_OK && !merged && ended == EXIT_DONE && !l->d->options.quiet)
+        fprintf(stderr,
+                "the schedule's parts are where its processes were: "
+                "\"%s.worker0\" and so on\n",
+                path);
+    return st;
 }
 
 static int start(launching *l, const char *coordinator, starter run)
@@ -228,6 +249,8 @@ static int start(launching *l, const char *coordinator, starter run)
         st = run(l, &status, &err);
     if (st == PTL_OK && l->d->options.trace)
         st = merge_traces(l, &err);
+    if (st == PTL_OK && l->d->options.record)
+        st = merge_schedule(l, status, &err);
     if (*l->job.keys)
         folder_remove(l->job.keys, &ignored);
     return st == PTL_OK ? status : driver_fail(&err);
@@ -359,6 +382,8 @@ static int launch_file(launching *l)
     int wrong = driver_report(l->d);
     if (!loaded)
         return wrong != EXIT_DONE ? wrong : driver_fail(&err);
+    if (driver_check_record(l->d, l->cluster, &err) != PTL_OK)
+        return driver_fail(&err);
     return o->local       ? launch_local(l)
            : o->ssh       ? launch_ssh(l)
            : o->manifest  ? launch_manifest(l)

@@ -56,9 +56,13 @@ int driver_check_options(const driver *d, const char *command)
                                 positive[i].name);
     if (o->threads.given && o->threads.value > 1024)
         return driver_usage(command, "--threads is at most 1024");
+    if (o->record && strcmp(command, "run") == 0 && !o->job && !o->task.given)
+        return driver_usage(command, "--record is for the processes of a "
+                                     "cluster: --job, or ptlc launch");
     if (o->replay)
-        return driver_usage(command, "--replay wants a schedule that a cluster "
-                                     "recorded, and none records any yet");
+        return driver_usage(command,
+                            "--replay: clusters record their schedules "
+                            "(--record), but nothing replays one yet");
     if (o->cublas && !driver_wants_device(o))
         return driver_usage(command, "--cublas wants --device cuda");
     if (o->cublas && o->portable_bits)
@@ -117,7 +121,7 @@ static ptl_status run_traced(driver *d, ptl_job *job, const train_options *o,
     if (role)
         name = role_name(d->arena, role->kind, role->index);
     if (role && path)
-        path = driver_trace_part(d->arena, path, role->kind, role->index);
+        path = driver_part(d->arena, path, role->kind, role->index);
     ptl_status st = path ? trace_open(path, name, err) : PTL_OK;
     if (st != PTL_OK)
         return st;
@@ -133,14 +137,20 @@ static ptl_status run_engine(driver *d, ptl_job *job, const train_options *o,
                              ptl_error *err)
 {
     launch_role role;
+    train_options options = *o;
+    const char *record = d->options.record;
     if (!d->options.job && !d->options.task.given)
         return run_traced(d, job, o, NULL, err);
-    ptl_status st = driver_role(d, job_typed_cluster(job), &role, err);
+    ptl_status st = driver_check_record(d, job_typed_cluster(job), err);
+    if (st == PTL_OK)
+        st = driver_role(d, job_typed_cluster(job), &role, err);
     if (st != PTL_OK)
         return st;
     if (d->options.verbose)
         fprintf(stderr, "%s\n", role.why);
-    return run_traced(d, job, o, &role, err);
+    if (record)
+        options.record = driver_part(d->arena, record, role.kind, role.index);
+    return run_traced(d, job, &options, &role, err);
 }
 
 static ptl_status eval_engine(driver *d, ptl_job *job, const train_options *o,

@@ -22,6 +22,7 @@ typedef struct member {
     cluster_node *node;
     train_peers peers;
     cluster_exchange *exchange; /* of a worker */
+    schedule_record *record;    /* NULL: none */
     ptl_status status;          /* of a parameter server, at its end */
     char why[300];
 } member;
@@ -66,6 +67,8 @@ static ptl_status open_node(member *m, const worker_owner *owner,
                       .ended = ended,
                       .log = say,
                       .ctx = m};
+    if (m->role->kind == ROLE_PS)
+        o.notice = record_notice(m->record);
     return node_open(&o, &m->node, err);
 }
 
@@ -93,6 +96,29 @@ static ptl_status serve(member *m, const ptl_dataset *data,
     m->serves = true;
     return server_open(&m->server, m->job, m->options, &m->plan, m->role->index,
                        raw, count, checkpoint, err);
+}
+
+/* Parameter servers record what they do, and worker 0 what it logs. */
+static ptl_status open_record(member *m, ptl_error *err)
+{
+    const cluster_plan *p = &m->plan;
+    bool server = m->role->kind == ROLE_PS;
+    char part[32];
+    schedule_head head = {.servers = m->role->servers,
+                          .workers = m->role->workers,
+                          .towers = (int)m->job->cluster.towers,
+                          .buckets = p->limits.bucket_count,
+                          .first = p->run.first,
+                          .agreement = str_text(&p->agreement)};
+    uint64_t *rounds = ARENA_ARRAY(p->arena, uint64_t, head.buckets + 1);
+    if (!m->options->record || (!server && m->role->index != 0))
+        return PTL_OK;
+    for (int b = 0; b < head.buckets; b++)
+        rounds[b] = p->buckets[b].rules.first_step;
+    snprintf(part, sizeof part, "%s%d", server ? "ps" : "worker",
+             m->role->index);
+    return record_open(m->options->record, part, &head, rounds, &m->record,
+                       err);
 }
 
 static void member_fini(member *m)
@@ -123,6 +149,10 @@ static ptl_status plan_worker(train_peers *p, session *s, const peers_run *run,
     p->bucket_count = m->plan.layout->plan->bucket_count;
     p->block_bytes = m->plan.gradient_bytes;
     st = exchange_open(&m->plan, s, m->role->index, &m->exchange, err);
+    if (st == PTL_OK)
+        st = open_record(m, err);
+    if (st == PTL_OK)
+        exchange_record(m->exchange, m->record);
     return st == PTL_OK && worker_serves(m)
                ? serve(m, s->train, run->checkpoint, err)
                : st;
@@ -242,6 +272,8 @@ static ptl_status run_server(member *m, ptl_error *err)
         st = plan_server(m, &s, err);
     session_close(&s);
     if (st == PTL_OK)
+        st = open_record(m, err);
+    if (st == PTL_OK)
         st = open_node(m, NULL, err);
     if (st != PTL_OK)
         return st;
@@ -262,6 +294,18 @@ static ptl_status run_server(member *m, ptl_error *err)
                                : ptl_fail(err, m->status, "%s", m->why);
 }
 
+/* A record that is not whole fails a run that went well. */
+static ptl_status close_record(const member *m, ptl_status ended,
+                               ptl_error *err)
+{
+    ptl_error later;
+    ptl_status st = record_close(m->record, &later);
+    if (ended != PTL_OK || st == PTL_OK)
+        return ended;
+    *err = later;
+    return st;
+}
+
 ptl_status cluster_run(ptl_job *job, const train_options *options,
                        const launch_role *role, ptl_error *err)
 {
@@ -273,5 +317,5 @@ ptl_status cluster_run(ptl_job *job, const train_options *options,
     ptl_status st =
         role->kind == ROLE_WORKER ? run_worker(&m, err) : run_server(&m, err);
     member_fini(&m);
-    return st;
+    return close_record(&m, st, err);
 }

@@ -12,6 +12,7 @@
 #include "cluster/exchange_priv.h"
 #include "runtime/sums.h"
 #include "train/stop.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,11 @@ void exchange_freed(cluster_exchange *x, int bucket)
     pthread_mutex_unlock(&x->lock);
     if (whole) /* else the node sees it when it is */
         node_post(x->node, exchange_adopt_early, &x->early[bucket]);
+}
+
+void exchange_record(cluster_exchange *x, schedule_record *record)
+{
+    x->record = record;
 }
 
 ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
@@ -425,6 +431,8 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
         return st;
     if (x->worker == 0)
         measure(x, own->done, given, begun, &out->comm);
+    if (x->record)
+        record_step(x->record, own->done + 1, out->updates, !isnan(out->lr));
     if (x->end)
         x->last = x->step;
     out->states = value_of(x, STATE_GROUP_SYNCED, true);

@@ -11,6 +11,7 @@
 
 #include "cluster/node.h"
 #include "cluster/plan.h"
+#include "cluster/schedule.h"
 #include "train/peers.h"
 
 typedef struct cluster_exchange cluster_exchange;
@@ -21,6 +22,8 @@ ptl_status exchange_open(const cluster_plan *plan, session *s, int worker,
                          cluster_exchange **out, ptl_error *err);
 void exchange_close(cluster_exchange *x); /* once the node is gone */
 
+/* At the chief: steps are noted there from now on. Borrowed. */
+void exchange_record(cluster_exchange *x, schedule_record *record);
 /* For worker_new(); called in the node's thread. */
 worker_owner exchange_owner(cluster_exchange *x);
 /* The machine is at its end. In the node's thread. */

@@ -53,7 +53,7 @@ struct cluster_exchange {
     order order;
     early_bucket *early; /* by bucket */
     next_value *next;    /* by bucket */
-    uint8_t *incoming; /* plan->at says where each bucket lies */
+    uint8_t *incoming;   /* plan->at says where each bucket lies */
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
@@ -75,6 +75,7 @@ struct cluster_exchange {
     int64_t last;
     bool drained;
     int64_t first_updates, updates; /* made, where each gradient is one */
+    schedule_record *record;        /* NULL: none */
     bool *gave; /* by worker: rows since the last exchange, at the chief */
     /* At the chief: the learning rate alone. */
     ptl_program *rate_program;
@@ -94,7 +95,7 @@ static inline int exchange_buckets(const cluster_exchange *x)
 /* ---------- exchange_node.c: posted to the node's thread ---------- */
 
 /* All take the exchange as their context. */
-void exchange_give(void *x); /* everything of the step: x->order */
+void exchange_give(void *x);            /* everything of the step: x->order */
 void exchange_give_early(void *bucket); /* one of it: x->early */
 void exchange_adopt_early(void *bucket);
 void exchange_give_metrics(void *x);

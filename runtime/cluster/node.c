@@ -169,6 +169,7 @@ static void make_machines(cluster_node *n)
     }
     if (o->server >= 0) {
         machine_out out = outside(n, WIRE_PS, o->server);
+        out.notice = o->notice;
         n->ps =
             ps_new(o->job, o->server, own, n->endpoint, o->store, &out, now);
         reactor_add_ps(n->reactor, n->ps);

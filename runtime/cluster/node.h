@@ -27,7 +27,8 @@ typedef struct node_options {
     /* One line for the log, in the node's thread. */
     void (*log)(void *ctx, const char *line);
     void *ctx;
-    bool sockets; /* payloads go through them on this machine too */
+    shard_notice notice; /* of the parameter server, in the node's thread */
+    bool sockets;        /* payloads go through them on this machine too */
 } node_options;
 
 /* Listens and begins to connect. E_IO, E_USAGE: the endpoint. */

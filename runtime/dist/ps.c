@@ -148,6 +148,7 @@ static bool answer(dist_ps *ps, int worker, uint32_t bucket, const pull *p)
         return false;
     uint64_t version = p->exact ? p->version : shard_version(s);
     send_value(ps, wire_node(WIRE_WORKER, worker), bucket, version, value);
+    shard_tell(s, SHARD_EVENT_READ, worker, 0);
     blob_drop(value);
     return true;
 }
@@ -245,6 +246,7 @@ static void send_slots(dist_ps *ps, uint32_t node, const wire_message *m)
                      .step = shard_updates(ps->shards[bucket]),
                      .dtype = (uint8_t)(1 + l->bucket_types[bucket])};
     machine_say_bytes(ps->hub, node, &h, NULL, copy, l->chunk);
+    shard_tell(ps->shards[bucket], SHARD_EVENT_SLOTS, wire_index(node), 0);
     blob_drop(copy);
 }
 
@@ -426,6 +428,7 @@ static void make_shards(dist_ps *ps, const shard_store *store)
         ps->shards[b] = shard_new(&ps->job.buckets[b].rules, store, (uint32_t)b,
                                   (size_t)l->bucket_bytes[b], l->chunk);
         shard_copies_to(ps->shards[b], &ps->out.memory);
+        shard_tells(ps->shards[b], &ps->out.notice);
     }
 }
 

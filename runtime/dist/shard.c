@@ -48,7 +48,8 @@ struct dist_shard {
     dist_blob *kept;        /* under `barrier`: before the last step began to
                                change the value */
     uint64_t kept_version;
-    const blob_source *memory; /* of both; NULL: anywhere */
+    const blob_source *memory;  /* of both; NULL: anywhere */
+    const shard_notice *notice; /* NULL: nobody listens */
 };
 
 int shard_window(const shard_rules *rules)
@@ -116,6 +117,24 @@ void shard_free(dist_shard *s)
 void shard_copies_to(dist_shard *s, const blob_source *memory)
 {
     s->memory = memory;
+}
+
+void shard_tells(dist_shard *s, const shard_notice *notice)
+{
+    s->notice = notice;
+}
+
+void shard_tell(const dist_shard *s, shard_event what, int worker,
+                uint64_t round)
+{
+    if (s->notice && s->notice->tell)
+        s->notice->tell(s->notice->ctx, what, s->bucket, worker, round);
+}
+
+static void tell_taken(const dist_shard *s, const gradient *g, int worker)
+{
+    shard_tell(s, g->empty ? SHARD_EVENT_EMPTY : SHARD_EVENT_APPLY, worker,
+               g->step);
 }
 
 bool shard_is_at(const dist_shard *s, uint64_t version)
@@ -263,6 +282,7 @@ void shard_replaced(dist_shard *s, int worker)
         if (!g->whole && !ptl_is_planted(PTL_PLANT_HALF_GRADIENT))
             forget(s, g);
     }
+    shard_tell(s, SHARD_EVENT_REPLACED, worker, 0);
 }
 
 /* ---------- one update a step: mean, sum ---------- */
@@ -292,6 +312,7 @@ static void absorb(dist_shard *s)
             continue;
         g->absorbed = true;
         s->absorbed++;
+        tell_taken(s, g, w);
         if (g->empty)
             continue;
         s->parts[count++] = bytes_of(g);
@@ -337,6 +358,7 @@ static bool step_as_they_come(dist_shard *s)
 static bool apply_one(dist_shard *s, int worker)
 {
     const gradient *g = gradient_of(s, worker, s->next[worker]);
+    tell_taken(s, g, worker);
     if (!g->empty && s->rules.meet) {
         s->store.meet(s->store.ctx, s->bucket, worker, bytes_of(g), g->weight,
                       s->updates++);

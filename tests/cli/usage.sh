@@ -75,7 +75,7 @@ expect_text "$work/out" '"train.seed":7'
 
 # What is not built is refused, not ignored.
 expect_status 2 "$PTLC" run "$plane" --replay x
-expect_text "$work/err" "none records any yet"
+expect_text "$work/err" "nothing replays one yet"
 
 # cuBLASLt is for devices, and its bits are its own.
 expect_status 2 "$PTLC" run "$plane" --cublas

@@ -17,4 +17,12 @@
 ptl_status cluster_run(ptl_job *job, const train_options *options,
                        const launch_role *role, ptl_error *err);
 
+/*
+ * Puts the parts of a schedule that processes recorded (train_options.record)
+ * into one file at `path`, and removes them. Where not all of them are here,
+ * *merged is false and nothing is done. E_IO.
+ */
+ptl_status cluster_merge_schedule(const char *path, const char *const *parts,
+                                  int count, bool *merged, ptl_error *err);
+
 #endif

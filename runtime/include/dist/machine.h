@@ -20,7 +20,8 @@ typedef struct machine_out {
     void (*connect)(void *ctx, uint32_t node, const char *endpoint);
     /* The machine is at its end; nothing is expected of it any more. */
     void (*ended)(void *ctx, ptl_status status, const char *text);
-    blob_source memory; /* for values that are sent */
+    blob_source memory;  /* for values that are sent */
+    shard_notice notice; /* of a parameter server; nobody need listen */
 } machine_out;
 
 /*

@@ -74,6 +74,21 @@ typedef struct shard_store {
     bool (*totals)(void *ctx, int round, const uint8_t *bytes, size_t size);
 } shard_store;
 
+typedef enum shard_event {
+#define SHARD_EVENT(name, word) SHARD_EVENT_##name,
+#include "dist/shard_events.def"
+    SHARD_EVENT_COUNT
+} shard_event;
+
+/* Who wants to know what becomes of buckets, in the order in which it does.
+ * `round`: the worker's exchange; 0 where only the worker knows (READ, SLOTS,
+ * REPLACED). `tell` NULL: nobody. */
+typedef struct shard_notice {
+    void *ctx;
+    void (*tell)(void *ctx, shard_event what, uint32_t bucket, int worker,
+                 uint64_t round);
+} shard_notice;
+
 typedef struct dist_shard dist_shard;
 
 /* `bucket`: its number, for the store. Chunks are those of the wire. */
@@ -82,6 +97,10 @@ dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
 void shard_free(dist_shard *s); /* accepts NULL */
 /* Where values that are given away are copied to. Borrowed. */
 void shard_copies_to(dist_shard *s, const blob_source *memory);
+void shard_tells(dist_shard *s, const shard_notice *notice); /* borrowed */
+/* For those who answer for the bucket: what they did with it. */
+void shard_tell(const dist_shard *s, shard_event what, int worker,
+                uint64_t round);
 
 typedef struct shard_chunk {
     int worker;

@@ -34,8 +34,11 @@ typedef struct train_options {
     bool quiet;        /* text: results only, no progress */
     bool time;         /* report the time of each phase */
     bool profile;      /* report the time of each kernel */
-    FILE *output;      /* NULL: standard output */
-    FILE *notes;       /* warnings, progress, reports; NULL: standard error */
+    /* In a cluster: where this process records its part of the schedule, if it
+     * is one that does. NULL: nobody does. */
+    const char *record;
+    FILE *output; /* NULL: standard output */
+    FILE *notes;  /* warnings, progress, reports; NULL: standard error */
 } train_options;
 
 /*

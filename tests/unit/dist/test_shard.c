@@ -350,6 +350,52 @@ static void half_a_step_is_no_version(void **state)
     assert_int_equal(read_value(1, true), 3);
 }
 
+/* ---------- what is told ---------- */
+
+static void note(void *ctx, shard_event what, uint32_t bucket, int worker,
+                 uint64_t round)
+{
+    static const char *const words[] = {
+#define SHARD_EVENT(name, word) word,
+#include "dist/shard_events.def"
+    };
+    (void)ctx;
+    assert_int_equal(bucket, 7);
+    str_printf(&said, " %s %d:%d", words[what], worker, (int)round);
+}
+
+static const shard_notice listener = {NULL, note};
+
+/* Before what it is about is carried out. */
+static void what_becomes_of_gradients_is_told_in_order(void **state)
+{
+    (void)state;
+    open_shard(DIST_APPLY_EACH, DIST_ASYNC, false, 0);
+    shard_tells(shard, &listener);
+    push(2, 0, 30);
+    push(0, 0, 10);
+    push_empty(1, 0);
+    push(2, 1, 31);
+    shard_replaced(shard, 1);
+    assert_string_equal(str_text(&said),
+                        " apply 2:0 30/3 apply 0:0 10/1 empty 1:0"
+                        " apply 2:1 31/3 replaced 1:0");
+}
+
+/* A sum is told of as it is added up. */
+static void and_in_the_order_of_a_sum(void **state)
+{
+    (void)state;
+    open_shard(DIST_MEAN, DIST_STALE, false, 1);
+    shard_tells(shard, &listener);
+    push(2, 0, 30);
+    push(2, 1, 31);
+    push(0, 0, 10);
+    push_empty(1, 0);
+    assert_string_equal(str_text(&said),
+                        " apply 2:0 30 apply 0:0+10 empty 1:0/4 apply 2:1 31");
+}
+
 /* ---------- updates that wait ---------- */
 
 static void an_update_waits_until_it_is_released(void **state)
@@ -509,6 +555,8 @@ int main(void)
         cmocka_unit_test(half_a_gradient_of_the_dead_is_forgotten),
         cmocka_unit_test(a_version_can_be_read_until_the_next_but_one),
         cmocka_unit_test(half_a_step_is_no_version),
+        cmocka_unit_test(what_becomes_of_gradients_is_told_in_order),
+        cmocka_unit_test(and_in_the_order_of_a_sum),
         cmocka_unit_test(an_update_waits_until_it_is_released),
         cmocka_unit_test(or_of_those_that_came_in_any_order),
         cmocka_unit_test(each_waits_for_totals_of_its_own),
