@@ -307,6 +307,15 @@ static void take_states(step_run *r, const peers_shared *shared)
         states_chief(&h->states, &h->s->store);
 }
 
+/* A worker without rows has none, and what is logged is the chief's. */
+static double loss_of(const step_run *r, const peers_shared *shared)
+{
+    bool chief = r->h->peers->worker == 0;
+    return chief || shared->loss.weight != 0
+               ? shared->loss.loss / shared->loss.weight
+               : 0;
+}
+
 static ptl_status step_with_peers(step_run *r, shards_result *out)
 {
     shards *h = r->h;
@@ -332,7 +341,7 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
         sync_states(r);
     else
         take_states(r, &shared);
-    *out = (shards_result){.loss = shared.loss.loss / shared.loss.weight,
+    *out = (shards_result){.loss = loss_of(r, &shared),
                            .lr = shared.lr,
                            .comm = shared.comm};
     return PTL_OK;

@@ -99,6 +99,11 @@ for placement in replicated parameter_server; do
   same alone3.1 "strict.$placement"
 done
 
+# A worker without rows has no loss, which is not one that is no number.
+alone few --shards 3 --set train.batch=2
+cluster few_rows 2 3 --set train.batch=2
+same few few_rows
+
 # Workers that update their replicas themselves.
 for towers in 1 2; do
   cluster "slots$towers" 2 3 --set "cluster.towers=$towers" \
