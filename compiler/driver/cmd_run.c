@@ -59,10 +59,12 @@ int driver_check_options(const driver *d, const char *command)
     if (o->record && strcmp(command, "run") == 0 && !o->job && !o->task.given)
         return driver_usage(command, "--record is for the processes of a "
                                      "cluster: --job, or ptlc launch");
-    if (o->replay)
-        return driver_usage(command,
-                            "--replay: clusters record their schedules "
-                            "(--record), but nothing replays one yet");
+    if (o->replay && !o->shards.given)
+        return driver_usage(command, "--replay wants --shards N: how many the "
+                                     "job had");
+    if (o->replay && (o->job || o->task.given))
+        return driver_usage(command, "--replay is one process, and --job one "
+                                     "of many");
     if (o->cublas && !driver_wants_device(o))
         return driver_usage(command, "--cublas wants --device cuda");
     if (o->cublas && o->portable_bits)
@@ -112,6 +114,14 @@ static ptl_status run_alone(ptl_job *job, const train_options *o,
     return train_run(job, &alone, err);
 }
 
+static ptl_status run_here(const driver *d, ptl_job *job,
+                           const train_options *o, ptl_error *err)
+{
+    const char *schedule = d->options.replay;
+    return schedule ? cluster_replay(job, o, schedule, err)
+                    : run_alone(job, o, err);
+}
+
 /* `role` NULL: not of a cluster. */
 static ptl_status run_traced(driver *d, ptl_job *job, const train_options *o,
                              const launch_role *role, ptl_error *err)
@@ -125,7 +135,7 @@ static ptl_status run_traced(driver *d, ptl_job *job, const train_options *o,
     ptl_status st = path ? trace_open(path, name, err) : PTL_OK;
     if (st != PTL_OK)
         return st;
-    st = role ? cluster_run(job, o, role, err) : run_alone(job, o, err);
+    st = role ? cluster_run(job, o, role, err) : run_here(d, job, o, err);
     ptl_status closed = trace_close(&later);
     if (st != PTL_OK || closed == PTL_OK)
         return st;

@@ -426,7 +426,7 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     if (st == PTL_OK)
         st = take_losses(x, own, out, err);
     if (st == PTL_OK && !x->update)
-        st = rate_take(x, own, out, err);
+        st = exchange_rate(x, own, out, err);
     if (st != PTL_OK)
         return st;
     if (x->worker == 0)
@@ -554,10 +554,9 @@ ptl_status exchange_open(const cluster_plan *plan, session *s, int worker,
         return ptl_fail(err, PTL_E_MEMORY, "no memory for an exchange");
     x->first_updates = (int64_t)plan->buckets[0].rules.first_updates;
     x->updates = x->first_updates;
-    x->rate = -1;
     if (plan->workers_update)
         return update_open(x, err);
-    return worker == 0 ? rate_open(x, err) : PTL_OK;
+    return worker == 0 ? rate_open(&x->rate, s, err) : PTL_OK;
 }
 
 void exchange_close(cluster_exchange *x)
@@ -580,7 +579,7 @@ void exchange_close(cluster_exchange *x)
     free(x->order.given);
     free(x->early);
     free(x->next);
-    rate_close(x);
+    rate_close(&x->rate);
     update_close(x);
     free(x->gave);
     free(x->incoming);

@@ -7,6 +7,7 @@
 #define PTL_CLUSTER_EXCHANGE_PRIV_H
 
 #include "cluster/exchange.h"
+#include "cluster/rate.h"
 #include <pthread.h>
 
 enum { METRIC_STEPS = 2 }; /* tables of losses: of this step and of the next */
@@ -78,9 +79,7 @@ struct cluster_exchange {
     schedule_record *record;        /* NULL: none */
     bool *gave; /* by worker: rows since the last exchange, at the chief */
     /* At the chief: the learning rate alone. */
-    ptl_program *rate_program;
-    ptl_run *rate_run;
-    int rate; /* buffer; -1: none */
+    cluster_rate rate;
     /* Where workers update: the program, what it takes. NULL: others do. */
     session_program *update;
     ptl_store sums;
@@ -118,11 +117,9 @@ int exchange_adopted(const cluster_exchange *x);
 
 /* ---------- exchange_rate.c: the learning rate, at the chief ---------- */
 
-ptl_status rate_open(cluster_exchange *x, ptl_error *err);
-void rate_close(cluster_exchange *x);
 /* That of the exchange after this step, and how many updates there were. */
-ptl_status rate_take(cluster_exchange *x, const peers_own *own,
-                     peers_shared *out, ptl_error *err);
+ptl_status exchange_rate(cluster_exchange *x, const peers_own *own,
+                         peers_shared *out, ptl_error *err);
 
 /* ---------- exchange_update.c: updates on the workers ---------- */
 

@@ -1,44 +1,12 @@
 /*
- * exchange_rate.c - the learning rate of an update that was made elsewhere: the
- * program of an update without pieces gives it.
+ * exchange_rate.c - how many updates there were, and the learning rate of the
+ * last, at the chief.
  */
 #include "cluster/exchange_priv.h"
-#include "runtime/data.h"
-#include <string.h>
-
-/* ---------- the loop: the learning rate ---------- */
 
 static bool counts_each(const cluster_exchange *x)
 {
     return x->plan->buckets[0].rules.aggregate == DIST_APPLY_EACH;
-}
-
-ptl_status rate_open(cluster_exchange *x, ptl_error *err)
-{
-    session *s = x->s;
-    int count;
-    const ptl_job_tensor *raw = data_raw(s->train, &count);
-    ptl_status st = s->job->build_update(s->job, s->job->rounds, NULL, 0, raw,
-                                         count, &x->rate_program, err);
-    if (st == PTL_OK)
-        st = run_open(x->rate_program, s->pool, &x->rate_run, err);
-    x->rate = st == PTL_OK ? program_find(x->rate_program, "lr") : -1;
-    return st;
-}
-
-/* Update `number`'s. */
-static ptl_status find_rate(cluster_exchange *x, int64_t number, double *lr,
-                            ptl_error *err)
-{
-    const update_count *u = &x->plan->updates;
-    if (x->rate < 0)
-        return PTL_OK;
-    run_set(x->rate_run, "step", number);
-    run_set(x->rate_run, "total_steps", updates_in_all(u));
-    ptl_status st = run_execute(x->rate_run, err);
-    const void *at = run_data(x->rate_run, x->rate);
-    *lr = x->s->job->f64 ? *(const double *)at : (double)*(const float *)at;
-    return st;
 }
 
 static void note_who_gave(cluster_exchange *x, int64_t step)
@@ -73,8 +41,8 @@ static void count_updates(cluster_exchange *x, int64_t givers)
     pthread_mutex_unlock(&x->lock);
 }
 
-ptl_status rate_take(cluster_exchange *x, const peers_own *own,
-                     peers_shared *out, ptl_error *err)
+ptl_status exchange_rate(cluster_exchange *x, const peers_own *own,
+                         peers_shared *out, ptl_error *err)
 {
     const update_count *u = &x->plan->updates;
     if (x->worker != 0)
@@ -89,12 +57,6 @@ ptl_status rate_take(cluster_exchange *x, const peers_own *own,
         out->updates = x->updates;
         number = x->updates - 1;
     }
-    return givers > 0 ? find_rate(x, number, &out->lr, err) : PTL_OK;
-}
-
-void rate_close(cluster_exchange *x)
-{
-    run_close(x->rate_run);
-    if (x->rate_program)
-        x->rate_program->release(x->rate_program);
+    return givers > 0 ? rate_find(&x->rate, x->plan, number, &out->lr, err)
+                      : PTL_OK;
 }

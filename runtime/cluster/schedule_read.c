@@ -397,11 +397,16 @@ ptl_status schedule_check(const schedule *s, const char *agreement,
     while (*theirs || *ours) {
         const char *a, *b;
         int in_a = next_line(&theirs, &a), in_b = next_line(&ours, &b);
-        if (in_a != in_b || memcmp(a, b, (size_t)in_a) != 0)
-            return ptl_fail(err, PTL_E_DATA,
-                            "the schedule \"%s\" is of another job: it has "
-                            "`%.*s`, and this run has `%.*s`",
-                            s->path, in_a, a, in_b, b);
+        if (in_a == in_b && memcmp(a, b, (size_t)in_a) == 0)
+            continue;
+        bool settings = strncmp(a, "sources and ", 12) == 0;
+        return ptl_fail(err, PTL_E_DATA,
+                        "the schedule \"%s\" is of another job: it has "
+                        "`%.*s`, and this run has `%.*s`%s",
+                        s->path, in_a, a, in_b, b,
+                        settings ? "; every --set counts, and ptlc launch "
+                                   "--local sets cluster.ps and cluster.worker"
+                                 : "");
     }
     return PTL_OK;
 }

@@ -56,7 +56,7 @@ typedef struct peers_shared {
 typedef struct peers_run {
     int64_t first, last; /* steps [first, last) are to be made */
     int64_t total_steps, steps_per_epoch, rows;
-    int64_t batch; /* rows of a full one */
+    int64_t batch;          /* rows of a full one */
     const char *checkpoint; /* it goes on from; NULL: from the start */
 } peers_run;
 
@@ -70,6 +70,10 @@ typedef enum peers_work { PEERS_TRAIN, PEERS_EVALUATE, PEERS_SAVE } peers_work;
 typedef struct train_peers {
     void *ctx;
     int64_t worker; /* 0: the chief */
+    /* All workers are computed in this process: whoever is behind these
+     * functions asks for the others' steps by shards_other(). */
+    bool replays;
+    struct shards *shards; /* shards_open() fills it in */
 
     /* Once the job's tensors are known: decides what lies where. Fills in
      * `places`. */
@@ -106,6 +110,9 @@ typedef struct train_peers {
     /* After the last step, and all that follows it: leaves, and waits until
      * all have left. */
     ptl_status (*end)(void *ctx, ptl_error *err);
+    /* However the run ended: nothing of the session is read from now on. NULL:
+     * nothing was. */
+    void (*close)(void *ctx);
 } train_peers;
 
 static inline bool peers_is_chief(const train_peers *p)

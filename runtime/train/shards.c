@@ -43,9 +43,10 @@ ptl_status shards_check(const session *s, ptl_error *err)
     if (count > 1 && s->job->cluster.pace != PTL_PACE_BARRIER && !s->peers)
         return ptl_fail(err, PTL_E_USAGE,
                         "--shards %lld: what workers do without a barrier is "
-                        "only replayed from a recorded schedule (--replay), "
-                        "which is not built yet; `--set cluster.sync=barrier` "
-                        "lets them take each step together",
+                        "replayed from the schedule of a job (`ptlc launch "
+                        "--record FILE`, then --replay FILE); `--set "
+                        "cluster.sync=barrier` lets them take each step "
+                        "together",
                         (long long)count);
     return PTL_OK;
 }
@@ -323,10 +324,10 @@ ptl_status shards_open(session *s, int64_t batch, shards **out, ptl_error *err)
     h->side_by_side = !peers && (h->rule.sync_every > 1 ||
                                  h->rule.aggregate == PTL_APPLY_EACH);
     h->states = (shard_states){.shards = h->shards, .end = h->shards};
-    if (peers) {
-        h->states.first = peers->worker * h->rule.towers;
-        h->states.end = h->states.first + h->rule.towers;
-    }
+    if (peers && !peers->replays)
+        shards_turn(h, peers->worker);
+    if (peers)
+        s->peers->shards = h;
     return open_programs(h, err);
 }
 
@@ -544,5 +545,7 @@ ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
                                  .steps_per_epoch = steps_per_epoch,
                                  .total_steps = total_steps};
     h->total_updates = updates_in_all(&h->counting);
+    if (h->peers)
+        shards_turn(h, h->peers->worker);
     return PTL_OK;
 }

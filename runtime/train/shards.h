@@ -42,8 +42,8 @@ ptl_status shards_begin(shards *h, int64_t tail, int64_t steps_per_epoch,
                         int64_t total_steps, ptl_error *err);
 
 typedef struct shards_result {
-    double loss; /* mean over the shards, weighted; NaN: none had weight */
-    double lr;   /* of the update; NaN: there was none */
+    double loss;   /* mean over the shards, weighted; NaN: none had weight */
+    double lr;     /* of the update; NaN: there was none */
     log_comm comm; /* with peers, at the chief */
 } shards_result;
 
@@ -52,6 +52,17 @@ typedef struct shards_result {
 ptl_status shards_step(shards *h, const data_batch *batch,
                        const data_batch *next, int64_t done, shards_result *out,
                        ptl_error *err);
+
+/*
+ * Where the peers replay: the step of another worker than the loop's, in the
+ * loop's thread while it waits for its peers, by the parameters that the store
+ * has now; up to its next exchange, of no other. `out` is what this worker
+ * would give; it lives until the next call.
+ */
+ptl_status shards_other(shards *h, int64_t worker, const data_batch *batch,
+                        int64_t done, peers_own *out, ptl_error *err);
+/* And its states without a word become these, as the peers gave them. */
+void shards_take_copies(shards *h, int64_t worker, const void *copies);
 
 /* Will there be checkpoints between two times of state_sync? They hold what
  * states without a word were at the first. */

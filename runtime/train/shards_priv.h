@@ -73,9 +73,9 @@ struct shards {
     int64_t *rows;     /* of each shard in this step */
     shard_part *work;  /* with devices: all parts of this step, in order */
     int work_count;
-    loss_sum *losses;  /* with peers: of each tower */
-    char *packed[2];   /* with peers: by state_group; NULL: empty */
-    void **fields;     /* of a part */
+    loss_sum *losses; /* with peers: of each tower */
+    char *packed[2];  /* with peers: by state_group; NULL: empty */
+    void **fields;    /* of a part */
     int field_count;
     char *memory; /* the update's weight, then blocks, then slices */
     size_t memory_bytes;
@@ -83,6 +83,13 @@ struct shards {
     int64_t state_every, total_steps, total_updates;
     update_count counting;
 };
+
+/* Whose shards the next step is about, of those that this process has. */
+static inline void shards_turn(shards *h, int64_t worker)
+{
+    h->states.first = worker * h->rule.towers;
+    h->states.end = h->states.first + h->rule.towers;
+}
 
 static inline void *shards_item(const shards *h, int item)
 {

@@ -263,15 +263,19 @@ static int64_t end_of_own(const step_run *r)
     return -1;
 }
 
-static ptl_status run_own(step_run *r)
+/* What the worker's shards add up to, on the host. */
+static ptl_status run_own(step_run *r, int64_t worker)
 {
     shards *h = r->h;
     h->total.states.rows = 0;
-    r->last_row = end_of_own(r);
-    return run_worker(r, h->peers->worker, &h->total);
+    list_work(r);
+    ptl_status st = run_worker(r, worker, &h->total);
+    part_end_all(r);
+    return st == PTL_OK ? device_sums_fetch(&h->sums, r->err) : st;
 }
 
-/* What this worker has for the others. */
+/* What this worker has for the others; after an exchange its sum begins anew.
+ */
 static peers_own own_of(step_run *r)
 {
     shards *h = r->h;
@@ -291,6 +295,8 @@ static peers_own own_of(step_run *r)
             states_pack_copies(&h->states, h->s, h->rows, &h->part.states,
                                h->packed[STATE_GROUP_LOOSE]);
     }
+    if (own.exchanged)
+        sum->weight = 0;
     return own;
 }
 
@@ -320,10 +326,8 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
 {
     shards *h = r->h;
     peers_shared shared = {.lr = (double)NAN};
-    ptl_status st = run_own(r);
-    part_end_all(r);
-    if (st == PTL_OK)
-        st = device_sums_fetch(&h->sums, r->err);
+    r->last_row = end_of_own(r);
+    ptl_status st = run_own(r, h->peers->worker);
     if (st != PTL_OK)
         return st;
     peers_own own = own_of(r);
@@ -333,18 +337,36 @@ static ptl_status step_with_peers(step_run *r, shards_result *out)
     session_changed(h->s); /* the store has the next values */
     if (st != PTL_OK)
         return st;
-    if (own.exchanged)
-        h->total.weight = 0;
     if (counted_updates(h))
         *counted_updates(h) = shared.updates;
     if (h->workers == 1)
         sync_states(r);
     else
         take_states(r, &shared);
-    *out = (shards_result){.loss = loss_of(r, &shared),
-                           .lr = shared.lr,
-                           .comm = shared.comm};
+    *out = (shards_result){
+        .loss = loss_of(r, &shared), .lr = shared.lr, .comm = shared.comm};
     return PTL_OK;
+}
+
+ptl_status shards_other(shards *h, int64_t worker, const data_batch *batch,
+                        int64_t done, peers_own *out, ptl_error *err)
+{
+    step_run r = {
+        .h = h, .batch = batch, .done = done, .err = err, .last_row = -1};
+    PTL_ASSERT(h->peers->replays && worker != h->peers->worker);
+    shards_turn(h, worker);
+    ptl_status st = run_own(&r, worker);
+    *out = own_of(&r);
+    session_changed(h->s); /* the store has its next states */
+    shards_turn(h, h->peers->worker);
+    return st;
+}
+
+void shards_take_copies(shards *h, int64_t worker, const void *copies)
+{
+    shards_turn(h, worker);
+    states_unpack(&h->states, h->s, STATE_GROUP_LOOSE, copies);
+    shards_turn(h, h->peers->worker);
 }
 
 ptl_status shards_step(shards *h, const data_batch *batch,
@@ -353,15 +375,15 @@ ptl_status shards_step(shards *h, const data_batch *batch,
 {
     step_run r = {.h = h,
                   .batch = batch,
-                  .next = next,
+                  .next = h->peers && h->peers->replays ? NULL : next,
                   .done = done,
                   .lr = (double)NAN,
                   .err = err,
                   .last_row = -1};
     ptl_status st;
-    list_work(&r);
     if (h->peers)
         return step_with_peers(&r, out);
+    list_work(&r);
     st = run_workers(&r);
     part_end_all(&r);
     if (st != PTL_OK)

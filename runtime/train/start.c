@@ -405,6 +405,9 @@ ptl_status training_open(training *t, ptl_job *job,
 
 void training_close(training *t)
 {
+    const train_peers *peers = t->s.peers;
+    if (peers && peers->close)
+        peers->close(peers->ctx);
     prefetch_close(t->batches);
     shards_close(t->shards);
     evaluation_close(&t->evaluation);

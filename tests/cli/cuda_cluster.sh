@@ -38,6 +38,29 @@ for placement in parameter_server "parameter_server(caching = device)" \
   done
 done
 
+# Without a barrier: the replay on devices, and on the CPU, is what the cluster
+# was; each worker's states and sums go to the device and back.
+apart=$work/apart.ptl
+sed 's/width: int = 48/width: int = 1100/' "${0%/*}/cluster/apart.ptl" >"$apart"
+free=(--set "$data" --log json --threads 1 --set cluster.ps=1
+  --set cluster.worker=2 --set cluster.towers=2 --set cluster.sync_every=2
+  --set 'cluster.placement=parameter_server(caching = device)' --steps $steps)
+expect_status 0 timeout 200 "$PTLC" launch "$apart" "${free[@]}" \
+  --local ps=1,worker=2 --device cuda:0,1 --record "$work/schedule" \
+  --out "$work/free"
+sed 's/"role":"worker0",//' "$work/out" >"$work/free.json"
+comparable "$work/free.json" >"$work/free.lines"
+for device in cpu cuda:0,1; do
+  expect_status 0 timeout 200 "$PTLC" run "$apart" "${free[@]}" --shards 4 \
+    --device "$device" --replay "$work/schedule" --out "$work/free.$device"
+  comparable "$work/out" >"$work/replayed.lines"
+  cmp "$work/free.lines" "$work/replayed.lines" ||
+    fail "$device: the lines of a replay differ"
+  cmp "$work/free/step-$steps/model.safetensors" \
+    "$work/free.$device/step-$steps/model.safetensors" ||
+    fail "$device: the weights of a replay differ"
+done
+
 # The server's own process, with a driver that cannot be opened.
 port=$(free_port)
 PTL_CUDA_DRIVER=$work/none timeout 60 "$PTLC" run "$lenet" --set "$data" \

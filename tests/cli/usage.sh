@@ -73,9 +73,11 @@ expect_text "$work/err" 'did you mean `points.root`?'
 expect_status 0 "$PTLC" run "$plane" --seed 7 --steps 1 --log json --out "$work/seed"
 expect_text "$work/out" '"train.seed":7'
 
-# What is not built is refused, not ignored.
+# A schedule is of so many shards, without a barrier.
 expect_status 2 "$PTLC" run "$plane" --replay x
-expect_text "$work/err" "nothing replays one yet"
+expect_text "$work/err" "--replay wants --shards N"
+expect_status 2 "$PTLC" run "$plane" --shards 2 --replay x --job worker --task 0
+expect_text "$work/err" "--replay is one process"
 
 # cuBLASLt is for devices, and its bits are its own.
 expect_status 2 "$PTLC" run "$plane" --cublas

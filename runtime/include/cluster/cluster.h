@@ -18,6 +18,17 @@ ptl_status cluster_run(ptl_job *job, const train_options *options,
                        const launch_role *role, ptl_error *err);
 
 /*
+ * Carries out again what a cluster did whose workers do not wait for each
+ * other, in this process, by the schedule it recorded at `path`: lines and
+ * checkpoints are those of its worker 0, bit for bit. `options->shards`: its
+ * workers times their towers. Fails as train_run() does; E_USAGE, E_DATA where
+ * the schedule is not of this job, E_DATA with file and line where it is
+ * damaged.
+ */
+ptl_status cluster_replay(ptl_job *job, const train_options *options,
+                          const char *path, ptl_error *err);
+
+/*
  * Puts the parts of a schedule that processes recorded (train_options.record)
  * into one file at `path`, and removes them. Where not all of them are here,
  * *merged is false and nothing is done. E_IO.
