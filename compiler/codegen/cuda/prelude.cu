@@ -12,8 +12,16 @@ typedef unsigned char u8;
 
 #define INLINE static __device__ __forceinline__
 
-/* NVRTC makes another number of some remainders where it sees what they are
- * of, so it does not see it. */
+/* NVRTC takes the number of trips left for some numbers it makes of an index in
+ * 32 bits, and makes another number of some remainders; so it does not see what
+ * they are of. */
+INLINE i32 narrow(i64 a)
+{
+    i32 low = (i32)a;
+    asm("" : "+r"(low));
+    return low;
+}
+
 INLINE i32 rem(i32 a, i32 b)
 {
     asm("" : "+r"(a));

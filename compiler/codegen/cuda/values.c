@@ -76,11 +76,37 @@ static void call(cuda_writer *w, const char *name, const kern_value *x)
     str_addc(w->out, ')');
 }
 
+static bool is_operand(const kern_value *of, const kern_value *v)
+{
+    return of->args[0] == v || of->args[1] == v || of->args[2] == v;
+}
+
+/* Is more made of it than 64 bits again, or an address? */
+static bool is_counted_with(const kern_block *block, const kern_value *v)
+{
+    for (int i = 0; block && i < block->stmts.count; i++) {
+        const kern_stmt *s = block->stmts.data[i];
+        bool widens = s->kind == KERN_DO && s->value->op == KERN_CONVERT &&
+                      s->value->type == KERN_I64;
+        if (s->value && !widens &&
+            (s->value == v ? s->kind != KERN_DO : is_operand(s->value, v)))
+            return true;
+        if (s->lo == v || s->hi == v || is_counted_with(s->body, v) ||
+            is_counted_with(s->other_body, v))
+            return true;
+    }
+    return false;
+}
+
 static void write_convert(cuda_writer *w, const kern_value *v)
 {
     kern_type from = v->args[0]->type;
     if (from == KERN_F64 && v->type == KERN_F32)
         call(w, "__double2float_rn", v->args[0]);
+    else if (from == KERN_I64 && v->type == KERN_I32 &&
+             v->args[0]->op != KERN_CONST &&
+             is_counted_with(w->kernel->body, v))
+        call(w, "narrow", v->args[0]);
     else
         call(w,
              arena_printf(w->kernel->module->arena, "(%s)", cuda_type(v->type)),
