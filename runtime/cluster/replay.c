@@ -248,17 +248,6 @@ static void freed(void *ctx, int bucket)
     (void)ctx, (void)bucket;
 }
 
-/* Workers that do not wait speak for themselves. */
-static loss_sum add_losses(const loss_sum *losses, int64_t count)
-{
-    loss_sum all = {0};
-    for (int64_t i = 0; i < count; i++) {
-        all.loss += losses[i].loss;
-        all.weight += losses[i].weight;
-    }
-    return all;
-}
-
 /* What worker 0 had heard of the others' updates. */
 static ptl_status log_updates(const replay *r, const peers_own *own,
                               peers_shared *out, ptl_error *err)
@@ -282,7 +271,7 @@ static ptl_status exchange(void *ctx, const peers_own *own, peers_shared *out,
     replay *r = ctx;
     int loose = r->plan.state_bucket[STATE_GROUP_LOOSE];
     bool waits = own->exchanged || own->copies;
-    out->loss = add_losses(own->losses, r->job->cluster.towers);
+    out->loss = replay_loss(r, own); /* who does not wait speaks for itself */
     ptl_status st = log_updates(r, own, out, err);
     if (st == PTL_OK)
         st = replay_give(r, 0, own, err);
@@ -331,7 +320,10 @@ static ptl_status end(void *ctx, ptl_error *err)
 ptl_status cluster_replay(ptl_job *job, const train_options *options,
                           const char *path, ptl_error *err)
 {
-    replay r = {.job = job, .slots_wanted = NOBODY, .window = 1};
+    replay r = {.job = job,
+                .notes = options->notes ? options->notes : stderr,
+                .slots_wanted = NOBODY,
+                .window = 1};
     train_peers peers = {.ctx = &r,
                          .worker = 0,
                          .replays = true,

@@ -9,6 +9,7 @@
  */
 #include "cluster/replay_priv.h"
 #include "train/shards.h"
+#include <math.h>
 #include <string.h>
 
 static const schedule_event *next_event(const replay *r, int bucket)
@@ -116,6 +117,18 @@ static void put_states(const replay *r, int worker)
         shards_take_copies(r->shards, worker, w->values + r->plan.at[b]);
 }
 
+/* Its process ended by this, and the job with it, soon after. */
+static void note_loss(const replay *r, int worker, const peers_own *own)
+{
+    loss_sum loss = replay_loss(r, own);
+    if (loss.weight != 0 && !isfinite(loss.loss))
+        fprintf(r->notes,
+                "warning: the loss of worker %d became non-finite (%g) at step "
+                "%lld\n",
+                worker, loss.loss / loss.weight,
+                (long long)r->workers[worker].step + 1);
+}
+
 /* All steps up to its next exchange. */
 static ptl_status compute(replay *r, int worker, ptl_error *err)
 {
@@ -129,6 +142,8 @@ static ptl_status compute(replay *r, int worker, ptl_error *err)
         st = prefetch_next(w->batches, &batch, err);
         if (st == PTL_OK)
             st = shards_other(r->shards, worker, batch, w->step, &own, err);
+        if (st == PTL_OK)
+            note_loss(r, worker, &own);
         if (st == PTL_OK)
             st = replay_give(r, worker, &own, err);
     }
@@ -220,7 +235,7 @@ static bool is_possible(const replay *r, int b, const schedule_event *e)
     }
     case SHARD_EVENT_SLOTS: /* of a checkpoint; there may be none here */
         return r->slots_wanted == b || replay_round(r, b, w) > e->round;
-    case SHARD_EVENT_REPLACED:
+    case SHARD_EVENT_AGAIN:
     case SHARD_EVENT_COUNT:
         break;
     }
@@ -240,7 +255,7 @@ static ptl_status carry_out(replay *r, int b, const schedule_event *e,
         return apply(r, b, e, err);
     case SHARD_EVENT_SLOTS:
         return r->slots_wanted == b ? give_slots(r, b, err) : PTL_OK;
-    case SHARD_EVENT_REPLACED:
+    case SHARD_EVENT_AGAIN:
     case SHARD_EVENT_COUNT:
         break;
     }

@@ -44,6 +44,7 @@ typedef struct replay_bucket {
 typedef struct replay {
     ptl_job *job;
     session *s; /* the loop's */
+    FILE *notes;
     struct shards *shards;
     schedule schedule;
     launch_role role;
@@ -74,6 +75,17 @@ static inline uint64_t replay_round(const replay *r, int bucket,
                                     const replay_worker *w)
 {
     return machine_rounds(&r->plan.job, (uint32_t)bucket, (uint64_t)w->step);
+}
+
+/* Of a worker's step. */
+static inline loss_sum replay_loss(const replay *r, const peers_own *own)
+{
+    loss_sum all = {0};
+    for (int64_t i = 0; i < r->job->cluster.towers; i++) {
+        all.loss += own->losses[i].loss;
+        all.weight += own->losses[i].weight;
+    }
+    return all;
 }
 
 /* ---------- replay_events.c ---------- */

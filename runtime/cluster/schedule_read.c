@@ -208,7 +208,7 @@ static bool is_next(pair *p, shard_event what, uint64_t round)
     }
     case SHARD_EVENT_SLOTS:
         return p->has_read && round == p->read;
-    case SHARD_EVENT_REPLACED:
+    case SHARD_EVENT_AGAIN:
     case SHARD_EVENT_COUNT:
         break;
     }
@@ -224,11 +224,12 @@ static ptl_status take_event(reading *r, shard_event what, const char *line)
         !take_number(&line, INT64_MAX, &round) || *line)
         return bad(r, "no event: a bucket, a worker and an exchange of this "
                       "job make one");
-    if (what == SHARD_EVENT_REPLACED)
+    if (what == SHARD_EVENT_AGAIN)
         return bad(r,
-                   "worker %llu was replaced while the job ran, and what was "
-                   "under way then is not recorded: it cannot be replayed",
-                   (unsigned long long)worker);
+                   "the job's members changed while it ran (epoch %llu), and "
+                   "what was under way then is not recorded: it cannot be "
+                   "replayed",
+                   (unsigned long long)round);
     if (r->part == 0 ||
         (r->part_of[bucket] >= 0 && r->part_of[bucket] != r->part))
         return bad(r, "bucket %llu is another process's",

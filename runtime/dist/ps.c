@@ -112,12 +112,21 @@ static void say_ready(dist_ps *ps)
     machine_say(ps->hub, coordinator, WIRE_READY, ps->epoch, ahead, least, 0);
 }
 
+static void tell_again(const dist_ps *ps, uint32_t epoch)
+{
+    for (int b = 0; b < ps->job.limits->bucket_count; b++)
+        if (ps->shards[b])
+            shard_tell(ps->shards[b], SHARD_EVENT_AGAIN, 0, epoch);
+}
+
 static void members(dist_ps *ps, const wire_message *m)
 {
     size_t at = 0;
     dist_member one;
     if (m->head.epoch <= ps->epoch || !members_check(m->payload, m->head.id))
         return;
+    if (ps->epoch > 0)
+        tell_again(ps, m->head.epoch);
     ps->epoch = m->head.epoch;
     while (members_next(m->payload, &at, &one))
         take_member(ps, &one);

@@ -282,7 +282,6 @@ void shard_replaced(dist_shard *s, int worker)
         if (!g->whole && !ptl_is_planted(PTL_PLANT_HALF_GRADIENT))
             forget(s, g);
     }
-    shard_tell(s, SHARD_EVENT_REPLACED, worker, 0);
 }
 
 /* ---------- one update a step: mean, sum ---------- */

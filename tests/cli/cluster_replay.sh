@@ -157,7 +157,7 @@ options=(--set "$data" --log json --threads 1 --set cluster.ps=1
   --out "$work/told" --record "$work/told.schedule" \
   >"$work/told.out" 2>"$work/told.err" </dev/null &
 job=$!
-for _ in $(seq 600); do
+for _ in $(seq 1000); do
   grep -q '"step":50,' "$work/told.out" && break
   sleep 0.1
 done
@@ -166,6 +166,32 @@ wait $job && fail "it ended as if nobody had told it to"
 comparable "$work/told.out" | sed 's/"role":"worker0",//' >"$work/told.lines"
 replay told.again told 2
 same told told.again
+
+# A job that failed: its last worker has one row, by which it divides nothing by
+# nothing in its eleventh step. The replay says so, and fails where worker 0
+# stood.
+sed 's/return f2(\(.*\));$/return once(f2(\1));/; s/use f2 = .*/&\n  use once = once();/' \
+  "$model" >"$work/divides.ptl"
+cat >>"$work/divides.ptl" <<'END'
+layer once() {
+  state age = 0 sync local;
+  fn (x: real[N, K]) -> y: real[N, K] {
+    z = N - 1.0 + maximum(10.0 - age, 0.0);
+    y[n, k] = x[n, k] * z / z;
+    age <- age + 1;
+  }
+}
+END
+options=(--set "$data" --log json --threads 1 --set train.batch=3
+  --set 'cluster.sync=stale(2)' --set 'cluster.dead=2 s')
+expect_status 3 timeout 120 "$PTLC" launch "$work/divides.ptl" "${options[@]}" \
+  --local ps=1,worker=2 --out "$work/failed" --record "$work/failed.schedule"
+comparable "$work/out" | sed 's/"role":"worker0",//' >"$work/failed.lines"
+expect_status 3 timeout 100 "$PTLC" run "$work/divides.ptl" "${options[@]}" \
+  --shards 2 --replay "$work/failed.schedule" --out "$work/failed.again"
+expect_text "$work/err" 'the loss of worker 1 became non-finite (nan) at step 11'
+comparable "$work/out" | grep -v '"event":"eval"' | cmp "$work/failed.lines" - ||
+  fail "lines of a job that failed differ"
 
 # ---------- refused ----------
 

@@ -51,6 +51,13 @@ typedef struct process {
     asked asked[SIM_BUCKETS];     /* last */
 } process;
 
+/* What parameter servers told of their buckets, in its order. */
+typedef struct told {
+    bool again; /* members changed: what was read then may be read again */
+    int reads[SIM_BUCKETS][SIM_WORKERS], gave[SIM_BUCKETS][SIM_WORKERS];
+    uint64_t values[SIM_BUCKETS][SIM_WORKERS][SIM_STEPS + 1][SIM_ELEMENTS];
+} told;
+
 typedef struct sim {
     sim_random random;
     sim_net *net;
@@ -70,6 +77,7 @@ typedef struct sim {
     uint64_t version[SIM_BUCKETS]; /* at the end */
     int kills;
     bool drained, damage, lies;
+    told told;
     uint64_t compute_most;
     sim_result *result;
 } sim;
@@ -166,6 +174,61 @@ static machine_out outside(process *p)
                          .ctx = p,
                          .connect = out_connect,
                          .ended = out_ended};
+}
+
+/* ---------- what becomes of buckets ---------- */
+
+static void tell_read(sim *s, int b, int worker)
+{
+    int *count = &s->told.reads[b][worker];
+    if (s->told.again)
+        return;
+    if (*count > SIM_STEPS) {
+        sim_model_wrong(&s->model, "worker %d read bucket %d too often", worker,
+                        b);
+        return;
+    }
+    memcpy(s->told.values[b][worker][(*count)++], s->model.value[b],
+           s->bytes[b]);
+}
+
+static void tell(void *ctx, shard_event what, uint32_t bucket, int worker,
+                 uint64_t round)
+{
+    sim *s = ((process *)ctx)->sim;
+    uint64_t next = s->job.first_step + (uint64_t)s->told.gave[bucket][worker];
+    if (what == SHARD_EVENT_AGAIN) {
+        s->told.again = true;
+    } else if (what == SHARD_EVENT_READ) {
+        tell_read(s, (int)bucket, worker);
+    } else if (what != SHARD_EVENT_SLOTS) {
+        if (round != next)
+            sim_model_wrong(&s->model,
+                            "exchange %llu of worker %d and bucket %u was told "
+                            "of, not %llu",
+                            (unsigned long long)round, worker, (unsigned)bucket,
+                            (unsigned long long)next);
+        s->told.gave[bucket][worker]++;
+    }
+}
+
+/* What a worker computed from is what it read last, by what was told: so a
+ * schedule of it can be replayed. Under `barrier` it may be the version before.
+ */
+static void check_told(sim *s)
+{
+    sim_model *m = &s->model;
+    if (s->told.again || m->rules.sync == DIST_BARRIER)
+        return;
+    for (int w = 0; w < m->workers; w++)
+        for (int step = 0; step < SIM_STEPS; step++)
+            for (int b = 0; b < m->buckets && m->reads[w][0][step].done; b++)
+                if (memcmp(m->reads[w][0][step].values[b],
+                           s->told.values[b][w][step], s->bytes[b]) != 0)
+                    sim_model_wrong(m,
+                                    "worker %d computed step %d from another "
+                                    "value of bucket %d than it was told of",
+                                    w, step, b);
 }
 
 /* ---------- a worker's owner ---------- */
@@ -310,6 +373,7 @@ static void begin_process(process *p)
         p->hub = coordinator_hub(p->coordinator);
     } else if (p->index <= s->job.servers) {
         shard_store store = sim_store(&s->model, p->index - 1);
+        out.notice = (shard_notice){p, tell};
         p->ps = ps_new(&s->job, p->index - 1, incarnation(s), p->endpoint,
                        &store, &out, now(p));
         p->hub = ps_hub(p->ps);
@@ -705,6 +769,7 @@ static void judge(sim *s, sim_result *out)
                         (unsigned long long)made);
     if (!out->wrong[0])
         sim_model_check(&s->model, made);
+    check_told(s);
     if (s->model.wrong[0])
         snprintf(out->wrong, sizeof out->wrong, "%s", s->model.wrong);
 }

@@ -81,8 +81,8 @@ typedef enum shard_event {
 } shard_event;
 
 /* Who wants to know what becomes of buckets, in the order in which it does.
- * `round`: the worker's exchange; 0 where only the worker knows (READ, SLOTS,
- * REPLACED). `tell` NULL: nobody. */
+ * `round`: the worker's exchange; 0 where only the worker knows (READ, SLOTS).
+ * `tell` NULL: nobody. */
 typedef struct shard_notice {
     void *ctx;
     void (*tell)(void *ctx, shard_event what, uint32_t bucket, int worker,

@@ -315,17 +315,17 @@ static void a_schedule_of_another_job_is_refused_by_the_difference(void **state)
     schedule_fini(&s);
 }
 
-static void a_job_that_lost_a_worker_cannot_be_replayed(void **state)
+static void a_job_whose_members_changed_cannot_be_replayed(void **state)
 {
     (void)state;
     write_parts();
     schedule_record *r = begin(2);
     tell(r, SHARD_EVENT_READ, 1, 1, 0);
-    tell(r, SHARD_EVENT_REPLACED, 1, 1, 0);
+    tell(r, SHARD_EVENT_AGAIN, 1, 0, 2);
     end(r);
     schedule s;
     assert_int_equal(schedule_read(path, &s, &err), PTL_E_DATA);
-    assert_non_null(strstr(err.text, "worker 1 was replaced"));
+    assert_non_null(strstr(err.text, "members changed while it ran (epoch 2)"));
     schedule_fini(&s);
     for (int i = 0; i < 3; i++)
         remove(parts[i]);
@@ -360,7 +360,7 @@ int main(void)
         cmocka_unit_test(parts_of_two_jobs_make_no_schedule),
         cmocka_unit_test(
             a_schedule_of_another_job_is_refused_by_the_difference),
-        cmocka_unit_test(a_job_that_lost_a_worker_cannot_be_replayed),
+        cmocka_unit_test(a_job_whose_members_changed_cannot_be_replayed),
         cmocka_unit_test(what_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

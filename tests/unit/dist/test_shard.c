@@ -376,10 +376,9 @@ static void what_becomes_of_gradients_is_told_in_order(void **state)
     push(0, 0, 10);
     push_empty(1, 0);
     push(2, 1, 31);
-    shard_replaced(shard, 1);
     assert_string_equal(str_text(&said),
                         " apply 2:0 30/3 apply 0:0 10/1 empty 1:0"
-                        " apply 2:1 31/3 replaced 1:0");
+                        " apply 2:1 31/3");
 }
 
 /* A sum is told of as it is added up. */
