@@ -2,8 +2,8 @@
  * buckets.c - small pieces are sent together, in the order in which their
  * gradients are complete; and what a step sends.
  *
- * Buckets become smaller towards the end: when the last gradient is ready,
- * little is left to be sent.
+ * Buckets become larger from the beginning and smaller towards the end: the
+ * first is sent soon, and when the last gradient is ready, little is left.
  */
 #include "dist/placement_priv.h"
 
@@ -21,6 +21,7 @@ typedef struct filler {
     VEC(int64_t) limits; /* of each bucket: bytes */
     int *open;           /* [owner][dtype]: its bucket; -1: none */
     int64_t *left;       /* [owner][dtype]: bytes not walked */
+    int64_t *before;     /* [owner][dtype]: bytes walked */
     int walked;
 } filler;
 
@@ -34,18 +35,20 @@ static int64_t bytes_of(const filler *f, const place_piece *p)
     return p->count * dtype_size(f->variables[p->variable].dtype);
 }
 
-/* Of a bucket that begins while so many bytes are left. */
-static int64_t limit_of(const filler *f, int64_t left)
+/* Of a bucket that begins after so many bytes, with so many left. */
+static int64_t limit_of(const filler *f, int64_t before, int64_t left)
 {
-    int64_t half = left / 2 > LEAST_MOST ? left / 2 : LEAST_MOST;
-    return half < f->most ? half : f->most;
+    int64_t limit = before < left / 2 ? before : left / 2;
+    limit = limit > LEAST_MOST ? limit : LEAST_MOST;
+    return limit < f->most ? limit : f->most;
 }
 
 static void add_piece(filler *f, int index)
 {
     place_piece *p = &f->plan->pieces[index];
     ptl_dtype dtype = f->variables[p->variable].dtype;
-    int64_t bytes = bytes_of(f, p), *left = &f->left[kind_of(f, p)];
+    int64_t bytes = bytes_of(f, p), *left = &f->left[kind_of(f, p)],
+            *before = &f->before[kind_of(f, p)];
     int *open = &f->open[kind_of(f, p)];
     if (*open < 0 ||
         f->buckets.data[*open].bytes + bytes > f->limits.data[*open]) {
@@ -53,8 +56,9 @@ static void add_piece(filler *f, int index)
         *open = f->buckets.count;
         vec_push(f->arena, &f->buckets, fresh);
         vec_push(f->arena, &f->complete, 0);
-        vec_push(f->arena, &f->limits, limit_of(f, *left));
+        vec_push(f->arena, &f->limits, limit_of(f, *before, *left));
     }
+    *before += bytes;
     *left -= bytes;
     place_bucket *b = &f->buckets.data[*open];
     p->bucket = *open;
@@ -94,6 +98,8 @@ void place_buckets(ptl_arena *arena, place_plan *plan,
     int *first = ARENA_ARRAY(arena, int, count + 1); /* piece, by variable */
     f.open = ARENA_ARRAY(arena, int, options->owners *(int)PTL_DTYPE_COUNT);
     f.left =
+        ARENA_ARRAY(arena, int64_t, options->owners * (int)PTL_DTYPE_COUNT);
+    f.before =
         ARENA_ARRAY(arena, int64_t, options->owners * (int)PTL_DTYPE_COUNT);
     for (int i = 0; i < options->owners * (int)PTL_DTYPE_COUNT; i++)
         f.open[i] = -1;

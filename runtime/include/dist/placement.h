@@ -66,9 +66,9 @@ typedef struct place_plan {
  * Pieces of at most `slice` bytes (but never less than a block, and of what is
  * `whole` all), owners in the order of creation, then buckets in the order of
  * completion: a piece goes into the open bucket of its owner and type, or where
- * that would grow over `bucket` bytes, or over half of what the owner had left
- * of the type when it was begun (but 1 MiB in any case), into a new one. The
- * plan lives in `arena`.
+ * that would grow over `bucket` bytes, or, but for 1 MiB in any case, over what
+ * the owner had of the type before it or over half of what was left, into a new
+ * one. The plan lives in `arena`.
  */
 place_plan *place_make(ptl_arena *arena, const place_variable *variables,
                        int count, const place_options *options);

@@ -255,19 +255,19 @@ static void a_piece_larger_than_a_bucket_has_one_of_its_own(void **state)
     check_bucket(p, 1, 0, 2000, (const int[]){1}, 1);
 }
 
-/* Of 16 variables of 1 MiB: 4 (of half of 16, but no more), 4 (of 12), 4 (of
- * 8), 2 (of 4), 1 (of 2), 1. */
-static void buckets_become_smaller_towards_the_end(void **state)
+/* Of 16 variables of 1 MiB: 1, 1 and 2 (as many as before), 4 and 4 (no more),
+ * 2 (of 4 that are left), 1 (of 2), 1. */
+static void buckets_grow_and_become_smaller_towards_the_end(void **state)
 {
     (void)state;
-    static const int64_t sizes[] = {4, 4, 4, 2, 1, 1};
+    static const int64_t sizes[] = {1, 1, 2, 4, 4, 2, 1, 1};
     place_variable v[16];
     for (int i = 0; i < 16; i++)
         v[i] = (place_variable){MIB / 4, PTL_F32, false};
     place_options o = {.owners = 1, .slice = MIB, .bucket = 4 * MIB};
     place_plan *p = place_make(arena, v, 16, &o);
-    assert_int_equal(p->bucket_count, 6);
-    for (int b = 0; b < 6; b++)
+    assert_int_equal(p->bucket_count, 8);
+    for (int b = 0; b < 8; b++)
         assert_int_equal(p->buckets[b].bytes, sizes[b] * MIB);
 }
 
@@ -398,7 +398,7 @@ int main(void)
         cmocka_unit_test(each_owner_has_its_own_in_the_order_they_are_complete),
         cmocka_unit_test(a_bucket_has_one_type),
         cmocka_unit_test(a_piece_larger_than_a_bucket_has_one_of_its_own),
-        cmocka_unit_test(buckets_become_smaller_towards_the_end),
+        cmocka_unit_test(buckets_grow_and_become_smaller_towards_the_end),
         cmocka_unit_test(every_piece_lies_in_one_bucket),
         cmocka_unit_test(small_variables_are_cached_on_the_cpu_by_elements),
         cmocka_unit_test(large_ones_go_to_the_device_with_the_fewest_elements),
