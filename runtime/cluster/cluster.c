@@ -23,7 +23,9 @@ typedef struct member {
     train_peers peers;
     cluster_exchange *exchange; /* of a worker */
     schedule_record *record;    /* NULL: none */
-    ptl_status status;          /* of a parameter server, at its end */
+    ptl_status recorded;        /* was it written? */
+    ptl_error record_error;
+    ptl_status status; /* of a parameter server, at its end */
     char why[300];
 } member;
 
@@ -121,12 +123,22 @@ static ptl_status open_record(member *m, ptl_error *err)
                        err);
 }
 
+/* While signals are still taken in order: who is told to end by one when the
+ * run is over already has its part whole. */
+static void close_record(member *m)
+{
+    m->recorded = record_close(m->record, &m->record_error);
+    m->record = NULL;
+}
+
 static void member_fini(member *m)
 {
     node_close(m->node);
     exchange_close(m->exchange);
     if (m->serves)
         server_close(&m->server);
+    if (m->record)
+        close_record(m);
     cluster_plan_fini(&m->plan);
 }
 
@@ -209,6 +221,11 @@ static ptl_status end(void *ctx, ptl_error *err)
     return exchange_end(((member *)ctx)->exchange, err);
 }
 
+static void close_run(void *ctx)
+{
+    close_record(ctx);
+}
+
 static ptl_status run_worker(member *m, ptl_error *err)
 {
     train_options options = *m->options;
@@ -225,7 +242,8 @@ static ptl_status run_worker(member *m, ptl_error *err)
                              .drain = drain,
                              .busy = busy,
                              .slots = slots,
-                             .end = end};
+                             .end = end,
+                             .close = close_run};
     return training_run(m->job, &options, &m->peers, err);
 }
 
@@ -283,6 +301,9 @@ static ptl_status run_server(member *m, ptl_error *err)
         if (stop_signal())
             node_drain(m->node);
     int signal_number = stop_signal();
+    node_close(m->node);
+    m->node = NULL;
+    close_record(m);
     stop_unwatch(&guard);
     if (st != PTL_OK)
         return st;
@@ -292,18 +313,6 @@ static ptl_status run_server(member *m, ptl_error *err)
             "ended by %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
     return m->status == PTL_OK ? PTL_OK
                                : ptl_fail(err, m->status, "%s", m->why);
-}
-
-/* A record that is not whole fails a run that went well. */
-static ptl_status close_record(const member *m, ptl_status ended,
-                               ptl_error *err)
-{
-    ptl_error later;
-    ptl_status st = record_close(m->record, &later);
-    if (ended != PTL_OK || st == PTL_OK)
-        return ended;
-    *err = later;
-    return st;
 }
 
 ptl_status cluster_run(ptl_job *job, const train_options *options,
@@ -317,5 +326,9 @@ ptl_status cluster_run(ptl_job *job, const train_options *options,
     ptl_status st =
         role->kind == ROLE_WORKER ? run_worker(&m, err) : run_server(&m, err);
     member_fini(&m);
-    return close_record(&m, st, err);
+    if (st != PTL_OK || m.recorded == PTL_OK)
+        return st;
+    *err =
+        m.record_error; /* a run that went well, and a part that is not whole */
+    return m.recorded;
 }

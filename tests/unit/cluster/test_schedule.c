@@ -331,6 +331,22 @@ static void a_job_whose_members_changed_cannot_be_replayed(void **state)
         remove(parts[i]);
 }
 
+/* Its process was killed. */
+static void a_part_that_was_not_ended_breaks_off(void **state)
+{
+    (void)state;
+    write_parts();
+    schedule_record *r = begin(0);
+    schedule s;
+    assert_int_equal(schedule_read(path, &s, &err), PTL_E_DATA);
+    assert_non_null(strstr(err.text, "worker0\", line 9: it breaks off: the "
+                                     "process that wrote it did not end"));
+    schedule_fini(&s);
+    end(r);
+    for (int i = 0; i < 3; i++)
+        remove(parts[i]);
+}
+
 static void what_cannot_be_written_is_told(void **state)
 {
     (void)state;
@@ -361,6 +377,7 @@ int main(void)
         cmocka_unit_test(
             a_schedule_of_another_job_is_refused_by_the_difference),
         cmocka_unit_test(a_job_whose_members_changed_cannot_be_replayed),
+        cmocka_unit_test(a_part_that_was_not_ended_breaks_off),
         cmocka_unit_test(what_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
