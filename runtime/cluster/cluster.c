@@ -328,7 +328,6 @@ ptl_status cluster_run(ptl_job *job, const train_options *options,
     member_fini(&m);
     if (st != PTL_OK || m.recorded == PTL_OK)
         return st;
-    *err =
-        m.record_error; /* a run that went well, and a part that is not whole */
+    *err = m.record_error; /* the run went well, its part is not whole */
     return m.recorded;
 }

@@ -41,8 +41,8 @@ static void write_head(const schedule_record *r, const char *part,
         line += length + (line[length] == '\n');
     }
     fputs("begin\n", r->file);
-    fflush(
-        r->file); /* whose part it is shows, whatever becomes of the process */
+    /* Whose part it is shows, whatever becomes of the process. */
+    fflush(r->file);
 }
 
 static ptl_status take_memory(schedule_record *r, const char *path,
