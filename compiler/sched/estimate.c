@@ -6,6 +6,7 @@
  * computed.
  */
 #include "base/memo.h"
+#include "base/stream.h"
 #include "sched/internal.h"
 
 enum { COST_READ = 4, COST_INDIRECT = 16, COST_RANDOM = 60 };
@@ -139,8 +140,6 @@ static double step_flops(const sched_step *step)
  * there afterwards; stored around the caches, they need not be fetched first.
  * Below that, whoever reads them next is better served by the caches.
  */
-enum { STREAM_BYTES = 32 << 20 };
-
 static bool streams(const sched_step *step)
 {
     bool plain = step->kind == SCHED_STEP_MAP ||

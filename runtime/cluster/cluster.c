@@ -180,6 +180,11 @@ static ptl_status begin(void *ctx, ptl_error *err)
     return st == PTL_OK ? exchange_begin(m->exchange, m->node, err) : st;
 }
 
+static char *block(void *ctx)
+{
+    return exchange_block(((member *)ctx)->exchange);
+}
+
 static void give(void *ctx, int bucket, const char *gradients, double weight)
 {
     exchange_early(((member *)ctx)->exchange, bucket, gradients, weight);
@@ -235,6 +240,7 @@ static ptl_status run_worker(member *m, ptl_error *err)
                              .worker = m->role->index,
                              .plan = plan_worker,
                              .begin = begin,
+                             .block = block,
                              .give = give,
                              .freed = freed,
                              .exchange = exchange,

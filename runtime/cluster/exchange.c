@@ -244,6 +244,16 @@ static dist_blob *mean_of(const cluster_exchange *x, int bucket,
     return out;
 }
 
+/* Where it was added up, if that is a place to send from. */
+static dist_blob *sum_of(const cluster_exchange *x, int bucket,
+                         const char *gradients, double weight)
+{
+    size_t at = x->plan->at[bucket], size = x->plan->bytes[bucket];
+    if (weight != 0 && gradient_block_is(&x->block, gradients))
+        return gradient_block_part(&x->block, at, size);
+    return copy_of(x, gradients + at, size, weight);
+}
+
 static void order_bucket(cluster_exchange *x, int b, const char *gradients,
                          double weight)
 {
@@ -254,9 +264,8 @@ static void order_bucket(cluster_exchange *x, int b, const char *gradients,
         o->gradients[b] = packed(x, b, gradients, sum ? weight : 1);
         return;
     }
-    o->gradients[b] =
-        sum ? mean_of(x, b, gradients, weight)
-            : copy_of(x, gradients + x->plan->at[b], x->plan->bytes[b], weight);
+    o->gradients[b] = sum ? mean_of(x, b, gradients, weight)
+                          : sum_of(x, b, gradients, weight);
 }
 
 static void order_parameters(cluster_exchange *x, const peers_own *own)
@@ -267,6 +276,25 @@ static void order_parameters(cluster_exchange *x, const peers_own *own)
         if (own->exchanged && !o->given[b])
             order_bucket(x, b, own->gradients, own->weight);
     }
+}
+
+/* Where workers update, a bucket ends with a weight that its owner writes. */
+static void clear_weights(const cluster_exchange *x, char *block)
+{
+    for (int b = 0; b < parameter_buckets(x); b++) {
+        size_t last = (size_t)dtype_size(x->plan->types[b]);
+        memset(block + x->plan->at[b] + x->plan->bytes[b] - last, 0, last);
+    }
+}
+
+char *exchange_block(cluster_exchange *x)
+{
+    blob_source memory = node_memory(x->node);
+    char *block =
+        gradient_block_begin(&x->block, &memory, x->plan->gradient_bytes);
+    if (x->plan->workers_update)
+        clear_weights(x, block);
+    return block;
 }
 
 void exchange_early(cluster_exchange *x, int bucket, const char *gradients,
@@ -573,6 +601,7 @@ void exchange_close(cluster_exchange *x)
     }
     pthread_mutex_destroy(&x->lock);
     pthread_cond_destroy(&x->moved);
+    gradient_block_end(&x->block);
     free(x->order.gradients);
     free(x->order.weights);
     free(x->order.due);

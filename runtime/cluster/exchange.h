@@ -34,6 +34,7 @@ void exchange_ended(cluster_exchange *x, ptl_status status, const char *text);
 /* The first step; `node` is running. */
 ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
                           ptl_error *err);
+char *exchange_block(cluster_exchange *x);
 void exchange_early(cluster_exchange *x, int bucket, const char *gradients,
                     double weight);
 void exchange_freed(cluster_exchange *x, int bucket);

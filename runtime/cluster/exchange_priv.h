@@ -7,6 +7,7 @@
 #define PTL_CLUSTER_EXCHANGE_PRIV_H
 
 #include "cluster/exchange.h"
+#include "cluster/gradient_block.h"
 #include "cluster/rate.h"
 #include <pthread.h>
 
@@ -77,6 +78,7 @@ struct cluster_exchange {
     bool drained;
     int64_t first_updates, updates; /* made, where each gradient is one */
     schedule_record *record;        /* NULL: none */
+    gradient_block block;           /* of the sum under way */
     bool *gave; /* by worker: rows since the last exchange, at the chief */
     /* At the chief: the learning rate alone. */
     cluster_rate rate;

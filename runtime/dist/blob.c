@@ -42,6 +42,18 @@ dist_blob *blob_around(uint8_t *bytes, size_t size,
     return b;
 }
 
+static void drop_whole(void *whole, uint8_t *bytes, size_t size)
+{
+    (void)bytes, (void)size;
+    blob_drop(whole);
+}
+
+dist_blob *blob_part(dist_blob *of, size_t at, size_t size)
+{
+    PTL_ASSERT(at <= of->size && size <= of->size - at);
+    return blob_around(of->bytes + at, size, drop_whole, blob_keep(of));
+}
+
 dist_blob *blob_copy(const void *bytes, size_t size)
 {
     return blob_copy_from(NULL, bytes, size);
@@ -87,4 +99,9 @@ uint8_t *blob_bytes(dist_blob *b)
 size_t blob_size(const dist_blob *b)
 {
     return b->size;
+}
+
+bool blob_is_shared(const dist_blob *b)
+{
+    return atomic_load(&b->holders) != 1;
 }

@@ -3,6 +3,7 @@
  */
 #include "dist/ps.h"
 #include "base/plant.h"
+#include "base/stream.h"
 #include "dist/barrier.h"
 #include "dist/machine_priv.h"
 #include "dist/members.h"
@@ -428,15 +429,27 @@ static void verdict(void *ctx, uint32_t node, liveness_verdict what,
 
 /* ---------- life ---------- */
 
+/* Of all values here. */
+static uint64_t bytes_of(const dist_ps *ps)
+{
+    const wire_limits *l = ps->job.limits;
+    uint64_t bytes = 0;
+    for (int b = 0; b < l->bucket_count; b++)
+        if (ps->job.buckets[b].owner == ps->index)
+            bytes += l->bucket_bytes[b];
+    return bytes;
+}
+
 static void make_shards(dist_ps *ps, const shard_store *store)
 {
     const wire_limits *l = ps->job.limits;
+    bool streams = bytes_of(ps) > STREAM_BYTES;
     for (int b = 0; b < l->bucket_count; b++) {
         if (ps->job.buckets[b].owner != ps->index)
             continue;
         ps->shards[b] = shard_new(&ps->job.buckets[b].rules, store, (uint32_t)b,
                                   (size_t)l->bucket_bytes[b], l->chunk);
-        shard_copies_to(ps->shards[b], &ps->out.memory);
+        shard_copies_to(ps->shards[b], &ps->out.memory, streams);
         shard_tells(ps->shards[b], &ps->out.notice);
     }
 }

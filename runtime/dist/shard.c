@@ -5,6 +5,7 @@
 #include "base/bf16.h"
 #include "base/plant.h"
 #include "base/status.h"
+#include "base/stream.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ struct dist_shard {
                                change the value */
     uint64_t kept_version;
     const blob_source *memory;  /* of both; NULL: anywhere */
+    bool streams;               /* copies of both go around the caches */
     const shard_notice *notice; /* NULL: nobody listens */
 };
 
@@ -114,9 +116,10 @@ void shard_free(dist_shard *s)
     free(s);
 }
 
-void shard_copies_to(dist_shard *s, const blob_source *memory)
+void shard_copies_to(dist_shard *s, const blob_source *memory, bool streams)
 {
     s->memory = memory;
+    s->streams = streams;
 }
 
 void shard_tells(dist_shard *s, const shard_notice *notice)
@@ -179,8 +182,12 @@ static bool is_whole(const dist_shard *s, int worker, uint64_t step)
 
 static dist_blob *copy_value(dist_shard *s)
 {
-    return blob_copy_from(s->memory, s->store.value(s->store.ctx, s->bucket),
-                          s->bytes);
+    const uint8_t *value = s->store.value(s->store.ctx, s->bucket);
+    if (!s->streams)
+        return blob_copy_from(s->memory, value, s->bytes);
+    dist_blob *copy = blob_from(s->memory, s->bytes);
+    stream_copy(blob_bytes(copy), value, s->bytes);
+    return copy;
 }
 
 /* Updates that are counted may still be under way where nobody waits. */

@@ -3,6 +3,7 @@
  */
 #include "runtime/sums.h"
 #include "base/bf16.h"
+#include "base/stream.h"
 #include <stdlib.h>
 
 enum {
@@ -116,8 +117,12 @@ static void run_pieces(void *const *args, int64_t begin, int64_t end)
     const shared *s = args[0];
     for (int64_t i = begin; i < end; i++) {
         const sum_piece *p = &s->list->pieces[i];
-        sums_span(s->list->dtype, s->op, s->to + p->to, s->from + p->from,
-                  p->count, s->by);
+        if (s->list->streams && s->op == SUM_SET)
+            stream_copy(s->to + p->to, s->from + p->from,
+                        (size_t)p->count * (size_t)dtype_size(s->list->dtype));
+        else
+            sums_span(s->list->dtype, s->op, s->to + p->to, s->from + p->from,
+                      p->count, s->by);
     }
 }
 

@@ -2,6 +2,7 @@
  * bucket_layout.c - see bucket_layout.h.
  */
 #include "train/bucket_layout.h"
+#include "base/stream.h"
 #include <string.h>
 
 /* ---------- parameters ---------- */
@@ -88,6 +89,14 @@ static void add_piece(ptl_arena *arena, const ptl_job *job,
     }
 }
 
+static int64_t all_bytes(const place_plan *plan)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < plan->bucket_count; i++)
+        bytes += plan->buckets[i].bytes;
+    return bytes;
+}
+
 cluster_layout *layout_make(ptl_arena *arena, const ptl_job *job,
                             const place_options *options)
 {
@@ -96,8 +105,10 @@ cluster_layout *layout_make(ptl_arena *arena, const ptl_job *job,
         layout_variables(arena, job, &l->variables, &l->variable_count);
     l->plan = place_make(arena, variables, l->variable_count, options);
     l->buckets = ARENA_ARRAY(arena, bucket_layout, l->plan->bucket_count + 1);
+    bool streams = all_bytes(l->plan) > STREAM_BYTES;
     for (int i = 0; i < l->plan->bucket_count; i++) {
         const place_bucket *from = &l->plan->buckets[i];
+        l->buckets[i].streams = streams;
         l->buckets[i].owner = from->owner;
         l->buckets[i].dtype = from->dtype;
         l->buckets[i].value_bytes = (size_t)from->bytes;
@@ -134,13 +145,16 @@ static ptl_status take(const layout_part *parts, int count,
 }
 
 static ptl_status give(const layout_part *parts, int count, const char *from,
-                       const ptl_store *tensors, ptl_error *err)
+                       bool streams, const ptl_store *tensors, ptl_error *err)
 {
     for (int i = 0; i < count; i++) {
         char *memory = part_memory(&parts[i], tensors, err);
         if (!memory)
             return PTL_E_INTERNAL;
-        memcpy(memory, from + parts[i].at, parts[i].bytes);
+        if (streams)
+            stream_copy(memory, from + parts[i].at, parts[i].bytes);
+        else
+            memcpy(memory, from + parts[i].at, parts[i].bytes);
     }
     return PTL_OK;
 }
@@ -160,11 +174,11 @@ ptl_status layout_take_slots(const bucket_layout *b, const ptl_store *tensors,
 ptl_status layout_give_value(const bucket_layout *b, const void *value,
                              ptl_store *tensors, ptl_error *err)
 {
-    return give(b->value.data, b->value.count, value, tensors, err);
+    return give(b->value.data, b->value.count, value, b->streams, tensors, err);
 }
 
 ptl_status layout_give_slots(const bucket_layout *b, const void *slots,
                              ptl_store *tensors, ptl_error *err)
 {
-    return give(b->slots.data, b->slots.count, slots, tensors, err);
+    return give(b->slots.data, b->slots.count, slots, b->streams, tensors, err);
 }

@@ -29,6 +29,7 @@ typedef struct bucket_layout {
     int owner;
     ptl_dtype dtype;
     size_t value_bytes, slot_bytes;
+    bool streams; /* all buckets are more than caches hold: base/stream.h */
     VEC(layout_part) value, slots;
 } bucket_layout;
 

@@ -87,6 +87,9 @@ typedef struct train_peers {
     /* Once all programs are there: joins, and puts the values to begin with
      * into the store. */
     ptl_status (*begin)(void *ctx, ptl_error *err);
+    /* Where the sum that begins now is to be written: `block_bytes`, of any
+     * contents; on PTL_BUFFER_ALIGN. NULL: the run has a block of its own. */
+    char *(*block)(void *ctx);
     /* A bucket of the block is final, and will be exchanged after this step;
      * `weight`: what peers_own will say, not 0. It may go before the rest of
      * the step is computed. At most once a step. */

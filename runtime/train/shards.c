@@ -3,10 +3,12 @@
  *
  * Sums of gradients lie in one block each, every parameter's at the same place
  * in all of them: adding two sums is one pass, and the update is told where its
- * block is. The total has one; the workers share one, or have one each where
- * their sums must stand side by side; a shard of several parts has one, unless
- * it is alone; what would only be added to an empty total has none.
+ * block is. The total has one, in a cluster that of the peers; the workers
+ * share one, or have one each where their sums must stand side by side; a shard
+ * of several parts has one, unless it is alone; what would only be added to an
+ * empty total has none.
  */
+#include "base/stream.h"
 #include "train/shards_priv.h"
 #include <stdlib.h>
 #include <string.h>
@@ -112,11 +114,17 @@ static ptl_status place_for_peers(shards *h, ptl_error *err)
     return PTL_OK;
 }
 
+static sum_list empty_list(const shards *h)
+{
+    return (sum_list){.dtype = h->dtype,
+                      .streams = h->block_bytes > STREAM_BYTES};
+}
+
 static ptl_status place_gradients(shards *h, ptl_error *err)
 {
     ptl_status st =
         h->peers ? place_for_peers(h, err) : place_for_update(h, err);
-    h->whole.dtype = h->dtype;
+    h->whole = empty_list(h);
     return st == PTL_OK
                ? sums_list_add(&h->whole, 0, 0,
                                (int64_t)h->block_bytes / dtype_size(h->dtype),
@@ -198,7 +206,7 @@ static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
     int ready = program_last_touch(p->built->program, p->weight);
     for (int b = 0; b < h->bucket_count; b++)
         p->buckets[b] = (gradient_bucket){
-            .list.dtype = h->dtype, .ready = ready, .freed = -1};
+            .list = empty_list(h), .ready = ready, .freed = -1};
     ptl_status st = PTL_OK;
     for (int i = 0; i < h->input_count && st == PTL_OK; i++)
         st =
@@ -376,7 +384,8 @@ bool shards_may_save(const shards *h, int64_t done)
 
 size_t shards_bytes(const shards *h)
 {
-    return memory_padded(h->memory_bytes);
+    size_t lent = shards_lies_with_peers(h) ? h->block_bytes : 0;
+    return memory_padded(h->memory_bytes) + lent;
 }
 
 /* ---------- memory ---------- */
@@ -409,11 +418,13 @@ static void give_sum(shards *h, shard_sum *sum, bool gradients, char **at)
     *at += h->block_bytes;
 }
 
-/* Blocks of gradients: the total's, the workers', a shard's of several parts; a
- * place beside the total for what devices add to it. */
+/* Blocks of gradients: the total's, unless it lies with the peers, the
+ * workers', a shard's of several parts; a place beside the total for what
+ * devices add to it. */
 static size_t block_count(const shards *h)
 {
-    return 1 + (shards_add_directly(h) ? 0 : (size_t)worker_sums(h)) +
+    return !shards_lies_with_peers(h) +
+           (shards_add_directly(h) ? 0 : (size_t)worker_sums(h)) +
            (shards_parts_apart(h) ? 1 : 0) + (shards_add_on_device(h) ? 1 : 0);
 }
 
@@ -445,7 +456,7 @@ static ptl_status take_memory(shards *h, ptl_error *err)
     if (!h->worker || !h->rows || !h->work || !h->fields || !h->memory)
         return no_memory(err);
     char *at = h->memory + PTL_BUFFER_ALIGN; /* the weight comes first */
-    give_sum(h, &h->total, true, &at);
+    give_sum(h, &h->total, !shards_lies_with_peers(h), &at);
     if (shards_add_on_device(h))
         at += h->block_bytes;
     give_sum(h, &h->part, shards_parts_apart(h), &at);

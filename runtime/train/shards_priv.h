@@ -127,6 +127,13 @@ static inline bool shards_add_on_device(const shards *h)
            !shards_parts_apart(h);
 }
 
+/* Does the sum of gradients lie with the peers, who send it from there? A
+ * device's lies where its copies go. */
+static inline bool shards_lies_with_peers(const shards *h)
+{
+    return h->peers && h->peers->block && !shards_add_on_device(h);
+}
+
 /* Exchanges in the first `steps` steps: after every `sync_every`th, and after
  * the last of all. */
 int64_t shards_exchanges(const shards *h, int64_t steps);

@@ -268,6 +268,8 @@ static ptl_status run_own(step_run *r, int64_t worker)
 {
     shards *h = r->h;
     h->total.states.rows = 0;
+    if (shards_lies_with_peers(h) && h->total.weight == 0)
+        h->total.gradients = h->peers->block(h->peers->ctx);
     list_work(r);
     ptl_status st = run_worker(r, worker, &h->total);
     part_end_all(r);

@@ -36,9 +36,9 @@ figures = [
            "at least", 0.9,
            {"libzmq": ["kind=raw"] + LARGE, "ours": LARGE},
            quotient("libzmq", "ours"),
-           "an exchange is more than its messages: gradients are copied, "
-           "checked at both ends, added up and applied, values copied; libzmq "
-           "alone looks at no byte. Messages alone: build/bin/bench_net",
+           "an exchange is more than its messages: gradients are checked at "
+           "both ends, added up and applied, values copied; libzmq alone looks "
+           "at no byte. Messages alone: build/bin/bench_net",
            [2, "sum", 64 * MIB, BUCKET]),
     Figure(2, "512 tensors of 4 KiB: fused beside a message for each",
            "at least", 5,
@@ -57,7 +57,7 @@ figures = [
            "at least", 3,
            {"ipc": LARGE + ["via=ipc"], "ours": LARGE + [HERE]},
            quotient("ipc", "ours"),
-           "sums, the update and copies in and out of the model are in both",
+           "sums, the update and copies into the model are in both",
            [2, "sum", 64 * MIB, BUCKET]),
     Figure(5, "an explicit barrier of two workers beside raw round trips of "
            "two at once",
@@ -74,8 +74,8 @@ figures = [
                                   "ordered=0"],
             "ours": RESNET + ["workers=4", HERE]},
            quotient("original", "ours"),
-           "what is left is memory: each byte is copied out of four models and "
-           "into them, and added up",
+           "what is left is memory: each byte of four models is added up and "
+           "copied into them",
            [4, "sum", RESNET_BYTES, BUCKET]),
     Figure(7, "161 tensors of 102 MB: exposed of an exchange beside a backward "
            "pass of its own length",

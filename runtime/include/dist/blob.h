@@ -7,6 +7,7 @@
 #ifndef PTL_DIST_BLOB_H
 #define PTL_DIST_BLOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +20,14 @@ dist_blob *blob_copy(const void *bytes, size_t size);
 dist_blob *blob_around(uint8_t *bytes, size_t size,
                    void (*release)(void *ctx, uint8_t *bytes, size_t size),
                    void *ctx);
+/* `size` of its bytes, from `at` on: a holder of it. */
+dist_blob *blob_part(dist_blob *of, size_t at, size_t size);
 dist_blob *blob_keep(dist_blob *blob); /* one more holder; accepts NULL */
 void blob_drop(dist_blob *blob);       /* accepts NULL */
 uint8_t *blob_bytes(dist_blob *blob);
 size_t blob_size(const dist_blob *blob);
+/* To its only holder: is it one? Then the others are done with its bytes. */
+bool blob_is_shared(const dist_blob *blob);
 
 /* Memory that is cheap to send from. */
 typedef struct blob_source {

@@ -95,8 +95,9 @@ typedef struct dist_shard dist_shard;
 dist_shard *shard_new(const shard_rules *rules, const shard_store *store,
                       uint32_t bucket, size_t bytes, size_t chunk);
 void shard_free(dist_shard *s); /* accepts NULL */
-/* Where values that are given away are copied to. Borrowed. */
-void shard_copies_to(dist_shard *s, const blob_source *memory);
+/* Where values that are given away are copied to; borrowed. `streams`: there
+ * are more of them, in all buckets, than caches hold (base/stream.h). */
+void shard_copies_to(dist_shard *s, const blob_source *memory, bool streams);
 void shard_tells(dist_shard *s, const shard_notice *notice); /* borrowed */
 /* For those who answer for the bucket: what they did with it. */
 void shard_tell(const dist_shard *s, shard_event what, int worker,

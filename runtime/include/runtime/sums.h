@@ -29,7 +29,8 @@ typedef struct sum_list {
     ptl_dtype dtype; /* F32 or F64 */
     sum_piece *pieces;
     int count, room;
-} sum_list; /* zero-initialise */
+    bool streams; /* what is set is more than caches hold: base/stream.h */
+} sum_list;       /* zero-initialise */
 
 /* Adds `count` elements that begin at these bytes. */
 ptl_status sums_list_add(sum_list *list, size_t to, size_t from, int64_t count,

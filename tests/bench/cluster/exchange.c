@@ -10,7 +10,9 @@
  * barrier for each tensor and one at the end.
  */
 #include "base/clock.h"
+#include "base/stream.h"
 #include "bench.h"
+#include "cluster/gradient_block.h"
 #include "cluster/node.h"
 #include "runtime/sums.h"
 #include <pthread.h>
@@ -43,8 +45,9 @@ typedef struct member {
     ptl_dtype *types;
     size_t block_bytes;
     bench_bucket *buckets;
-    uint8_t *gradients, *incoming, *values; /* a worker's */
-    char *sum, *value;                      /* who serves */
+    gradient_block gradients; /* a worker's */
+    uint8_t *incoming, *values;
+    char *sum, *value; /* who serves */
     ptl_pool *pool;
     cluster_node *node;
     pthread_mutex_t lock;
@@ -223,8 +226,11 @@ static void set(member *m, bool *what)
 static void adopt_one(member *m, int i)
 {
     bench_bucket *b = &m->buckets[i];
-    memcpy(m->values + b->at, b->holder ? b->there : m->incoming + b->at,
-           m->bytes[i]);
+    const uint8_t *from = b->holder ? b->there : m->incoming + b->at;
+    if (m->block_bytes > STREAM_BYTES)
+        stream_copy(m->values + b->at, from, m->bytes[i]);
+    else
+        memcpy(m->values + b->at, from, m->bytes[i]);
     blob_drop(b->holder);
     b->holder = NULL;
     b->adopted = true;
@@ -332,18 +338,19 @@ static void until(double then)
         usleep((useconds_t)(1e6 * left));
 }
 
-/* A wait stands in for the backward pass: each bucket is ready when its share
- * of the bytes has been computed. */
+/* A wait stands in for the backward pass, which would write to the block: each
+ * bucket is ready when its share of the bytes has been computed. */
 static void give_as_ready(member *m)
 {
     double begin = clock_seconds();
     size_t ready = 0;
+    blob_source memory = node_memory(m->node);
+    gradient_block_begin(&m->gradients, &memory, m->block_bytes);
     for (int b = 0; b < m->plan->bucket_count; b++) {
-        const uint8_t *from = m->gradients + m->buckets[b].at;
         ready += m->bytes[b];
         until(begin + m->t->wait * (double)ready / (double)work_bytes(m->w));
-        blob_source memory = node_memory(m->node);
-        m->buckets[b].gradient = blob_copy_from(&memory, from, m->bytes[b]);
+        m->buckets[b].gradient =
+            gradient_block_part(&m->gradients, m->buckets[b].at, m->bytes[b]);
         if (!m->w->original)
             node_post(m->node, give_next, m);
     }
@@ -376,7 +383,6 @@ static void train(member *m)
 {
     worker_owner owner = {
         .ctx = m, .value = take_value, .step = step_begins, .passed = passed};
-    m->gradients = block(m->block_bytes);
     m->incoming = block(m->block_bytes);
     m->values = block(m->block_bytes);
     open_node(m, NULL, &owner);
