@@ -190,6 +190,16 @@ static void give(void *ctx, int bucket, const char *gradients, double weight)
     exchange_early(((member *)ctx)->exchange, bucket, gradients, weight);
 }
 
+static ptl_status use(void *ctx, int bucket, ptl_error *err)
+{
+    return exchange_use(((member *)ctx)->exchange, bucket, err);
+}
+
+static ptl_status settle(void *ctx, ptl_error *err)
+{
+    return exchange_settle(((member *)ctx)->exchange, err);
+}
+
 static void freed(void *ctx, int bucket)
 {
     exchange_freed(((member *)ctx)->exchange, bucket);
@@ -241,6 +251,8 @@ static ptl_status run_worker(member *m, ptl_error *err)
                              .plan = plan_worker,
                              .begin = begin,
                              .block = block,
+                             .use = use,
+                             .settle = settle,
                              .give = give,
                              .freed = freed,
                              .exchange = exchange,

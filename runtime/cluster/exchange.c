@@ -1,9 +1,10 @@
 /*
  * exchange.c - see exchange.h: the loop's side.
  *
- * Values arrive in a block of their own (`incoming`) and go into the store when
- * a step begins: while one computes, no value comes, but for the parameters it
- * was given no other may change.
+ * Values arrive in a block of their own (`incoming`), or stay with their
+ * sender, and go into the store once nobody reads the old ones: whichever of
+ * the two threads finds one whole puts it there. A step begins without those
+ * that may be late (plan.h); the loop waits for each where it is read first.
  */
 #include "base/bf16.h"
 #include "base/clock.h"
@@ -119,7 +120,22 @@ ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
     if (v->holder && x->plan->buckets[b].every > 1)
         memcpy(here, v->there, x->plan->bytes[b]);
     blob_drop(v->holder);
+    pthread_mutex_lock(&x->lock);
+    x->next[b].adopted = true;
+    pthread_cond_broadcast(&x->moved);
+    pthread_mutex_unlock(&x->lock);
     return st;
+}
+
+bool exchange_claim(cluster_exchange *x, int b, next_value *out)
+{
+    next_value *v = &x->next[b];
+    if (!v->whole || v->claimed)
+        return false;
+    *out = *v;
+    v->holder = NULL;
+    v->claimed = true;
+    return true;
 }
 
 int exchange_adopted(const cluster_exchange *x)
@@ -128,16 +144,47 @@ int exchange_adopted(const cluster_exchange *x)
     return own ? 0 : parameter_buckets(x);
 }
 
-/* All that were not before. */
+/* It is in the store: the next one will be another. The node may still look at
+ * it, for what was posted. */
+static void forget_value(cluster_exchange *x, int b)
+{
+    pthread_mutex_lock(&x->lock);
+    x->next[b] = (next_value){0};
+    pthread_mutex_unlock(&x->lock);
+}
+
+/* Under the lock: what comes later is owed, and takes the old one's place. */
+static bool comes_later(cluster_exchange *x, int b)
+{
+    next_value *v = &x->next[b];
+    bool there = v->adopted || (v->whole && !v->claimed);
+    x->owed[b] = x->plan->buckets[b].late && !x->end && !there;
+    v->freed |= x->owed[b];
+    return x->owed[b];
+}
+
+/* Of a step that begins: if it is not in the store, nor comes later, it lies
+ * with its sender or here. */
+static ptl_status adopt_value(cluster_exchange *x, int b, ptl_error *err)
+{
+    next_value v = {0};
+    pthread_mutex_lock(&x->lock);
+    bool later = comes_later(x, b), adopted = x->next[b].adopted;
+    if (!later && !adopted)
+        exchange_claim(x, b, &v);
+    pthread_mutex_unlock(&x->lock);
+    if (later)
+        return PTL_OK;
+    ptl_status st = adopted ? PTL_OK : exchange_adopt(x, b, &v, err);
+    forget_value(x, b);
+    return st;
+}
+
 static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
 {
     ptl_status st = PTL_OK;
-    for (int b = 0; b < exchange_adopted(x) && st == PTL_OK; b++) {
-        next_value v = x->next[b];
-        x->next[b] = (next_value){0};
-        if (!v.adopted)
-            st = exchange_adopt(x, b, &v, err);
-    }
+    for (int b = 0; b < exchange_adopted(x) && st == PTL_OK; b++)
+        st = adopt_value(x, b, err);
     return st;
 }
 
@@ -145,7 +192,7 @@ static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
 static int whole_value(const cluster_exchange *x)
 {
     for (int b = 0; b < exchange_adopted(x); b++)
-        if (x->next[b].whole)
+        if (x->next[b].whole && !x->next[b].claimed)
             return b;
     return -1;
 }
@@ -167,20 +214,88 @@ static ptl_status adopt_until_begun(cluster_exchange *x, int64_t step,
         pthread_mutex_lock(&x->lock);
         bool begun = has_begun(x, step);
         int b = whole_value(x); /* the node may have taken it by now */
-        next_value v = {0};
-        if (!begun && b >= 0) {
-            v = x->next[b];
-            x->next[b] = (next_value){.adopted = true};
-        }
+        next_value v;
+        bool ours = !begun && b >= 0 && exchange_claim(x, b, &v);
         pthread_mutex_unlock(&x->lock);
         if (begun)
             return PTL_OK;
-        if (b >= 0)
+        if (ours)
             st = exchange_adopt(x, b, &v, err);
         if (st != PTL_OK)
             return st;
     }
 }
+
+/* ---------- the loop: values that are late ---------- */
+
+static bool has_value(const cluster_exchange *x, int64_t bucket)
+{
+    const next_value *v = &x->next[bucket];
+    return v->adopted || (v->whole && !v->claimed);
+}
+
+static void tell_phase(cluster_exchange *x, wire_phase phase)
+{
+    pthread_mutex_lock(&x->lock);
+    x->phase = phase;
+    pthread_mutex_unlock(&x->lock);
+    node_post(x->node, exchange_tell_busy, x);
+}
+
+/* Others are at fault while this one waits. */
+static ptl_status await_value(cluster_exchange *x, int bucket, ptl_error *err)
+{
+    pthread_mutex_lock(&x->lock);
+    bool here = has_value(x, bucket);
+    pthread_mutex_unlock(&x->lock);
+    if (here)
+        return PTL_OK;
+    tell_phase(x, WIRE_PHASE_WAITING);
+    ptl_status st = await(x, has_value, bucket, err);
+    tell_phase(x, WIRE_PHASE_TRAINING);
+    return st;
+}
+
+/* *done: it is in the store. Else it was whole, and the node had claimed it by
+ * the time. */
+static ptl_status take_value(cluster_exchange *x, int bucket, bool *done,
+                             ptl_error *err)
+{
+    next_value v;
+    ptl_status st = await_value(x, bucket, err);
+    if (st != PTL_OK)
+        return st;
+    pthread_mutex_lock(&x->lock);
+    bool ours = exchange_claim(x, bucket, &v);
+    *done = ours || x->next[bucket].adopted;
+    pthread_mutex_unlock(&x->lock);
+    return ours ? exchange_adopt(x, bucket, &v, err) : PTL_OK;
+}
+
+ptl_status exchange_use(cluster_exchange *x, int bucket, ptl_error *err)
+{
+    bool done = false;
+    ptl_status st = PTL_OK;
+    if (!x->owed[bucket] || ptl_is_planted(PTL_PLANT_OLD_VALUES))
+        return PTL_OK;
+    while (!done && st == PTL_OK)
+        st = take_value(x, bucket, &done, err);
+    if (st != PTL_OK)
+        return st;
+    forget_value(x, bucket);
+    x->owed[bucket] = false;
+    return PTL_OK;
+}
+
+ptl_status exchange_settle(cluster_exchange *x, ptl_error *err)
+{
+    ptl_status st = PTL_OK;
+    for (int b = 0; b < exchange_adopted(x) && st == PTL_OK; b++)
+        st = exchange_use(x, b, err);
+    return st;
+}
+
+/* ---------- the loop: a step's end ---------- */
 
 void exchange_freed(cluster_exchange *x, int bucket)
 {
@@ -431,6 +546,9 @@ static void measure(cluster_exchange *x, int64_t step, double given,
 ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
                          peers_shared *out, ptl_error *err)
 {
+    ptl_status st = exchange_settle(x, err); /* what no step read */
+    if (st != PTL_OK)
+        return st;
     order_parameters(x, own);
     order_states(x, STATE_GROUP_SYNCED, own->states, own->state_rows);
     order_states(x, STATE_GROUP_LOOSE, own->copies, own->copy_rows);
@@ -441,12 +559,14 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     out->comm.bytes_early = bytes_given(x, true);
     out->comm.bytes_in = bytes_taken(x);
     node_post(x->node, exchange_give, x);
-    ptl_status st = adopt_until_begun(x, own->done + 1, err);
+    st = adopt_until_begun(x, own->done + 1, err);
     double begun = clock_seconds();
     memset(x->order.given, 0,
            (size_t)exchange_buckets(x) * sizeof *x->order.given);
     if (st == PTL_OK)
         st = adopt_values(x, err);
+    if (st == PTL_OK && x->s->copy) /* a device takes all of them at once */
+        st = exchange_settle(x, err);
     if (st == PTL_OK && x->update)
         st = update_take(x, own, out, err);
     if (st == PTL_OK)
@@ -487,10 +607,7 @@ void exchange_busy(cluster_exchange *x, peers_work work)
         [PEERS_TRAIN] = WIRE_PHASE_TRAINING,
         [PEERS_EVALUATE] = WIRE_PHASE_EVALUATING,
         [PEERS_SAVE] = WIRE_PHASE_CHECKPOINTING};
-    pthread_mutex_lock(&x->lock);
-    x->phase = phases[work];
-    pthread_mutex_unlock(&x->lock);
-    node_post(x->node, exchange_tell_busy, x);
+    tell_phase(x, phases[work]);
 }
 
 ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
@@ -538,8 +655,9 @@ static bool take_memory(cluster_exchange *x)
                        .given = zeroed(buckets, sizeof(bool))};
     x->early = zeroed(buckets, sizeof *x->early);
     x->next = zeroed(buckets, sizeof *x->next);
+    x->owed = zeroed(buckets, sizeof *x->owed);
     if (!x->order.gradients || !x->order.weights || !x->order.due ||
-        !x->order.given || !x->early || !x->next)
+        !x->order.given || !x->early || !x->next || !x->owed)
         return false;
     for (size_t b = 0; b < buckets; b++)
         x->early[b] = (early_bucket){x, (int)b};
@@ -608,6 +726,7 @@ void exchange_close(cluster_exchange *x)
     free(x->order.given);
     free(x->early);
     free(x->next);
+    free(x->owed);
     rate_close(&x->rate);
     update_close(x);
     free(x->gave);

@@ -37,6 +37,8 @@ ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
 char *exchange_block(cluster_exchange *x);
 void exchange_early(cluster_exchange *x, int bucket, const char *gradients,
                     double weight);
+ptl_status exchange_use(cluster_exchange *x, int bucket, ptl_error *err);
+ptl_status exchange_settle(cluster_exchange *x, ptl_error *err);
 void exchange_freed(cluster_exchange *x, int bucket);
 ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
                          peers_shared *out, ptl_error *err);

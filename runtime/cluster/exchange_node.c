@@ -9,9 +9,9 @@
 
 /* ---------- the node's thread ---------- */
 
-/* Values of one step wait where they lie until the loop takes them: their
- * server has them until everybody has given the next gradients. States are read
- * later. */
+/* Values of one step wait where they lie until they are put into the store:
+ * their server has them until everybody has given the next gradients. States
+ * are read later. */
 static bool may_stay(const cluster_exchange *x, uint32_t bucket)
 {
     return x->plan->buckets[bucket].rules.sync == DIST_BARRIER &&
@@ -34,15 +34,13 @@ static void begin_value(cluster_exchange *x, uint32_t bucket,
 /* While the rest of the step computes. */
 static void adopt_if_freed(cluster_exchange *x, int bucket)
 {
-    next_value *next = &x->next[bucket], v = {0};
+    next_value v;
     ptl_error err;
     pthread_mutex_lock(&x->lock);
-    if (next->whole && next->freed && bucket < exchange_adopted(x)) {
-        v = *next;
-        *next = (next_value){.freed = true, .adopted = true};
-    }
+    bool ours = x->next[bucket].freed && bucket < exchange_adopted(x) &&
+                exchange_claim(x, bucket, &v);
     pthread_mutex_unlock(&x->lock);
-    if (!v.holder)
+    if (!ours)
         return;
     ptl_status st = exchange_adopt(x, bucket, &v, &err);
     PTL_ASSERT(st == PTL_OK); /* every tensor of a bucket is in the store */
@@ -63,28 +61,34 @@ static void end_value(cluster_exchange *x, int bucket)
     adopt_if_freed(x, bucket);
 }
 
-/* Chunks come in order; all lie in one piece, or here. */
-static void take_value(void *ctx, uint32_t bucket, uint64_t version,
-                       size_t offset, const uint8_t *bytes, size_t size,
-                       dist_blob *holder)
+/* With all that came before, if that lies with its sender. */
+static void copy_chunk(cluster_exchange *x, uint32_t bucket, size_t offset,
+                       const uint8_t *bytes, size_t size)
 {
-    cluster_exchange *x = ctx;
     next_value *v = &x->next[bucket];
     uint8_t *here = x->incoming + x->plan->at[bucket];
-    (void)version;
-    if (offset == 0)
-        begin_value(x, bucket, bytes, holder);
-    if (v->holder && holder == v->holder && bytes == v->there + offset) {
-        if (offset + size == x->plan->bytes[bucket])
-            end_value(x, (int)bucket);
-        return;
-    }
     if (v->holder) {
         memcpy(here, v->there, offset);
         blob_drop(v->holder);
         v->holder = NULL;
     }
     memcpy(here + offset, bytes, size);
+}
+
+/* Chunks come in order; all lie in one piece, or here. */
+static void take_value(void *ctx, uint32_t bucket, uint64_t version,
+                       size_t offset, const uint8_t *bytes, size_t size,
+                       dist_blob *holder)
+{
+    cluster_exchange *x = ctx;
+    const next_value *v = &x->next[bucket];
+    (void)version;
+    if (offset == 0)
+        begin_value(x, bucket, bytes, holder);
+    if (!v->holder || holder != v->holder || bytes != v->there + offset)
+        copy_chunk(x, bucket, offset, bytes, size);
+    if (offset + size == x->plan->bytes[bucket] && may_stay(x, bucket))
+        end_value(x, (int)bucket);
 }
 
 static void step_begins(void *ctx, uint64_t step, bool end)

@@ -44,7 +44,8 @@ typedef struct next_value {
     /* Under the lock. */
     bool whole;   /* and all of it */
     bool freed;   /* nobody reads the old one */
-    bool adopted; /* it is in the store */
+    bool claimed; /* one of the two threads puts it into the store */
+    bool adopted; /* it is there */
 } next_value;
 
 struct cluster_exchange {
@@ -74,6 +75,7 @@ struct cluster_exchange {
     wire_phase phase; /* that exchange_tell_busy() tells */
 
     /* The loop's. */
+    bool *owed; /* by bucket: a step began without its value */
     int64_t last;
     bool drained;
     int64_t first_updates, updates; /* made, where each gradient is one */
@@ -111,7 +113,9 @@ void exchange_put_losses(cluster_exchange *x, int worker, int64_t step,
 
 /* ---------- exchange.c: of either thread ---------- */
 
-/* Puts the value into the store. */
+/* Under the lock: is it for the caller to put the value into the store? Then by
+ * exchange_adopt(), without the lock. */
+bool exchange_claim(cluster_exchange *x, int b, next_value *out);
 ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
                           ptl_error *err);
 /* Buckets whose values go there. */

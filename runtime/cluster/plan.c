@@ -70,12 +70,20 @@ static shard_rules rules_of(const ptl_job *job, const launch_role *role)
         .meet = !c->locking && role->workers > 1};
 }
 
+/* Each value is new in each step, and the worker waits for nothing else. */
+static bool may_be_late(const cluster_plan *p, const ptl_job_cluster *c)
+{
+    return c->pace == PTL_PACE_BARRIER && c->sync_every == 1 && !c->strict &&
+           !p->workers_update;
+}
+
 static void place_parameters(cluster_plan *p, const ptl_job *job,
                              const launch_role *role, int64_t first_updates)
 {
     const ptl_job_cluster *c = &job->cluster;
     int64_t barrier =
         c->barrier_steps + c->barrier_epochs * p->run.steps_per_epoch;
+    bool late = may_be_late(p, c);
     for (int b = 0; b < p->layout->plan->bucket_count; b++) {
         const bucket_layout *l = &p->layout->buckets[b];
         int64_t rounds = exchanges_of(c, p->run.first, p->run.total_steps);
@@ -86,6 +94,7 @@ static void place_parameters(cluster_plan *p, const ptl_job *job,
                                          .every = (uint64_t)c->sync_every,
                                          .rest = true,
                                          .barrier = (uint64_t)barrier,
+                                         .late = late,
                                          .rules = rules};
         p->bytes[b] = l->value_bytes;
         p->slot_bytes[b] = l->slot_bytes;

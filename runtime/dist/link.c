@@ -152,7 +152,10 @@ void link_say(dist_link *l, const wire_header *h, const wire_fields *fields,
     p->at = at;
     p->size = payload ? size : 0;
     parcel_set_fields(p, fields);
-    parcel_append(class == WIRE_CONTROL ? &l->control : &l->data, p);
+    if (class == WIRE_CONTROL)
+        parcel_append(&l->control, p);
+    else
+        parcel_insert(&l->data, p);
 }
 
 static void send_first(dist_link *l, parcel_queue *q, uint64_t now)

@@ -16,6 +16,20 @@ void parcel_append(parcel_queue *q, parcel *p)
     q->count++;
 }
 
+void parcel_insert(parcel_queue *q, parcel *p)
+{
+    parcel **at = &q->first;
+    if (!q->last || q->last->head.id >= p->head.id) {
+        parcel_append(q, p);
+        return;
+    }
+    while ((*at)->head.id >= p->head.id)
+        at = &(*at)->next;
+    p->next = *at;
+    *at = p;
+    q->count++;
+}
+
 parcel *parcel_shift(parcel_queue *q)
 {
     parcel *p = q->first;

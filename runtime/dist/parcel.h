@@ -19,13 +19,15 @@ typedef struct parcel {
     size_t at, size;
 } parcel;
 
-/* First in, first out. */
+/* First in, first out, but for parcel_insert(). */
 typedef struct parcel_queue {
     parcel *first, *last;
     size_t count;
 } parcel_queue;
 
 void parcel_append(parcel_queue *q, parcel *p);
+/* Before those with lower numbers, and after all others. */
+void parcel_insert(parcel_queue *q, parcel *p);
 parcel *parcel_shift(parcel_queue *q); /* NULL: empty */
 
 /* `spare`: parcels to use again, so that a steady step allocates none. */

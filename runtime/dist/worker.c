@@ -51,6 +51,7 @@ static void begin_step(dist_worker *w)
     if (w->draining && !w->agreed && w->step < w->last)
         return;
     w->in_step = true;
+    w->gave = false;
     w->computed = false;
     w->busy = WIRE_PHASE_TRAINING;
     for (int b = 0; b < w->job.limits->bucket_count; b++)

@@ -50,6 +50,7 @@ struct dist_worker {
     uint32_t epoch;
     uint64_t step, last; /* steps end before `last` */
     bool in_step;
+    bool gave;             /* a gradient of it */
     bool computed;         /* nothing more comes in this step */
     wire_phase busy;       /* with what the owner is, in a step */
     bool draining, agreed; /* asked how far; told where to end */
@@ -80,7 +81,7 @@ bool worker_owes(const dist_worker *w);
 /* Is there an exchange of the bucket at the end of this step? */
 bool worker_exchanges(const dist_worker *w, uint32_t bucket, uint64_t step);
 /* Everything is computed; what is exchanged in this step has its next value
- * here, and room for another gradient? */
+ * here, and room for another gradient, unless it may be late? */
 bool worker_step_is_over(const dist_worker *w);
 
 /* ---------- worker.c ---------- */

@@ -90,6 +90,15 @@ bool worker_exchanges(const dist_worker *w, uint32_t bucket, uint64_t step)
            machine_rounds(&w->job, bucket, step);
 }
 
+/* Of what this step computes from. */
+static bool has_all(const dist_worker *w)
+{
+    for (int b = 0; b < w->job.limits->bucket_count; b++)
+        if (w->job.buckets[b].late && w->buckets[b].asked)
+            return false;
+    return true;
+}
+
 void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
                      double weight, uint64_t now)
 {
@@ -97,6 +106,8 @@ void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
     contribution *c = slot(w, bucket, b->round);
     PTL_ASSERT(w->in_step && !b->given && !c->there &&
                worker_exchanges(w, bucket, w->step));
+    PTL_ASSERT(w->gave || has_all(w));
+    w->gave = true;
     *c = (contribution){.there = true,
                         .round = b->round++,
                         .weight = weight,
@@ -199,15 +210,19 @@ void worker_say_again(dist_worker *w, int server)
 
 /* ---------- in ---------- */
 
-void worker_acknowledged(dist_worker *w, const wire_message *m)
+static void forget(const dist_worker *w, uint32_t bucket, uint64_t round)
 {
-    if (m->head.id >= (uint32_t)w->job.limits->bucket_count)
-        return;
-    contribution *c = slot(w, m->head.id, m->head.step);
-    if (!c->there || c->round != m->head.step)
+    contribution *c = slot(w, bucket, round);
+    if (!c->there || c->round != round)
         return;
     blob_drop(c->bytes);
     *c = (contribution){0};
+}
+
+void worker_acknowledged(dist_worker *w, const wire_message *m)
+{
+    if (m->head.id < (uint32_t)w->job.limits->bucket_count)
+        forget(w, m->head.id, m->head.step);
 }
 
 /* Is this what was asked for? */
@@ -230,8 +245,11 @@ void worker_data(dist_worker *w, const wire_message *m)
     w->owner.value(w->owner.ctx, m->head.id, m->head.step, b->got,
                    m->payload.data, m->payload.size, m->holder);
     b->got += m->payload.size;
-    if (m->head.flags & WIRE_LAST)
-        b->asked = false;
+    if (!(m->head.flags & WIRE_LAST))
+        return;
+    b->asked = false;
+    if (b->exact && b->wanted > 0) /* our gradient is in it */
+        forget(w, m->head.id, b->wanted - 1);
 }
 
 bool worker_is_loaded(const dist_worker *w)
@@ -254,6 +272,14 @@ bool worker_owes(const dist_worker *w)
     return false;
 }
 
+/* Is there another step, surely, that may begin without this value? */
+static bool may_be_late(const dist_worker *w, uint32_t bucket)
+{
+    bool more = w->step + 1 < w->last && (w->agreed || !w->draining);
+    return w->job.buckets[bucket].late &&
+           (more || ptl_is_planted(PTL_PLANT_LATE_END));
+}
+
 bool worker_step_is_over(const dist_worker *w)
 {
     for (int i = 0; i < w->job.limits->bucket_count; i++) {
@@ -261,7 +287,8 @@ bool worker_step_is_over(const dist_worker *w)
         uint32_t bucket = (uint32_t)i;
         if (!worker_exchanges(w, bucket, w->step))
             continue;
-        if (!b->given || b->asked || slot(w, bucket, b->round)->there)
+        bool there = !b->asked && !slot(w, bucket, b->round)->there;
+        if (!b->given || !(there || may_be_late(w, bucket)))
             return false;
     }
     return w->in_step && w->computed && w->step < w->last;

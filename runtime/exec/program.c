@@ -163,6 +163,15 @@ int program_last_touch(const ptl_program *program, int output)
     return -1;
 }
 
+int program_first_use(const ptl_program *program, int buffer)
+{
+    for (int i = 0; i < program->step_count; i++)
+        for (int k = 0; k < program->steps[i].arg_count; k++)
+            if (program->steps[i].args[k] == buffer)
+                return i;
+    return -1;
+}
+
 int program_last_use(const ptl_program *program, int buffer)
 {
     for (int i = program->step_count - 1; i >= 0; i--)

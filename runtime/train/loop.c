@@ -39,9 +39,12 @@ static ptl_status evaluate(training *t, ptl_error *err)
     if (!s->eval)
         return PTL_OK;
     double start = clock_seconds();
+    ptl_status st = session_settle(s, err);
+    if (st != PTL_OK)
+        return st;
     tell(t, PEERS_EVALUATE);
-    ptl_status st = evaluation_run(&t->evaluation, s, s->eval, t->done,
-                                   epoch_of_done(t), t->total_steps, err);
+    st = evaluation_run(&t->evaluation, s, s->eval, t->done, epoch_of_done(t),
+                        t->total_steps, err);
     t->eval_s += clock_seconds() - start;
     trace_span("loop", "evaluate", start);
     if (st != PTL_OK)

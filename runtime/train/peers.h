@@ -43,7 +43,7 @@ typedef struct peers_own {
     int64_t copy_rows;
 } peers_own;
 
-/* What came of it: parameters are in the store. */
+/* What came of it: parameters are in the store, or come there. */
 typedef struct peers_shared {
     loss_sum loss;   /* of all workers, at the chief; else of this one */
     double lr;       /* NaN: there was no update, or this is not the chief */
@@ -94,6 +94,11 @@ typedef struct train_peers {
      * `weight`: what peers_own will say, not 0. It may go before the rest of
      * the step is computed. At most once a step. */
     void (*give)(void *ctx, int bucket, const char *gradients, double weight);
+    /* An exchange may return before all values are in the store. use(): those
+     * of a bucket are; before it is read, and given. settle(): all are. NULL:
+     * they always are. */
+    ptl_status (*use)(void *ctx, int bucket, ptl_error *err);
+    ptl_status (*settle)(void *ctx, ptl_error *err);
     /* The step reads parameters of this bucket no more: their next values may
      * take their place, in another thread, before it ends. */
     void (*freed)(void *ctx, int bucket);

@@ -81,6 +81,9 @@ ptl_status session_find_from(const train_options *options,
  * of them were written, session_wrote() one.
  */
 ptl_status session_place(session *s, ptl_error *err);
+/* In a cluster: what the last exchange brought is in the store. Before anything
+ * but a step reads it; session_fetch() does it too. */
+ptl_status session_settle(session *s, ptl_error *err);
 ptl_status session_fetch(session *s, ptl_error *err);
 void session_changed(session *s);
 void session_wrote(session *s, const store_tensor *tensor);

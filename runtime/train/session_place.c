@@ -4,6 +4,7 @@
  */
 #include "runtime/device.h"
 #include "train/bucket_layout.h"
+#include "train/peers.h"
 #include "train/session.h"
 
 /* Under `caching = cpu` the host's are read anew for every part of a step. */
@@ -63,9 +64,16 @@ ptl_status session_place(session *s, ptl_error *err)
     return st;
 }
 
+ptl_status session_settle(session *s, ptl_error *err)
+{
+    const train_peers *p = s->peers;
+    return p && p->settle ? p->settle(p->ctx, err) : PTL_OK;
+}
+
 ptl_status session_fetch(session *s, ptl_error *err)
 {
-    return s->copy ? device_block_fetch(s->copy, err) : PTL_OK;
+    ptl_status st = session_settle(s, err);
+    return st == PTL_OK && s->copy ? device_block_fetch(s->copy, err) : st;
 }
 
 void session_changed(session *s)

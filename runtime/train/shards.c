@@ -10,6 +10,7 @@
  */
 #include "base/stream.h"
 #include "train/shards_priv.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,9 +164,10 @@ static ptl_status list_gradient(const shard_program *p, const peers_place *to,
     if (leave)
         run_leave(p->built->run, from);
     bucket->ready = later(bucket->ready, program_last_touch(program, from));
-    bucket->freed =
-        later(bucket->freed,
-              program_last_use(program, program_find(program, to->path)));
+    int parameter = program_find(program, to->path);
+    int used = program_first_use(program, parameter);
+    bucket->used = used >= 0 && used < bucket->used ? used : bucket->used;
+    bucket->freed = later(bucket->freed, program_last_use(program, parameter));
     return sums_list_add(&bucket->list, to->at, (size_t)b->arena_offset + first,
                          to->count, err);
 }
@@ -173,6 +175,11 @@ static ptl_status list_gradient(const shard_program *p, const peers_place *to,
 static int ready_at(const gradient_bucket *b)
 {
     return b->ready;
+}
+
+static int used_at(const gradient_bucket *b)
+{
+    return b->used;
 }
 
 static int freed_at(const gradient_bucket *b)
@@ -200,18 +207,22 @@ static ptl_status list_gradients(shards *h, shard_program *p, ptl_error *err)
     size_t count = (size_t)h->bucket_count;
     p->buckets = calloc(count + 1, sizeof *p->buckets);
     p->order = calloc(count + 1, sizeof *p->order);
+    p->by_used = calloc(count + 1, sizeof *p->by_used);
     p->by_freed = calloc(count + 1, sizeof *p->by_freed);
-    if (!p->buckets || !p->order || !p->by_freed)
+    if (!p->buckets || !p->order || !p->by_used || !p->by_freed)
         return no_memory(err);
     int ready = program_last_touch(p->built->program, p->weight);
     for (int b = 0; b < h->bucket_count; b++)
-        p->buckets[b] = (gradient_bucket){
-            .list = empty_list(h), .ready = ready, .freed = -1};
+        p->buckets[b] = (gradient_bucket){.list = empty_list(h),
+                                          .ready = ready,
+                                          .used = INT_MAX,
+                                          .freed = -1};
     ptl_status st = PTL_OK;
     for (int i = 0; i < h->input_count && st == PTL_OK; i++)
         st =
             list_gradient(p, &h->inputs[i].place, shards_add_on_device(h), err);
     sort_buckets(h, p, p->order, ready_at);
+    sort_buckets(h, p, p->by_used, used_at);
     sort_buckets(h, p, p->by_freed, freed_at);
     return st;
 }
@@ -349,6 +360,7 @@ void shards_close(shards *h)
             sums_list_fini(&p->buckets[b].list);
         free(p->buckets);
         free(p->order);
+        free(p->by_used);
         free(p->by_freed);
         free(p->states);
     }

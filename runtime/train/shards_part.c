@@ -6,6 +6,7 @@
  */
 #include "train/shards_part.h"
 #include "runtime/device.h"
+#include <limits.h>
 #include <string.h>
 
 static shard_program *program_for(shards *h, int64_t rows)
@@ -38,10 +39,29 @@ typedef struct taking {
     const shards *h;
     const shard_program *p;
     const shard_sum *to;
-    int taken; /* buckets, in the order in which they are ready */
+    int used;  /* buckets, in the order in which they are used */
+    int taken; /* in that in which they are ready */
     int freed; /* in that in which they are freed */
     bool gives;
+    ptl_status status; /* of waiting for their values */
+    ptl_error *err;
 } taking;
+
+static bool values_come(const taking *t)
+{
+    return t->h->peers && t->h->peers->use;
+}
+
+/* The values that a step of the program reads first. */
+static void use_values(taking *t, int step)
+{
+    const train_peers *peers = t->h->peers;
+    const shard_program *p = t->p;
+    while (values_come(t) && t->status == PTL_OK &&
+           t->used < t->h->bucket_count &&
+           p->buckets[p->by_used[t->used]].used <= step)
+        t->status = peers->use(peers->ctx, p->by_used[t->used++], t->err);
+}
 
 static void take_bucket(taking *t, double weight)
 {
@@ -71,16 +91,24 @@ static void tell_freed(taking *t, int step)
 }
 
 /* After a step of the program, but the last: what is left then is given with
- * all the rest. */
-static void take_ready(void *ctx, int step)
+ * all the rest. Nothing is given before all values are there. */
+static void take_ready(taking *t, int step)
 {
-    taking *t = ctx;
     tell_freed(t, step);
     if (!next_is_ready(t, step) || step + 1 == t->p->built->program->step_count)
         return;
     double weight = session_scalar(t->p->built, t->p->weight);
-    while (weight != 0 && next_is_ready(t, step))
+    use_values(t, INT_MAX);
+    while (t->status == PTL_OK && weight != 0 && next_is_ready(t, step))
         take_bucket(t, weight);
+}
+
+static void after_step(void *ctx, int step)
+{
+    taking *t = ctx;
+    if (t->gives && t->status == PTL_OK)
+        take_ready(t, step);
+    use_values(t, step + 1);
 }
 
 static void take_rest(taking *t, shard_sum *to, loss_sum *loss)
@@ -181,6 +209,20 @@ static ptl_status add_on_device(const step_run *r, const shard_program *p,
     return st == PTL_OK ? device_sums_add(&h->sums, first, r->err) : st;
 }
 
+/* With peers, values come and buckets go while it computes. */
+static ptl_status compute_here(step_run *r, int64_t shard, order_part part,
+                               taking *t)
+{
+    bool watched = t->gives || values_come(t);
+    const shard_program *p = prepare_part(r, shard, part);
+    use_values(t, 0);
+    ptl_status st = t->status;
+    if (st == PTL_OK)
+        st = run_execute_watched(p->built->run, watched ? after_step : NULL, t,
+                                 r->err);
+    return st == PTL_OK ? t->status : st;
+}
+
 void part_end_all(step_run *r)
 {
     ptl_error unseen;
@@ -198,15 +240,9 @@ ptl_status part_run(step_run *r, int64_t shard, order_part part, shard_sum *to,
     shards *h = r->h;
     bool gives = part.first + part.rows == r->last_row;
     shard_program *p = program_for(h, part.rows);
-    taking t = {.h = h, .p = p, .to = to, .gives = gives};
-    ptl_status st;
-    if (h->s->job->device) {
-        st = compute_on_device(r, p);
-    } else {
-        prepare_part(r, shard, part);
-        st = run_execute_watched(p->built->run, gives ? take_ready : NULL, &t,
-                                 r->err);
-    }
+    taking t = {.h = h, .p = p, .to = to, .gives = gives, .err = r->err};
+    ptl_status st = h->s->job->device ? compute_on_device(r, p)
+                                      : compute_here(r, shard, part, &t);
     if (st == PTL_OK && h->sums.block)
         st = add_on_device(r, p, to);
     if (st != PTL_OK)

@@ -22,7 +22,8 @@ typedef struct shard_sum {
 typedef struct gradient_bucket {
     sum_list list; /* from the arena to a block */
     int ready;     /* the step of the program after which all are final */
-    int freed;     /* and after which none of its parameters is read */
+    int used;      /* the first that reads a parameter; INT_MAX: none */
+    int freed;     /* and after which none is read */
 } gradient_bucket;
 
 /* A SHARD program and where its outputs are added to. */
@@ -31,6 +32,7 @@ typedef struct shard_program {
     int weight; /* output */
     gradient_bucket *buckets;
     int *order;    /* of buckets, by when they are ready */
+    int *by_used;  /* by when they are used */
     int *by_freed; /* and by when they are freed */
     shard_state_io *states;
 } shard_program;

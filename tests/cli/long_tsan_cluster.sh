@@ -64,8 +64,10 @@ clean 1 2
 clean 2 2 --set cluster.placement=parameter_server --set cluster.strict=true
 clean 0 2 --set cluster.placement=allreduce --set cluster.slots=worker
 clean 1 2 --set cluster.slots=worker --set cluster.compress=bf16
-# Workers that do not wait have no states to add up in each step.
+# Without states a step begins before its values are there.
 model=$SOURCE/examples/digits_mlp.ptl
+clean 1 2 --set 'cluster.bucket=8 KiB'
+# Workers that do not wait have no states to add up in each step.
 clean 1 2 --set cluster.sync=async --set cluster.locking=false
 clean 2 3 --set cluster.aggregate=apply_each --set cluster.ordered=false \
   --set cluster.locking=false

@@ -47,6 +47,9 @@ typedef struct process {
     uint64_t step;
     int to_give; /* gradients of the step */
     uint64_t incoming[SIM_BUCKETS][SIM_ELEMENTS], version[SIM_BUCKETS];
+    bool whole[SIM_BUCKETS];      /* all of it came */
+    bool lacks[SIM_BUCKETS];      /* the step began without it */
+    int lacking;                  /* so many */
     uint64_t slots[SIM_ELEMENTS]; /* of the chief */
     asked asked[SIM_BUCKETS];     /* last */
 } process;
@@ -69,6 +72,7 @@ typedef struct sim {
     machine_totals totals;
     machine_bucket buckets[SIM_BUCKETS];
     bool saves; /* the chief asks for slots */
+    bool late;  /* values of every other bucket may be */
     process processes[PROCESSES];
     int count, spare;       /* processes; of those, to take places */
     int lives[SIM_WORKERS]; /* begun so far */
@@ -239,6 +243,20 @@ static uint64_t first_step(const process *p)
     return p->sim->job.first_step;
 }
 
+/* Gradients come in a while, from the values that are here: all of them. */
+static void compute(process *p)
+{
+    sim *s = p->sim;
+    sim_read *r = &s->model.reads[p->worker][p->life][p->step];
+    r->done = true;
+    memcpy(r->version, p->version, sizeof r->version);
+    memcpy(r->values, p->incoming, sizeof r->values);
+    for (int b = 0; b < s->model.buckets; b++)
+        sim_net_later(s->net, p->index,
+                      sim_draw(&s->random, s->compute_most + 1),
+                      &gradient_tokens[p->life][p->step], b);
+}
+
 static void take_value(void *ctx, uint32_t bucket, uint64_t version,
                        size_t offset, const uint8_t *bytes, size_t size,
                        dist_blob *holder)
@@ -247,30 +265,48 @@ static void take_value(void *ctx, uint32_t bucket, uint64_t version,
     process *p = ctx;
     memcpy((uint8_t *)p->incoming[bucket] + offset, bytes, size);
     p->version[bucket] = version - first_step(p);
+    p->whole[bucket] = offset + size == p->sim->bytes[bucket];
+    if (!p->whole[bucket] || !p->lacks[bucket])
+        return;
+    p->lacks[bucket] = false;
+    if (--p->lacking == 0)
+        compute(p);
 }
 
-static void compute(process *p)
+/* Of what this step computes from. */
+static bool is_here(const process *p, int bucket, uint64_t step)
+{
+    bool lockstep = p->sim->model.rules.sync == DIST_BARRIER;
+    return p->whole[bucket] && (!lockstep || p->version[bucket] == step);
+}
+
+/* Only what may be late is, and nothing at the end. */
+static void look_for_values(process *p, uint64_t step, bool end)
 {
     sim *s = p->sim;
-    for (int b = 0; b < s->model.buckets; b++)
-        sim_net_later(s->net, p->index,
-                      sim_draw(&s->random, s->compute_most + 1),
-                      &gradient_tokens[p->life][p->step], b);
+    p->lacking = 0;
+    for (int b = 0; b < s->model.buckets; b++) {
+        p->lacks[b] = !is_here(p, b, step);
+        p->lacking += p->lacks[b];
+        if (p->lacks[b] && (end || !s->buckets[b].late))
+            sim_model_wrong(&s->model,
+                            "worker %d began step %llu without bucket %d",
+                            p->worker, (unsigned long long)step, b);
+    }
 }
 
 static void begin_step(void *ctx, uint64_t absolute, bool end)
 {
     process *p = ctx;
+    sim *s = p->sim;
+    uint64_t step = absolute - first_step(p);
+    look_for_values(p, step, end);
     if (end) {
         worker_done(p->machine, now(p));
         return;
     }
-    uint64_t step = absolute - first_step(p);
-    sim *s = p->sim;
-    sim_read *r = &s->model.reads[p->worker][p->life][step];
-    r->done = true;
-    memcpy(r->version, p->version, sizeof r->version);
-    memcpy(r->values, p->incoming, sizeof r->values);
+    if (s->lies) /* any number */
+        step %= s->model.steps;
     p->step = step;
     p->to_give = s->model.buckets;
     s->entered[p->worker][step] = true;
@@ -279,7 +315,7 @@ static void begin_step(void *ctx, uint64_t absolute, bool end)
         worker_slots(p->machine, 0, now(p));
     else if (s->barriers)
         worker_enter(p->machine, 1 + (uint32_t)step % 3, step / 3, now(p));
-    else
+    else if (p->lacking == 0)
         compute(p);
 }
 
@@ -366,6 +402,7 @@ static void begin_process(process *p)
                           .metrics = take_metrics};
     p->alive = true;
     memset(p->asked, 0, sizeof p->asked);
+    memset(p->lacks, 0, sizeof p->lacks);
     p->late = s->processes[0].ended;
     snprintf(p->endpoint, sizeof p->endpoint, "%d", p->index);
     if (p->index == 0) {
@@ -579,6 +616,8 @@ static void draw_job(sim *s)
     s->saves = m->rules.sync == DIST_BARRIER && lockstep && !s->barriers &&
                sim_draw(r, 2) == 0;
     s->compute_most = sim_draw(r, 4) ? 5 : 200;
+    s->late = m->rules.sync == DIST_BARRIER && !s->barriers && !s->saves &&
+              sim_draw(r, 2) == 0;
     if (m->rules.sync == DIST_BARRIER && lockstep)
         m->rounds = (int)sim_draw(r, 1 + SIM_ROUNDS);
     m->rules.hold = m->rounds > 0;
@@ -601,6 +640,7 @@ static void fill_job(sim *s)
         s->buckets[b] = (machine_bucket){.owner = s->model.owners[b],
                                          .every = 1,
                                          .barrier = s->model.barrier,
+                                         .late = s->late && b % 2 == 0,
                                          .rules = s->model.rules};
     j->buckets = s->buckets;
     s->totals = sim_totals(&s->model);
@@ -666,7 +706,7 @@ static void describe(const sim *s, const sim_faults *f, sim_result *out)
     static const char *const aggregates[] = {"mean", "sum", "apply_each"};
     snprintf(out->what, sizeof out->what,
              "%d ps, %d workers, %d buckets, %llu steps, %s%s %s(%d), barrier "
-             "every %llu, %d rounds%s; twice "
+             "every %llu, %d rounds%s%s; twice "
              "%llu, damage %llu, lose %llu, break %llu, %s order",
              s->job.servers, s->job.workers, s->model.buckets,
              (unsigned long long)s->model.steps,
@@ -674,9 +714,9 @@ static void describe(const sim *s, const sim_faults *f, sim_result *out)
              aggregates[s->model.rules.aggregate], syncs[s->model.rules.sync],
              s->model.rules.stale, (unsigned long long)s->model.barrier,
              s->model.rounds, s->barriers ? ", barriers" : "",
-             (unsigned long long)f->twice, (unsigned long long)f->damage,
-             (unsigned long long)f->lose, (unsigned long long)f->disconnect,
-             f->in_order ? "in" : "out of");
+             s->late ? ", late values" : "", (unsigned long long)f->twice,
+             (unsigned long long)f->damage, (unsigned long long)f->lose,
+             (unsigned long long)f->disconnect, f->in_order ? "in" : "out of");
 }
 
 static void begin(sim *s, sim_result *out)

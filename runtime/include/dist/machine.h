@@ -36,6 +36,12 @@ typedef struct machine_bucket {
     /* Steps after which workers that do not wait in each step do: the exchange
      * then, or the next, is complete before the next step. 0: never. */
     uint64_t barrier;
+    /* Under `barrier`: a step may begin before this bucket's value is there.
+     * The worker's owner waits for it where it needs it, and for all of them
+     * before it gives the step's first gradient: so no two buckets are further
+     * apart than one version, and who takes a place finds what to begin with.
+     */
+    bool late;
     shard_rules rules;
 } machine_bucket;
 

@@ -17,9 +17,10 @@ typedef struct worker_owner {
      * and the bucket's next gradient was not given. */
     void (*value)(void *ctx, uint32_t bucket, uint64_t version, size_t offset,
                   const uint8_t *bytes, size_t size, dist_blob *holder);
-    /* The values are those for this step: compute, give a gradient of every
-     * bucket that is exchanged in it, once, now or later, and say
-     * worker_done(). `end`: these are the last values; there is nothing to
+    /* The values are those for this step, but of a bucket that may be late,
+     * where it is still to come: compute, give a gradient of every bucket that
+     * is exchanged in it, once, now or later, and say worker_done(). `end`:
+     * these are the last values, and all are there; there is nothing to
      * compute, and after worker_done() the job may end. */
     void (*step)(void *ctx, uint64_t step, bool end);
     void (*passed)(void *ctx, uint32_t barrier, uint64_t generation);
@@ -49,8 +50,8 @@ void worker_tick(dist_worker *w, uint64_t now);
  */
 void worker_gradient(dist_worker *w, uint32_t bucket, dist_blob *bytes,
                      double weight, uint64_t now);
-/* What the owner does in this step, instead of training: how long it may take
- * is said in phases.def. */
+/* What the owner does in this step, instead of training (it may wait for a
+ * value that is late): how long it may take is said in phases.def. */
 void worker_is_busy(dist_worker *w, wire_phase phase);
 /* Nothing more comes in this step. */
 void worker_done(dist_worker *w, uint64_t now);

@@ -129,6 +129,7 @@ int program_find(const ptl_program *program, const char *name);
 int program_last_touch(const ptl_program *program, int output);
 
 /* The last step that is given this buffer; -1: none is. */
+int program_first_use(const ptl_program *program, int buffer);
 int program_last_use(const ptl_program *program, int buffer);
 
 /* Checks what the runtime can check: offsets aligned and inside the arena,

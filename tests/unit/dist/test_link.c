@@ -14,11 +14,11 @@
 
 enum { RETRY = 100, WINDOW = 256, MOST = 64 };
 
-static const uint64_t bucket_bytes[] = {4096};
-static const ptl_dtype bucket_types[] = {PTL_U8};
+static const uint64_t bucket_bytes[] = {4096, 4096};
+static const ptl_dtype bucket_types[] = {PTL_U8, PTL_U8};
 static const wire_limits limits = {.job = 9,
                                    .chunk = 64,
-                                   .bucket_count = 1,
+                                   .bucket_count = 2,
                                    .bucket_bytes = bucket_bytes,
                                    .bucket_types = bucket_types};
 
@@ -146,14 +146,20 @@ static void say(end *e, wire_type type, uint64_t step)
     link_say(e->link, &h, NULL, NULL, 0, 0);
 }
 
-static void say_chunk(end *e, uint64_t step)
+static void say_chunk_of(end *e, uint32_t bucket, uint64_t step)
 {
-    wire_header h = {.type = WIRE_PUSH, .step = step, .dtype = 1 + PTL_U8};
+    wire_header h = {
+        .type = WIRE_PUSH, .id = bucket, .step = step, .dtype = 1 + PTL_U8};
     wire_fields f = {.present = 1u << WIRE_FIELD_WEIGHT, .weight = 1};
     dist_blob *b = blob_new(64);
     memset(blob_bytes(b), (int)step, 64);
     link_say(e->link, &h, &f, b, 0, 64);
     blob_drop(b);
+}
+
+static void say_chunk(end *e, uint64_t step)
+{
+    say_chunk_of(e, 0, step);
 }
 
 static void check_delivered(const end *e, const uint64_t *steps, int count)
@@ -243,6 +249,24 @@ static void data_waits_for_credit(void **state)
     assert_int_equal(count_type(&worker, WIRE_PUSH), 2);
 }
 
+/* What the next step needs first is complete last. */
+static void a_later_bucket_overtakes_what_waits(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 6; i++)
+        say_chunk_of(&worker, 0, i);
+    link_flush(worker.link, 0); /* four of them */
+    say_chunk_of(&worker, 1, 10);
+    say_chunk_of(&worker, 0, 6);
+    say_chunk_of(&worker, 1, 11);
+    give_all(&worker, &ps);
+    link_flush(ps.link, 0);
+    give_all(&ps, &worker);
+    link_flush(worker.link, 0);
+    give_all(&worker, &ps);
+    check_delivered(&ps, (const uint64_t[]){0, 1, 2, 3, 10, 11, 4, 5}, 8);
+}
+
 static void who_sends_more_than_the_credit_is_wrong(void **state)
 {
     (void)state;
@@ -315,6 +339,7 @@ int main(void)
         TEST(an_acknowledged_message_is_let_go),
         TEST(what_was_not_sent_cannot_be_acknowledged),
         TEST(data_waits_for_credit),
+        TEST(a_later_bucket_overtakes_what_waits),
         TEST(who_sends_more_than_the_credit_is_wrong),
         TEST(a_new_connection_brings_what_the_old_one_lost),
         TEST(a_new_process_begins_anew),
