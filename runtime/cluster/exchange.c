@@ -1,10 +1,8 @@
 /*
  * exchange.c - see exchange.h: the loop's side.
  *
- * Values arrive in a block of their own (`incoming`), or stay with their
- * sender, and go into the store once nobody reads the old ones: whichever of
- * the two threads finds one whole puts it there. A step begins without those
- * that may be late (plan.h); the loop waits for each where it is read first.
+ * It gives what a step added up to, and waits; what becomes of the next values
+ * is in exchange_values.c.
  */
 #include "base/bf16.h"
 #include "base/clock.h"
@@ -37,14 +35,7 @@ peers_place *exchange_places(const cluster_plan *plan, ptl_arena *arena,
     return list.data;
 }
 
-static int parameter_buckets(const cluster_exchange *x)
-{
-    return x->plan->layout->plan->bucket_count;
-}
-
 /* ---------- the loop: waiting ---------- */
-
-typedef bool condition(const cluster_exchange *x, int64_t step);
 
 static ptl_status ended_early(const cluster_exchange *x, ptl_error *err)
 {
@@ -53,10 +44,8 @@ static ptl_status ended_early(const cluster_exchange *x, ptl_error *err)
     return ptl_fail(err, x->status, "%s", x->why);
 }
 
-/* Until the condition holds or the machine is at its end, which it is sooner or
- * later whatever becomes of the others. A signal asks for the end. */
-static ptl_status await(cluster_exchange *x, condition *holds, int64_t step,
-                        ptl_error *err)
+ptl_status exchange_await(cluster_exchange *x, exchange_condition *holds,
+                          int64_t step, ptl_error *err)
 {
     ptl_status st = PTL_OK;
     double began = trace_now();
@@ -77,9 +66,17 @@ static ptl_status await(cluster_exchange *x, condition *holds, int64_t step,
     return st;
 }
 
-static bool has_begun(const cluster_exchange *x, int64_t step)
+bool exchange_has_begun(const cluster_exchange *x, int64_t step)
 {
     return x->begun && (x->step == step || x->end);
+}
+
+void exchange_tell_phase(cluster_exchange *x, wire_phase phase)
+{
+    pthread_mutex_lock(&x->lock);
+    x->phase = phase;
+    pthread_mutex_unlock(&x->lock);
+    node_post(x->node, exchange_tell_busy, x);
 }
 
 static bool has_losses(const cluster_exchange *x, int64_t step)
@@ -108,206 +105,6 @@ static bool has_ended(const cluster_exchange *x, int64_t step)
 
 /* ---------- the loop: a step ---------- */
 
-/* Into the store. What lay with its sender is kept here where later steps take
- * it again, having no exchange. */
-ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
-                          ptl_error *err)
-{
-    const bucket_layout *l = &x->plan->layout->buckets[b];
-    uint8_t *here = x->incoming + x->plan->at[b];
-    ptl_status st =
-        layout_give_value(l, v->holder ? v->there : here, &x->s->store, err);
-    if (v->holder && x->plan->buckets[b].every > 1)
-        memcpy(here, v->there, x->plan->bytes[b]);
-    blob_drop(v->holder);
-    pthread_mutex_lock(&x->lock);
-    x->next[b].adopted = true;
-    pthread_cond_broadcast(&x->moved);
-    pthread_mutex_unlock(&x->lock);
-    return st;
-}
-
-bool exchange_claim(cluster_exchange *x, int b, next_value *out)
-{
-    next_value *v = &x->next[b];
-    if (!v->whole || v->claimed)
-        return false;
-    *out = *v;
-    v->holder = NULL;
-    v->claimed = true;
-    return true;
-}
-
-int exchange_adopted(const cluster_exchange *x)
-{
-    bool own = x->plan->workers_update || ptl_is_planted(PTL_PLANT_OWN_VALUES);
-    return own ? 0 : parameter_buckets(x);
-}
-
-/* It is in the store: the next one will be another. The node may still look at
- * it, for what was posted. */
-static void forget_value(cluster_exchange *x, int b)
-{
-    pthread_mutex_lock(&x->lock);
-    x->next[b] = (next_value){0};
-    pthread_mutex_unlock(&x->lock);
-}
-
-/* Under the lock: what comes later is owed, and takes the old one's place. */
-static bool comes_later(cluster_exchange *x, int b)
-{
-    next_value *v = &x->next[b];
-    bool there = v->adopted || (v->whole && !v->claimed);
-    x->owed[b] = x->plan->buckets[b].late && !x->end && !there;
-    v->freed |= x->owed[b];
-    return x->owed[b];
-}
-
-/* Of a step that begins: if it is not in the store, nor comes later, it lies
- * with its sender or here. */
-static ptl_status adopt_value(cluster_exchange *x, int b, ptl_error *err)
-{
-    next_value v = {0};
-    pthread_mutex_lock(&x->lock);
-    bool later = comes_later(x, b), adopted = x->next[b].adopted;
-    if (!later && !adopted)
-        exchange_claim(x, b, &v);
-    pthread_mutex_unlock(&x->lock);
-    if (later)
-        return PTL_OK;
-    ptl_status st = adopted ? PTL_OK : exchange_adopt(x, b, &v, err);
-    forget_value(x, b);
-    return st;
-}
-
-static ptl_status adopt_values(cluster_exchange *x, ptl_error *err)
-{
-    ptl_status st = PTL_OK;
-    for (int b = 0; b < exchange_adopted(x) && st == PTL_OK; b++)
-        st = adopt_value(x, b, err);
-    return st;
-}
-
-/* Under the lock; -1: none. */
-static int whole_value(const cluster_exchange *x)
-{
-    for (int b = 0; b < exchange_adopted(x); b++)
-        if (x->next[b].whole && !x->next[b].claimed)
-            return b;
-    return -1;
-}
-
-static bool has_some(const cluster_exchange *x, int64_t step)
-{
-    return has_begun(x, step) || whole_value(x) >= 0;
-}
-
-/* Once all is computed, values go into the store while others are on their way.
- */
-static ptl_status adopt_until_begun(cluster_exchange *x, int64_t step,
-                                    ptl_error *err)
-{
-    for (;;) {
-        ptl_status st = await(x, has_some, step, err);
-        if (st != PTL_OK)
-            return st;
-        pthread_mutex_lock(&x->lock);
-        bool begun = has_begun(x, step);
-        int b = whole_value(x); /* the node may have taken it by now */
-        next_value v;
-        bool ours = !begun && b >= 0 && exchange_claim(x, b, &v);
-        pthread_mutex_unlock(&x->lock);
-        if (begun)
-            return PTL_OK;
-        if (ours)
-            st = exchange_adopt(x, b, &v, err);
-        if (st != PTL_OK)
-            return st;
-    }
-}
-
-/* ---------- the loop: values that are late ---------- */
-
-static bool has_value(const cluster_exchange *x, int64_t bucket)
-{
-    const next_value *v = &x->next[bucket];
-    return v->adopted || (v->whole && !v->claimed);
-}
-
-static void tell_phase(cluster_exchange *x, wire_phase phase)
-{
-    pthread_mutex_lock(&x->lock);
-    x->phase = phase;
-    pthread_mutex_unlock(&x->lock);
-    node_post(x->node, exchange_tell_busy, x);
-}
-
-/* Others are at fault while this one waits. */
-static ptl_status await_value(cluster_exchange *x, int bucket, ptl_error *err)
-{
-    pthread_mutex_lock(&x->lock);
-    bool here = has_value(x, bucket);
-    pthread_mutex_unlock(&x->lock);
-    if (here)
-        return PTL_OK;
-    tell_phase(x, WIRE_PHASE_WAITING);
-    ptl_status st = await(x, has_value, bucket, err);
-    tell_phase(x, WIRE_PHASE_TRAINING);
-    return st;
-}
-
-/* *done: it is in the store. Else it was whole, and the node had claimed it by
- * the time. */
-static ptl_status take_value(cluster_exchange *x, int bucket, bool *done,
-                             ptl_error *err)
-{
-    next_value v;
-    ptl_status st = await_value(x, bucket, err);
-    if (st != PTL_OK)
-        return st;
-    pthread_mutex_lock(&x->lock);
-    bool ours = exchange_claim(x, bucket, &v);
-    *done = ours || x->next[bucket].adopted;
-    pthread_mutex_unlock(&x->lock);
-    return ours ? exchange_adopt(x, bucket, &v, err) : PTL_OK;
-}
-
-ptl_status exchange_use(cluster_exchange *x, int bucket, ptl_error *err)
-{
-    bool done = false;
-    ptl_status st = PTL_OK;
-    if (!x->owed[bucket] || ptl_is_planted(PTL_PLANT_OLD_VALUES))
-        return PTL_OK;
-    while (!done && st == PTL_OK)
-        st = take_value(x, bucket, &done, err);
-    if (st != PTL_OK)
-        return st;
-    forget_value(x, bucket);
-    x->owed[bucket] = false;
-    return PTL_OK;
-}
-
-ptl_status exchange_settle(cluster_exchange *x, ptl_error *err)
-{
-    ptl_status st = PTL_OK;
-    for (int b = 0; b < exchange_adopted(x) && st == PTL_OK; b++)
-        st = exchange_use(x, b, err);
-    return st;
-}
-
-/* ---------- the loop: a step's end ---------- */
-
-void exchange_freed(cluster_exchange *x, int bucket)
-{
-    next_value *v = &x->next[bucket];
-    pthread_mutex_lock(&x->lock);
-    v->freed = true;
-    bool whole = v->whole;
-    pthread_mutex_unlock(&x->lock);
-    if (whole) /* else the node sees it when it is */
-        node_post(x->node, exchange_adopt_early, &x->early[bucket]);
-}
-
 void exchange_record(cluster_exchange *x, schedule_record *record)
 {
     x->record = record;
@@ -317,10 +114,11 @@ ptl_status exchange_begin(cluster_exchange *x, cluster_node *node,
                           ptl_error *err)
 {
     x->node = node;
-    ptl_status st = await(x, has_begun, x->plan->run.first, err);
+    ptl_status st =
+        exchange_await(x, exchange_has_begun, x->plan->run.first, err);
     if (st == PTL_OK)
         x->last = x->end ? x->step : x->plan->run.last;
-    return st == PTL_OK ? adopt_values(x, err) : st;
+    return st == PTL_OK ? exchange_adopt_values(x, err) : st;
 }
 
 static dist_blob *copy_of(const cluster_exchange *x, const void *bytes,
@@ -470,7 +268,7 @@ static ptl_status take_losses(cluster_exchange *x, const peers_own *own,
         out->loss = add_losses(own->losses, x->towers);
         return PTL_OK;
     }
-    ptl_status st = await(x, has_losses, own->done, err);
+    ptl_status st = exchange_await(x, has_losses, own->done, err);
     if (st == PTL_OK)
         out->loss = add_losses(x->metrics[own->done % METRIC_STEPS].losses,
                                x->plan->job.workers * x->towers);
@@ -503,7 +301,7 @@ static ptl_status pass_barriers(cluster_exchange *x, const peers_own *own,
                                     u->total_steps));
         pthread_mutex_unlock(&x->lock);
         node_post(x->node, exchange_enter_barrier, x);
-        st = await(x, has_passed, 0, err);
+        st = exchange_await(x, has_passed, 0, err);
     }
     return st;
 }
@@ -559,12 +357,12 @@ ptl_status exchange_step(cluster_exchange *x, const peers_own *own,
     out->comm.bytes_early = bytes_given(x, true);
     out->comm.bytes_in = bytes_taken(x);
     node_post(x->node, exchange_give, x);
-    st = adopt_until_begun(x, own->done + 1, err);
+    st = exchange_adopt_until_begun(x, own->done + 1, err);
     double begun = clock_seconds();
     memset(x->order.given, 0,
            (size_t)exchange_buckets(x) * sizeof *x->order.given);
     if (st == PTL_OK)
-        st = adopt_values(x, err);
+        st = exchange_adopt_values(x, err);
     if (st == PTL_OK && x->s->copy) /* a device takes all of them at once */
         st = exchange_settle(x, err);
     if (st == PTL_OK && x->update)
@@ -607,7 +405,7 @@ void exchange_busy(cluster_exchange *x, peers_work work)
         [PEERS_TRAIN] = WIRE_PHASE_TRAINING,
         [PEERS_EVALUATE] = WIRE_PHASE_EVALUATING,
         [PEERS_SAVE] = WIRE_PHASE_CHECKPOINTING};
-    tell_phase(x, phases[work]);
+    exchange_tell_phase(x, phases[work]);
 }
 
 ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
@@ -620,7 +418,7 @@ ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
         x->slots_here = false;
         x->slots_of = (uint32_t)b;
         node_post(x->node, exchange_ask_slots, x);
-        st = await(x, has_slots, 0, err);
+        st = exchange_await(x, has_slots, 0, err);
         if (st == PTL_OK && !x->slots_gone)
             st = layout_give_slots(&x->plan->layout->buckets[b], x->slots,
                                    &x->s->store, err);
@@ -632,7 +430,7 @@ ptl_status exchange_slots(cluster_exchange *x, bool *gone, ptl_error *err)
 ptl_status exchange_end(cluster_exchange *x, ptl_error *err)
 {
     node_post(x->node, exchange_leave, x);
-    ptl_status st = await(x, has_ended, 0, err);
+    ptl_status st = exchange_await(x, has_ended, 0, err);
     if (st == PTL_OK && x->status != PTL_OK)
         st = ptl_fail(err, x->status, "%s", x->why);
     return st;
@@ -691,7 +489,7 @@ ptl_status exchange_open(const cluster_plan *plan, session *s, int worker,
     x->towers = (int)s->job->cluster.towers;
     x->last = plan->run.last;
     pthread_mutex_init(&x->lock, NULL);
-    pthread_condattr_t attributes; /* the clock of await() */
+    pthread_condattr_t attributes; /* the clock of exchange_await() */
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&x->moved, &attributes);

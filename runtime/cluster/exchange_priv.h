@@ -1,7 +1,8 @@
 /*
  * exchange_priv.h - an exchange's fields, for the files that are its two
  * threads: exchange_node.c (what the machine says, and what is said to it), and
- * those of the loop: exchange.c, exchange_rate.c.
+ * those of the loop: exchange.c, exchange_values.c, exchange_rate.c,
+ * exchange_update.c.
  */
 #ifndef PTL_CLUSTER_EXCHANGE_PRIV_H
 #define PTL_CLUSTER_EXCHANGE_PRIV_H
@@ -90,6 +91,12 @@ struct cluster_exchange {
     void *weight;
 };
 
+/* Of parameters; the others' are states. */
+static inline int parameter_buckets(const cluster_exchange *x)
+{
+    return x->plan->layout->plan->bucket_count;
+}
+
 static inline int exchange_buckets(const cluster_exchange *x)
 {
     return x->plan->limits.bucket_count;
@@ -111,7 +118,20 @@ void exchange_ask_slots(void *x);
 void exchange_put_losses(cluster_exchange *x, int worker, int64_t step,
                          const loss_sum *losses);
 
-/* ---------- exchange.c: of either thread ---------- */
+/* ---------- exchange.c: the loop ---------- */
+
+/* Under the lock. */
+typedef bool exchange_condition(const cluster_exchange *x, int64_t step);
+
+/* Until the condition holds or the machine is at its end, which it is sooner or
+ * later whatever becomes of the others. A signal asks for the end. */
+ptl_status exchange_await(cluster_exchange *x, exchange_condition *holds,
+                          int64_t step, ptl_error *err);
+bool exchange_has_begun(const cluster_exchange *x, int64_t step);
+/* What this process is busy with, for the others. */
+void exchange_tell_phase(cluster_exchange *x, wire_phase phase);
+
+/* ---------- exchange_values.c: of either thread ---------- */
 
 /* Under the lock: is it for the caller to put the value into the store? Then by
  * exchange_adopt(), without the lock. */
@@ -120,6 +140,15 @@ ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
                           ptl_error *err);
 /* Buckets whose values go there. */
 int exchange_adopted(const cluster_exchange *x);
+
+/* ---------- exchange_values.c: the loop ---------- */
+
+/* Once all is computed, values go into the store while others are on their way.
+ */
+ptl_status exchange_adopt_until_begun(cluster_exchange *x, int64_t step,
+                                      ptl_error *err);
+/* Of a step that begins: all but those that come later. */
+ptl_status exchange_adopt_values(cluster_exchange *x, ptl_error *err);
 
 /* ---------- exchange_rate.c: the learning rate, at the chief ---------- */
 
