@@ -32,10 +32,21 @@ ptl_status exchange_adopt(cluster_exchange *x, int b, const next_value *v,
     return st;
 }
 
+/* Under the lock, as the next two. */
+static bool is_unclaimed(const cluster_exchange *x, int b)
+{
+    return x->next[b].whole && !x->next[b].claimed;
+}
+
+static bool has_value(const cluster_exchange *x, int64_t bucket)
+{
+    return x->next[bucket].adopted || is_unclaimed(x, (int)bucket);
+}
+
 bool exchange_claim(cluster_exchange *x, int b, next_value *out)
 {
     next_value *v = &x->next[b];
-    if (!v->whole || v->claimed)
+    if (!is_unclaimed(x, b))
         return false;
     *out = *v;
     v->holder = NULL;
@@ -63,10 +74,9 @@ static void forget_value(cluster_exchange *x, int b)
 /* Under the lock: what comes later is owed, and takes the old one's place. */
 static bool comes_later(cluster_exchange *x, int b)
 {
-    next_value *v = &x->next[b];
-    bool there = v->adopted || (v->whole && !v->claimed);
-    x->owed[b] = x->plan->buckets[b].late && !x->end && !there;
-    v->freed |= x->owed[b];
+    bool may_be = x->plan->buckets[b].late && !x->end;
+    x->owed[b] = may_be && !has_value(x, b);
+    x->next[b].freed |= x->owed[b];
     return x->owed[b];
 }
 
@@ -99,7 +109,7 @@ ptl_status exchange_adopt_values(cluster_exchange *x, ptl_error *err)
 static int whole_value(const cluster_exchange *x)
 {
     for (int b = 0; b < exchange_adopted(x); b++)
-        if (x->next[b].whole && !x->next[b].claimed)
+        if (is_unclaimed(x, b))
             return b;
     return -1;
 }
@@ -134,12 +144,6 @@ ptl_status exchange_adopt_until_begun(cluster_exchange *x, int64_t step,
 }
 
 /* ---------- those that are late ---------- */
-
-static bool has_value(const cluster_exchange *x, int64_t bucket)
-{
-    const next_value *v = &x->next[bucket];
-    return v->adopted || (v->whole && !v->claimed);
-}
 
 /* Others are at fault while this one waits. */
 static ptl_status await_value(cluster_exchange *x, int bucket, ptl_error *err)
