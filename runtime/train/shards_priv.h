@@ -136,6 +136,16 @@ static inline bool shards_lies_with_peers(const shards *h)
     return h->peers && h->peers->block && !shards_add_on_device(h);
 }
 
+/* Of pieces of a block, none yet. */
+sum_list shards_empty_list(const shards *h);
+
+/*
+ * Fills the buckets of a program and their orders, from `inputs`. A gradient
+ * that the update does not read is not sent; none is final before its weight is.
+ */
+ptl_status shards_list_gradients(const shards *h, shard_program *p,
+                                 ptl_error *err);
+
 /* Exchanges in the first `steps` steps: after every `sync_every`th, and after
  * the last of all. */
 int64_t shards_exchanges(const shards *h, int64_t steps);
