@@ -2,6 +2,8 @@
  * shards_gradients.c - which gradients a program of shards gives, where they
  * are added to, and from which step on.
  */
+#include "base/plant.h"
+#include "base/str.h"
 #include "base/stream.h"
 #include "train/shards_priv.h"
 #include <limits.h>
@@ -14,17 +16,69 @@ sum_list shards_empty_list(const shards *h)
                       .streams = h->block_bytes > STREAM_BYTES};
 }
 
-/* Output "sum/PATH"; -1: there is none. */
+static bool is_gradient(const ptl_buffer *b)
+{
+    return b->role == PTL_ROLE_OUTPUT &&
+           strncmp(b->name, PTL_SUM_PREFIX, strlen(PTL_SUM_PREFIX)) == 0;
+}
+
+/* The output that is the gradient of `path`; -1: there is none. */
 static int find_gradient(const ptl_program *p, const char *path)
 {
-    size_t prefix = strlen(PTL_SUM_PREFIX);
     for (int i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].role == PTL_ROLE_OUTPUT &&
-            strncmp(p->buffers[i].name, PTL_SUM_PREFIX, prefix) == 0 &&
-            strcmp(p->buffers[i].name + prefix, path) == 0)
+        if (is_gradient(&p->buffers[i]) &&
+            strcmp(p->buffers[i].name + strlen(PTL_SUM_PREFIX), path) == 0)
             return i;
     return -1;
 }
+
+/* ---------- programs of other rows ---------- */
+
+/* " \"PATH\"" of each gradient of `of` that `other` does not give; false: none.
+ */
+static bool add_missing(const ptl_program *of, const ptl_program *other,
+                        ptl_str *out)
+{
+    bool any = false;
+    for (int i = 0; i < of->buffer_count; i++) {
+        const ptl_buffer *b = &of->buffers[i];
+        if (!is_gradient(b))
+            continue;
+        const char *path = b->name + strlen(PTL_SUM_PREFIX);
+        if (find_gradient(other, path) >= 0)
+            continue;
+        str_printf(out, "%s \"%s\"", any ? "," : "", path);
+        any = true;
+    }
+    return any;
+}
+
+static const char *or_none(const ptl_str *s)
+{
+    return s->length ? str_text(s) : " none";
+}
+
+/* Shards with other numbers of rows are other programs, which could forget one;
+ * a worker's towers give gradients of the same parameters. */
+static ptl_status agree(const session_program *a, const session_program *b,
+                        ptl_error *err)
+{
+    ptl_str only_a = {0}, only_b = {0};
+    ptl_status st = PTL_OK;
+    bool differ = add_missing(a->program, b->program, &only_a);
+    differ = add_missing(b->program, a->program, &only_b) || differ;
+    if (differ && !ptl_is_planted(PTL_PLANT_OWN_GRADIENTS))
+        st = ptl_fail(err, PTL_E_INTERNAL,
+                      "shards give other gradients: with %lld rows alone of%s; "
+                      "with %lld alone of%s",
+                      (long long)a->rows, or_none(&only_a), (long long)b->rows,
+                      or_none(&only_b));
+    str_fini(&only_a);
+    str_fini(&only_b);
+    return st;
+}
+
+/* ---------- where they go ---------- */
 
 static int later(int a, int b)
 {
@@ -84,6 +138,9 @@ static void sort_buckets(const shards *h, const shard_program *p, int *order,
 ptl_status shards_list_gradients(const shards *h, shard_program *p,
                                  ptl_error *err)
 {
+    ptl_status st = agree(h->programs[0].built, p->built, err);
+    if (st != PTL_OK)
+        return st;
     size_t count = (size_t)h->bucket_count;
     p->buckets = calloc(count + 1, sizeof *p->buckets);
     p->order = calloc(count + 1, sizeof *p->order);
@@ -97,7 +154,6 @@ ptl_status shards_list_gradients(const shards *h, shard_program *p,
                                           .ready = ready,
                                           .used = INT_MAX,
                                           .freed = -1};
-    ptl_status st = PTL_OK;
     for (int i = 0; i < h->input_count && st == PTL_OK; i++)
         st =
             list_gradient(p, &h->inputs[i].place, shards_add_on_device(h), err);

@@ -128,8 +128,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* One step under --shards; its checkpoint is what is judged. */
-static void train(fixture *f, int64_t shards, const char *real, const char *set)
+static void open_job(fixture *f, const char *real, const char *set)
 {
     ptl_error err = {0};
     if (set) {
@@ -138,18 +137,33 @@ static void train(fixture *f, int64_t shards, const char *real, const char *set)
         f->d.options.set = (option_texts){.data = sets, .count = 1};
     }
     f->d.options.real = real;
+    if (job_open(&f->d, path_of(f, "p.ptl"), &f->job, &err) != PTL_OK) {
+        driver_report(&f->d);
+        fail_msg("%s", err.text);
+    }
+}
+
+/* One step under --shards. */
+static ptl_status run(fixture *f, int64_t shards, ptl_error *err)
+{
     train_options o = {.threads = 2,
                        .shards = shards,
                        .out = path_of(f, "run"),
                        .quiet = true,
                        .output = fopen("/dev/null", "w")};
     assert_non_null(o.output);
-    if (job_open(&f->d, path_of(f, "p.ptl"), &f->job, &err) != PTL_OK ||
-        train_run(f->job, &o, &err) != PTL_OK) {
-        driver_report(&f->d);
-        fail_msg("%s", err.text);
-    }
+    ptl_status st = train_run(f->job, &o, err);
     fclose(o.output);
+    return st;
+}
+
+/* Its checkpoint is what is judged. */
+static void train(fixture *f, int64_t shards, const char *real, const char *set)
+{
+    ptl_error err = {0};
+    open_job(f, real, set);
+    if (run(f, shards, &err) != PTL_OK)
+        fail_msg("%s", err.text);
     assert_int_equal(
         tensor_file_open(path_of(f, "run/step-1/model.safetensors"), &f->result,
                          &err),
@@ -449,6 +463,75 @@ static void means_of_the_workers_are_added_up(void **state)
     assert_result(f, &all);
 }
 
+/* ---------- towers that are not alike ---------- */
+
+/* What the job's programs are made by, and for so many rows changed. */
+static ptl_status (*real_build)(ptl_job *job, ptl_program_kind kind,
+                                int64_t rows, const ptl_job_tensor *raw,
+                                int raw_count, ptl_program **out,
+                                ptl_error *err);
+static ptl_arena *arena;
+static bool forgets;
+enum { ODD_ROWS = 5 };
+
+static ptl_buffer *gradient(ptl_buffer *buffers, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (buffers[i].name && strcmp(buffers[i].name, name) == 0)
+            return &buffers[i];
+    fail_msg("no %s", name);
+    return NULL;
+}
+
+/* Shards of ODD_ROWS rows forget one of their gradients, or give one more. */
+static ptl_status build_oddly(ptl_job *job, ptl_program_kind kind, int64_t rows,
+                              const ptl_job_tensor *raw, int raw_count,
+                              ptl_program **out, ptl_error *err)
+{
+    ptl_status st = real_build(job, kind, rows, raw, raw_count, out, err);
+    if (st != PTL_OK || kind != PTL_PROGRAM_SHARD || rows != ODD_ROWS)
+        return st;
+    ptl_program *p = *out;
+    int count = p->buffer_count;
+    ptl_buffer *buffers = ARENA_ARRAY(arena, ptl_buffer, count + 1);
+    memcpy(buffers, p->buffers, (size_t)count * sizeof *buffers);
+    ptl_buffer *b = gradient(buffers, count, "sum/m.f.b");
+    if (forgets) {
+        b->name = "rest";
+    } else {
+        buffers[count] = *b;
+        buffers[count].name = "sum/m.f.c";
+        p->buffer_count++;
+    }
+    p->buffers = buffers;
+    return PTL_OK;
+}
+
+static void train_oddly(fixture *f, bool forgetting, const char *words)
+{
+    ptl_error err = {0};
+    open_job(f, NULL, "cluster.towers=2");
+    arena = f->d.arena;
+    forgets = forgetting;
+    real_build = f->job->build;
+    f->job->build = build_oddly;
+    assert_int_equal(run(f, 2, &err), PTL_E_INTERNAL);
+    if (!strstr(err.text, words))
+        fail_msg("%s", err.text);
+}
+
+static void towers_that_forget_a_gradient_are_told(void **state)
+{
+    train_oddly(*state, true,
+                "with 6 rows alone of \"m.f.b\"; with 5 alone of none");
+}
+
+static void towers_that_give_one_more_are_told(void **state)
+{
+    train_oddly(*state, false,
+                "with 6 rows alone of none; with 5 alone of \"m.f.c\"");
+}
+
 int main(void)
 {
 #define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -459,6 +542,8 @@ int main(void)
         FACT(parts_are_added_up_before_shards),
         FACT(each_worker_applies_its_own_mean),
         FACT(means_of_the_workers_are_added_up),
+        FACT(towers_that_forget_a_gradient_are_told),
+        FACT(towers_that_give_one_more_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
