@@ -21,7 +21,9 @@ same() {
 
 # 1438 rows in batches of 300: an epoch's last batch has 238 rows.
 run whole "$digits" --set train.batch=300
-for a in 2 7 300; do
+many=300
+[ -z "${SANITIZED:-}" ] || many=
+for a in 2 7 $many; do
   run "a$a" "$digits" --set train.batch=300 --set train.accumulate=$a
   losses_agree whole "a$a"
 done
@@ -71,6 +73,7 @@ same parts shards
 cmp -s "$work/norm.lines" "$work/parts.lines" && fail "batch norm saw the whole"
 run both "$work/norm.ptl" --set train.accumulate=2 --shards 2
 
+[ -z "${SANITIZED:-}" ] || exit 0
 # Less memory for what lives between forward and backward.
 peak() {
   expect_status 0 "$PTLC" check --summary "$SOURCE/examples/gpt_nano.ptl" "$@"

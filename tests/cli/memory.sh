@@ -31,7 +31,9 @@ stated_is_mapped() {
   near "$summary" "$mapped" "summary, $2"
 }
 
-for example in $(training_examples); do
+examples=$(training_examples)
+[ -z "${SANITIZED:-}" ] || examples=$(head -n 3 <<<"$examples")
+for example in $examples; do
   stated_is_mapped "$example" "$example" || true
 done
 
