@@ -6,6 +6,7 @@
 #include "dist/members.h"
 #include "dist/placement.h"
 #include "dist/worker_priv.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,10 +97,25 @@ static void connect_servers(dist_worker *w, const wire_message *m)
     }
 }
 
+/* A coordinator of the same job tells of one of its steps, or its end. */
+static bool is_of_the_job(dist_worker *w, uint64_t step)
+{
+    char text[MACHINE_TEXT_BYTES];
+    if (step >= w->job.first_step && step <= w->job.steps)
+        return true;
+    snprintf(text, sizeof text,
+             "the coordinator is at step %llu, and this job has %llu to %llu",
+             (unsigned long long)step, (unsigned long long)w->job.first_step,
+             (unsigned long long)w->job.steps);
+    end(w, PTL_E_INTERNAL, text);
+    return false;
+}
+
 static void members(dist_worker *w, const wire_message *m)
 {
     bool known = w->state == WORKER_TRAINING || w->state == WORKER_DONE;
-    if (m->head.epoch <= w->epoch || !members_check(m->payload, m->head.id))
+    if (m->head.epoch <= w->epoch || !members_check(m->payload, m->head.id) ||
+        !is_of_the_job(w, m->head.step))
         return;
     if (w->epoch == 0)
         connect_servers(w, m);
