@@ -96,8 +96,9 @@ static ptl_status run_shard(step_run *r, int64_t shard, shard_sum *worker)
 static ptl_status run_worker(step_run *r, int64_t worker, shard_sum *to)
 {
     int64_t towers = r->h->rule.towers;
+    int64_t count = ptl_is_planted(PTL_PLANT_FIRST_TOWER) ? 1 : towers;
     ptl_status st = PTL_OK;
-    for (int64_t k = 0; k < towers && st == PTL_OK; k++)
+    for (int64_t k = 0; k < count && st == PTL_OK; k++)
         st = run_shard(r, worker * towers + k, to);
     return st;
 }
