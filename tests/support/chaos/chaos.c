@@ -275,11 +275,12 @@ static bool give(way *w, double now)
 
 /* ---------- waiting ---------- */
 
-/* Seconds until a piece of `w` is due, at most `most`; 0: it is. */
+/* Seconds until a piece of `w` is due, at most `most`. One that is due already
+ * waits for its receiver (watch()). */
 static double until_due(const way *w, double now, double most)
 {
     double wait = w->count ? w->pieces[0]->due - now : most;
-    return wait < 0 ? 0 : wait < most ? wait : most;
+    return wait > 0 && wait < most ? wait : most;
 }
 
 /* What to wait for at `from`, and at `to` where it takes no more of what is
