@@ -28,10 +28,13 @@ enum {
     MOST_SPLITS = 16,
     MOST_RUN = 1024,
     MOST_COLUMNS = 512,
+    FEW_COLUMNS = 32,
     LEAST_ROWS = 4,
-    CACHE_WAY = 4096, /* bytes */
+    CACHE_WAY = 4096,
+    CACHE_LINE = 64,      /* bytes */
+    MOST_LINES = 512,     /* that the first cache has room for */
     MOST_COLLIDING = 128, /* lines that a second cache has room for */
-    WIDE_ROW = 2048,  /* bytes: rows so far apart fight for the same lines */
+    WIDE_ROW = 2048, /* bytes: rows so far apart fight for the same lines */
 };
 
 /* ---------- factors ---------- */
@@ -297,6 +300,16 @@ static bool collides(const sched_options *options, const sched_axis *axis,
     return step >= CACHE_WAY / 2 && apart < CACHE_WAY / 16;
 }
 
+/* Are the lines along K more than the first cache has room for? */
+static bool is_long(const sched_options *options, const sched_axis *k,
+                    const sched_address *left)
+{
+    int64_t bytes = options->f64 ? 8 : 4;
+    int64_t step =
+        k->count ? llabs(left->coef[k->vars[k->count - 1]]) * bytes : 0;
+    return step >= CACHE_LINE && k->extent > MOST_LINES;
+}
+
 /* Packing pays where each element is used often enough. */
 static const char *is_better_packed(const sched_options *options,
                                     const ir_comp *comp,
@@ -310,6 +323,9 @@ static const char *is_better_packed(const sched_options *options,
     if (collides(options, &c->m, left))
         return "rows collide";
     /* Neighbouring tiles share their lines, which have to stay until then. */
+    if (is_long(options, &c->k, left) && c->n.extent > FEW_COLUMNS &&
+        c->m.extent * c->n.extent > MOST_SPLIT_RESULTS)
+        return "K is long";
     return c->k.extent > MOST_COLLIDING && collides(options, &c->k, left)
                ? "steps along K collide"
                : NULL;
