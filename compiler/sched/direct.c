@@ -286,15 +286,22 @@ static bool columns_in_place(const sched_options *options, const ir_comp *comp,
     return true;
 }
 
+/* Of a step along the last variable of an axis. */
+static int64_t step_bytes(const sched_options *options, const sched_axis *axis,
+                          const sched_address *left)
+{
+    int64_t bytes = options->f64 ? 8 : 4;
+    return axis->count == 0
+               ? 0
+               : llabs(left->coef[axis->vars[axis->count - 1]]) * bytes;
+}
+
 /* Do steps along the last variable of an axis fight for the same lines of the
  * first cache? They do where they are nearly a multiple of its ways. */
 static bool collides(const sched_options *options, const sched_axis *axis,
                      const sched_address *left)
 {
-    int64_t bytes = options->f64 ? 8 : 4;
-    if (axis->count == 0)
-        return false;
-    int64_t step = llabs(left->coef[axis->vars[axis->count - 1]]) * bytes;
+    int64_t step = step_bytes(options, axis, left);
     int64_t apart = step % CACHE_WAY;
     apart = apart < CACHE_WAY / 2 ? apart : CACHE_WAY - apart;
     return step >= CACHE_WAY / 2 && apart < CACHE_WAY / 16;
@@ -304,10 +311,7 @@ static bool collides(const sched_options *options, const sched_axis *axis,
 static bool is_long(const sched_options *options, const sched_axis *k,
                     const sched_address *left)
 {
-    int64_t bytes = options->f64 ? 8 : 4;
-    int64_t step =
-        k->count ? llabs(left->coef[k->vars[k->count - 1]]) * bytes : 0;
-    return step >= CACHE_LINE && k->extent > MOST_LINES;
+    return step_bytes(options, k, left) >= CACHE_LINE && k->extent > MOST_LINES;
 }
 
 /* Packing pays where each element is used often enough. */

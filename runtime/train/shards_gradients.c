@@ -34,12 +34,10 @@ static int find_gradient(const ptl_program *p, const char *path)
 
 /* ---------- programs of other rows ---------- */
 
-/* " \"PATH\"" of each gradient of `of` that `other` does not give; false: none.
- */
-static bool add_missing(const ptl_program *of, const ptl_program *other,
+/* " \"PATH\"" of each gradient of `of` that `other` does not give. */
+static void add_missing(const ptl_program *of, const ptl_program *other,
                         ptl_str *out)
 {
-    bool any = false;
     for (int i = 0; i < of->buffer_count; i++) {
         const ptl_buffer *b = &of->buffers[i];
         if (!is_gradient(b))
@@ -47,10 +45,8 @@ static bool add_missing(const ptl_program *of, const ptl_program *other,
         const char *path = b->name + strlen(PTL_SUM_PREFIX);
         if (find_gradient(other, path) >= 0)
             continue;
-        str_printf(out, "%s \"%s\"", any ? "," : "", path);
-        any = true;
+        str_printf(out, "%s \"%s\"", out->length ? "," : "", path);
     }
-    return any;
 }
 
 static const char *or_none(const ptl_str *s)
@@ -65,9 +61,10 @@ static ptl_status agree(const session_program *a, const session_program *b,
 {
     ptl_str only_a = {0}, only_b = {0};
     ptl_status st = PTL_OK;
-    bool differ = add_missing(a->program, b->program, &only_a);
-    differ = add_missing(b->program, a->program, &only_b) || differ;
-    if (differ && !ptl_is_planted(PTL_PLANT_OWN_GRADIENTS))
+    add_missing(a->program, b->program, &only_a);
+    add_missing(b->program, a->program, &only_b);
+    if ((only_a.length || only_b.length) &&
+        !ptl_is_planted(PTL_PLANT_OWN_GRADIENTS))
         st = ptl_fail(err, PTL_E_INTERNAL,
                       "shards give other gradients: with %lld rows alone of%s; "
                       "with %lld alone of%s",

@@ -49,35 +49,37 @@ cluster() {
   at_least "$(did overtaken)" 20 "what came late of $name"
 }
 
-# alone SHARDS: in one process.
+# alone WORKERS TOWERS: in one process.
 alone() {
   expect_status 0 "$PTLC" run "$lenet" --set "digits.root=$SOURCE/examples/data" \
-    --shards "$1" --log json --threads 1 --out "$work/alone$1"
-  comparable "$work/out" >"$work/alone$1.lines"
+    --shards $(($1 * $2)) --set "cluster.towers=$2" --log json --threads 1 \
+    --out "$work/alone$1.$2"
+  comparable "$work/out" >"$work/alone$1.$2.lines"
 }
 
-# undisturbed NAME SHARDS: the same as alone.
+# undisturbed NAME WORKERS TOWERS: the same as alone.
 undisturbed() {
-  cmp "$work/alone$2.lines" "$work/$1.lines" || fail "lines differ, $1"
-  cmp "$work/alone$2/step-200/model.safetensors" \
+  cmp "$work/alone$2.$3.lines" "$work/$1.lines" || fail "lines differ, $1"
+  cmp "$work/alone$2.$3/step-200/model.safetensors" \
     "$work/$1/step-200/model.safetensors" || fail "tensors differ, $1"
 }
 
-# after NAME SHARDS KIND COUNT PS WORKERS "CHAOS'S OPTION..." OPTION...: a
+# after NAME TOWERS KIND COUNT PS WORKERS "CHAOS'S OPTION..." OPTION...: a
 # cluster through which chaos did that at least so often, undisturbed.
 after() {
-  [ -e "$work/alone$2.lines" ] || alone "$2"
-  cluster "$1" "$5" "$6" "$7" --set "cluster.bucket=8 KiB" "${@:8}"
+  [ -e "$work/alone$6.$2.lines" ] || alone "$6" "$2"
+  cluster "$1" "$5" "$6" "$7" --set "cluster.towers=$2" \
+    --set "cluster.bucket=8 KiB" "${@:8}"
   at_least "$(did "$3")" "$4" "the count of \"$3\", $1"
-  undisturbed "$1" "$2"
+  undisturbed "$1" "$6" "$2"
 }
 
 [ $# = 0 ] || { "$@"; exit; }
 
-after copied 3 offers 6 2 3 --no-sharing
-after cut_copied 3 cut 20 2 3 "--cut --no-sharing"
+after copied 1 offers 6 2 3 --no-sharing
+after cut_copied 1 cut 20 2 3 "--cut --no-sharing"
 [ -z "${SANITIZED:-}" ] || exit 0
-after strict 2 offers 6 3 2 --no-sharing --set cluster.strict=true
-after cut 3 cut 4 1 3 --cut --set cluster.placement=parameter_server
+after strict 1 offers 6 3 2 --no-sharing --set cluster.strict=true
+after cut 2 cut 4 1 3 --cut --set cluster.placement=parameter_server
 allreduce=(--set cluster.placement=allreduce --set cluster.slots=worker)
-after cut_allreduce 2 cut 8 0 2 "--cut --no-sharing" "${allreduce[@]}"
+after cut_allreduce 1 cut 8 0 2 "--cut --no-sharing" "${allreduce[@]}"

@@ -8,7 +8,8 @@ port=$(free_port)
 role() {
   local name=$1-$2
   timeout -k 10 100 "${CLUSTER:-$PTLC}" run "$lenet" \
-    --set "digits.root=$SOURCE/examples/data" --set "cluster.ps=[\"127.0.0.1:$port\"]" --job "$1" --task "$2" \
-    --log json --threads 1 --out "$work/run" "${@:3}" \
+    --set "digits.root=$SOURCE/examples/data" \
+    --set "cluster.ps=[\"127.0.0.1:$port\"]" --job "$1" --task "$2" --log json \
+    --threads 1 --out "$work/run" "${@:3}" \
     >"$work/$name.out" 2>"$work/$name.err" </dev/null
 }
