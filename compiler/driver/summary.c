@@ -11,6 +11,7 @@
 #include "runtime/order.h"
 #include "runtime/prefetch.h"
 #include "runtime/run.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,6 +167,9 @@ static bool cost_of(ptl_job *job, int64_t rows, cost *out, ptl_error *err)
 
 /* ---------- the largest batch ---------- */
 
+/* The shares of the room that are near enough, and that a guess aims at. */
+static const double NEARLY_ALL = 0.98, NEXT_GUESS = 0.995;
+
 /* The memory of a run at `rows`. False where such a batch cannot be compiled,
  * which is not the file's fault: nothing is reported. */
 static bool memory_at(driver *d, ptl_job *job, int64_t rows, int64_t *out)
@@ -182,27 +186,36 @@ static bool memory_at(driver *d, ptl_job *job, int64_t rows, int64_t *out)
 }
 
 /*
- * Memory grows about evenly with the rows: a line through two sizes gives a
- * guess, which is compiled and, where it does not fit, corrected. 0: not one
- * row fits, or none of the guesses did.
+ * The most rows that fit. Memory grows with the rows, about evenly but not
+ * quite (more rows may be worth a packed copy), so each guess is compiled and
+ * the next lies on the line through the batch and what the last one took,
+ * between what is known to fit and what is known not to. 0: not one row fits,
+ * or none of the guesses did.
  */
 static int64_t largest_batch(driver *d, ptl_job *job, const cost *one,
                              const cost *two, int64_t room)
 {
-    enum { GUESSES = 6 };
-    double base = (double)memory_of_run(one);
-    double row = ((double)memory_of_run(two) - base) / (double)job->batch;
-    double rows = (double)job->batch + ((double)room - base) / row;
-    for (int i = 0; i < GUESSES && rows >= 1; i++) {
+    enum { GUESSES = 8 };
+    double base = (double)memory_of_run(one), batch = (double)job->batch;
+    double row = ((double)memory_of_run(two) - base) / batch;
+    double fits = 0, over = HUGE_VAL;
+    double rows = floor(batch + ((double)room - base) / row);
+    for (int i = 0; i < GUESSES && rows >= 1 && rows > fits; i++) {
         int64_t needed;
-        if (!memory_at(d, job, (int64_t)rows, &needed))
-            rows /= 2;
-        else if (needed <= room)
-            return (int64_t)rows;
+        bool built = memory_at(d, job, (int64_t)rows, &needed);
+        if (built && rows > batch)
+            row = ((double)needed - base) / (rows - batch);
+        if (built && needed <= room)
+            fits = rows;
         else
-            rows -= 1.01 * (double)(needed - room) / row + 1;
+            over = rows;
+        if (fits == rows && (double)needed >= NEARLY_ALL * (double)room)
+            break;
+        rows = floor(batch + NEXT_GUESS * ((double)room - base) / row);
+        if (!built || rows >= over)
+            rows = floor((fits + over) / 2);
     }
-    return 0;
+    return (int64_t)fits;
 }
 
 /* ---------- in words ---------- */

@@ -54,7 +54,7 @@ for example in digits_mlp linear_regression; do
     "$SOURCE/examples/$example.ptl"
   peak=$(in_bytes "$(sed -n 's/^peak memory *//p' "$work/out")")
   awk -v peak="$peak" -v room="$room" \
-    'BEGIN { exit !(peak <= 1.001 * room && peak >= 0.8 * room) }' ||
+    'BEGIN { exit !(peak <= 1.001 * room && peak >= 0.95 * room) }' ||
     fail "$example: $rows rows take $peak of $room bytes"
 done
 
