@@ -19,7 +19,10 @@ enum {
     SPARE = 2, /* processes that take the place of those that sleep */
     PROCESSES = 1 + SIM_SERVERS + SIM_WORKERS + SPARE,
     TICK_MS = 20,
-    LIMIT_MS = 60000, /* longer than every deadline: nothing may take so long */
+    STALL_MS = 20000,
+    /* Longer than every deadline, LOADING's 5 * STALL_MS among them: nothing
+     * may take so long. */
+    LIMIT_MS = 8 * STALL_MS,
     LINGER_MS = 2000, /* a process that ended still answers for so long */
     CHUNK = 64
 };
@@ -650,7 +653,7 @@ static void fill_job(sim *s)
     j->barriers = 3;
     j->window = CHUNK * sim_range(&s->random, 1, 8);
     j->retry = 60;
-    j->liveness = (liveness_rules){100, 900, 20000};
+    j->liveness = (liveness_rules){100, 900, STALL_MS};
     j->join_wait = 30000;
     j->worker_wait = 10000;
     s->count = 1 + j->servers + j->workers;
@@ -730,9 +733,11 @@ static void begin(sim *s, sim_result *out)
     s->net = sim_net_new(PROCESSES, &f, sim_draw(&s->random, UINT64_MAX));
     sim_model_init(&s->model);
     describe(s, &f, out);
-    for (int i = 0; i < s->count; i++) {
+    for (int i = 0; i < PROCESSES; i++) { /* a liar may name any of them */
         s->processes[i].sim = s;
         s->processes[i].index = i;
+    }
+    for (int i = 0; i < s->count; i++) {
         sim_net_later(s->net, i, sim_draw(&s->random, 100), &begin_token, 0);
         s->processes[i].worker = i - 1 - s->job.servers;
     }
