@@ -709,6 +709,25 @@ static void a_range_of_records_is_taken_and_keeps_its_numbers(void **state)
     assert_non_null(strstr(err.text, "it has 4"));
 }
 
+static void a_byte_is_within_256_and_else_looked_at(void **state)
+{
+    (void)state;
+    static const unsigned char three[] = {0, 0, 8, 1, 0, 0, 0, 3, 7, 255, 1};
+    fake_write("bytes", three, sizeof three);
+    ptl_job_array array = {"x", fake_path("bytes"), ""};
+    ptl_job_source from = {
+        .reader = "idx", .arrays = &array, .array_count = 1, .end = -1};
+    data_options options = {0};
+    ptl_dataset *d;
+    ptl_error err;
+    assert_int_equal(data_open(&from, &options, &d, &err), PTL_OK);
+    assert_int_equal(data_check_bound(d, "x", 1000, &err), PTL_OK);
+    assert_int_equal(data_check_bound(d, "x", 256, &err), PTL_OK);
+    assert_int_equal(data_check_bound(d, "x", 255, &err), PTL_E_DATA);
+    assert_non_null(strstr(err.text, "bytes\", record 2: x is 255"));
+    data_close(d);
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -740,6 +759,7 @@ int main(void)
         cmocka_unit_test(safetensors_round_trip),
         cmocka_unit_test(arrays_of_a_source_agree_in_records),
         cmocka_unit_test(a_range_of_records_is_taken_and_keeps_its_numbers),
+        cmocka_unit_test(a_byte_is_within_256_and_else_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, remove_folder);
 }
