@@ -410,29 +410,40 @@ static void name_missing(const dist_coordinator *c, char *text, size_t size)
     snprintf(text, size, "the cluster did not form in time");
 }
 
-/* A message is missing that nobody will say: all wait, and nothing moves. */
-static bool everybody_waits(const dist_coordinator *c, uint64_t now)
+/* A message is missing that nobody will say: all wait who are not done, and
+ * nothing moves. The first of them, or -1: it is not so. */
+static int first_of_all_waiting(const dist_coordinator *c, uint64_t now)
 {
-    for (int i = c->job.servers; i < c->count; i++) {
+    int first = -1;
+    for (int i = c->count - 1; i >= c->job.servers; i--) {
         const dist_pulse *p = hub_pulse(c->hub, node_of(c, i));
+        if (c->seats[i].bye)
+            continue;
         if (!p || p->at.phase != WIRE_PHASE_WAITING ||
             now - p->moved < c->job.liveness.stall)
-            return false;
+            return -1;
+        first = i;
     }
-    return true;
+    return first;
+}
+
+static void look_for_standstill(dist_coordinator *c, uint64_t now)
+{
+    char text[120];
+    int seat = first_of_all_waiting(c, now);
+    if (c->phase != RUNNING || seat < 0)
+        return;
+    uint32_t node = node_of(c, seat);
+    liveness_text(hub_pulse(c->hub, node), node, LIVENESS_STALLED, now, text);
+    end(c, PTL_E_PEER_LOST, text, now);
+    hub_flush(c->hub, now);
 }
 
 void coordinator_tick(dist_coordinator *c, uint64_t now)
 {
     char text[120];
     hub_tick(c->hub, now);
-    if (c->phase == RUNNING && everybody_waits(c, now)) {
-        uint32_t first = node_of(c, c->job.servers);
-        liveness_text(hub_pulse(c->hub, first), first, LIVENESS_STALLED, now,
-                      text);
-        end(c, PTL_E_PEER_LOST, text, now);
-        hub_flush(c->hub, now);
-    }
+    look_for_standstill(c, now);
     bool late = now >= c->deadline;
     if (c->phase == ENDING && !c->over && (late || hub_waiting(c->hub) == 0)) {
         c->over = true;
