@@ -423,6 +423,8 @@ static bool row_outside(const data_array *a, int64_t row, int64_t bound,
                         int64_t *value)
 {
     size_t per_row = a->record_bytes / (size_t)dtype_size(a->dtype);
+    if (all_within(a, bound))
+        return false;
     for (size_t k = 0; k < per_row; k++) {
         *value = value_at(a, (size_t)row * per_row + k);
         if (*value < 0 || *value >= bound)
@@ -440,8 +442,6 @@ ptl_status data_check_bound(ptl_dataset *data, const char *field, int64_t bound,
         return ptl_fail(err, PTL_E_DATA, "the data has no field \"%s\"", field);
     const data_array *a = &data->arrays[index];
     ptl_status st = check_integers(a, bound, err);
-    if (all_within(a, bound))
-        return PTL_OK;
     for (int64_t row = 0; row < a->rows && st == PTL_OK; row++)
         if (row_outside(a, row, bound, &value))
             st = out_of_bound(data, a, row, value, bound, err);
@@ -453,8 +453,6 @@ ptl_status data_array_check(const data_array *array, int64_t bound,
 {
     int64_t value;
     ptl_status st = check_integers(array, bound, err);
-    if (all_within(array, bound))
-        return PTL_OK;
     for (int64_t row = 0; row < array->rows && st == PTL_OK; row++)
         if (row_outside(array, row, bound, &value))
             return ptl_fail(err, PTL_E_DATA, BOUND_TEXT, array->path,

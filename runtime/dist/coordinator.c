@@ -430,8 +430,8 @@ static int first_of_all_waiting(const dist_coordinator *c, uint64_t now)
 static void look_for_standstill(dist_coordinator *c, uint64_t now)
 {
     char text[120];
-    int seat = first_of_all_waiting(c, now);
-    if (c->phase != RUNNING || seat < 0)
+    int seat = c->phase == RUNNING ? first_of_all_waiting(c, now) : -1;
+    if (seat < 0)
         return;
     uint32_t node = node_of(c, seat);
     liveness_text(hub_pulse(c->hub, node), node, LIVENESS_STALLED, now, text);
