@@ -2,8 +2,10 @@
  * cmd_check.c - `ptlc check FILE...`: says what is wrong, or nothing.
  *
  * A file with a `train` block is elaborated as training and as evaluation
- * would; the test blocks of every file are elaborated too, and not run.
+ * would, and its loss is derived; the test blocks of every file are elaborated
+ * too, and not run.
  */
+#include "lower/lower.h"
 #include "plan.h"
 #include "summary.h"
 #include <stdio.h>
@@ -17,6 +19,13 @@ static void check_tests(driver *d, const lang_modules *modules)
         if (f->decls[i]->kind == DECL_TEST)
             elab_test(d->arena, modules, m, f->decls[i], &options, d->diags);
     }
+}
+
+/* What has no derivative, or one that is slow. */
+static void check_derivative(driver *d, const typed_program *training)
+{
+    ir_graph_free(lower_program(training, LOWER_TRAIN, d->diags));
+    driver_phase(d, "lower and derive");
 }
 
 /* What else was asked for; `training` NULL: there is no train block. */
@@ -52,6 +61,8 @@ static int check_file(driver *d, const char *path)
     if (err.status != PTL_OK)
         return driver_fail(&err);
     check_tests(d, modules);
+    if (training && diags_error_count(d->diags) == 0)
+        check_derivative(d, training);
     if (diags_error_count(d->diags) > 0)
         return EXIT_DONE;
     return report(d, path, training);

@@ -131,15 +131,8 @@ static bool give_terms(scan_reverse *s, ir_node *made)
     bool ok = true;
     give_initial(s, made);
     for (int i = 0; i < s->received.count; i++) {
-        ir_node *n = s->received.data[i];
-        if (!scan_fits_unrolled(n)) {
-            diag_error(s->c->diags, DIAG_GRAD_RANK, n->at,
-                       "\"%s\" has too many indices for its derivative over "
-                       "all steps of a scan",
-                       n->name);
-            return false;
-        }
-        ok = give_bound(s, n, received_by(s, made, i, outs)) && ok;
+        ir_node *adjoint = received_by(s, made, i, outs);
+        ok = give_bound(s, s->received.data[i], adjoint) && ok;
     }
     return ok;
 }
@@ -163,6 +156,22 @@ static void init(scan_reverse *s, grad_reverse *c, ir_node *scan)
         s->bound[s->scan->bind_inner[i]->id] = s->scan->bind_outer[i];
     while (sweep(s))
         ;
+}
+
+/* What a step works out may be wanted of all steps, with one index more. */
+static bool fits_unrolled(const scan_reverse *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        const ir_node *n = s->body->nodes.data[i];
+        if (n->kind == IR_INPUT || scan_fits_unrolled(n))
+            continue;
+        diag_error(s->c->diags, DIAG_GRAD_RANK, n->at,
+                   "\"%s\" has too many indices for its derivative over all "
+                   "steps of a scan",
+                   n->name);
+        return false;
+    }
+    return true;
 }
 
 static bool has_adjoint(scan_reverse *s)
@@ -203,6 +212,8 @@ bool grad_reverse_scan(grad_reverse *c, ir_node *scan)
                    scan->name);
         return false;
     }
+    if (!fits_unrolled(&s))
+        return false;
     s.made = ir_graph_new();
     if (!scan_build_step(&s)) {
         ir_graph_free(s.made);
