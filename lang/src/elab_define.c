@@ -232,10 +232,11 @@ static int close_left(elab *e, const ast_stmt *st, left_side *l, ty_var **vars)
         const pack *p = l->packs[i];
         int n = l->is_pack[i] ? p->rank : 1;
         if (n < 0 || (!l->is_pack[i] && !l->vars[i]->known)) {
+            int own = (int)strcspn(st->name, "."); /* of a scan's `h.before` */
             elab_error(e, DIAG_RANGE_UNKNOWN, st->subs[i].at,
-                       "nothing says over what this index of `%s` ranges; "
-                       "declare the shape, as in `%s: real[...]`",
-                       st->name, st->name);
+                       "nothing says over what this index of `%.*s` ranges; "
+                       "declare the shape, as in `%.*s: real[...]`",
+                       own, st->name, own, st->name);
             return -1;
         }
         if (rank + n > PTL_MAX_RANK) {
