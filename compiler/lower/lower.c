@@ -279,6 +279,8 @@ static bool make_grads(lowering *l)
     for (int i = 0; i < p->params.count; i++)
         if (p->params.data[i].grad)
             l->nodes[p->params.data[i].grad->id] = grads[count++];
+    if (l->kind != LOWER_GRAD)
+        lower_warn_untrained(l);
     return true;
 }
 

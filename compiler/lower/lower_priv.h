@@ -66,6 +66,12 @@ ir_node *lower_own_share(lowering *l);
 /* Of UPDATE: the sum that was given, divided by the weight that was given. */
 ir_node *lower_given_gradient(lowering *l, const ty_tensor *grad);
 
+/* ---------- untrained.c ---------- */
+
+/* Warns of parameters that the loss does not depend on; the gradients are
+ * there. */
+void lower_warn_untrained(const lowering *l);
+
 /* ---------- scan.c ---------- */
 
 /* Finds `varies` and `looped`. */
