@@ -100,6 +100,9 @@ static void accumulate_indexed(reducer *r, accumulator *a, kern_value *cond)
         return;
     }
     kern_value *wins = reduce_beats(r, y, x);
+    if (!r->in_order)
+        wins = kern_op2(b, KERN_OR, wins,
+                        reduce_is_earlier(r, x, at, y, y_at));
     if (!r->flat || r->n->comp.filter)
         wins = kern_op2(b, KERN_OR, wins,
                         kern_op2(b, KERN_LT, at, kern_int(b, KERN_I32, 1, 0)));

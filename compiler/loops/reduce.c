@@ -251,6 +251,16 @@ static int vectors_of(const reducer *r, const joint *j)
     return vectors >= JAM ? JAM : 1;
 }
 
+/* The lanes' loop runs innermost. Where it is not the last of the definition,
+ * a lane that comes to it more than once has left its place in between. */
+static bool is_in_order(const reducer *r)
+{
+    const sched_space *space = r->space;
+    return !r->plan->lanes_reduce ||
+           space->loops[space->count - 1].var == r->plan->lane_var ||
+           lane_extent(r) <= (int64_t)r->lanes * r->vectors;
+}
+
 /* Windows of pooling: a box as small as this is written out. */
 static bool is_flat(const reducer *r)
 {
@@ -272,6 +282,7 @@ static void outer_nest(joint *j, nest *outer)
         r->type = reduce_type(r->k, r->n);
         r->lanes = r->plan->lane_var >= 0 ? r->k->lanes : 1;
         r->vectors = vectors_of(r, j);
+        r->in_order = is_in_order(r);
         r->flat = is_flat(r);
     }
     nest_init(outer, first->e, first->space->loops, first->space->out_count,

@@ -28,6 +28,7 @@ typedef struct reducer {
     kern_value *shift[JAM]; /* LSE: what is subtracted, by copy */
     int vectors;      /* side by side where the lanes split the reduction */
     bool flat;        /* the reduced box is so small that it is no loop */
+    bool in_order;    /* a lane meets elements as the definition has them */
     bool fresh;       /* nothing is in the accumulators yet */
     kern_value *part; /* which chunk, NULL: not cut */
     accumulator acc[WIDE_JAM];
@@ -49,6 +50,9 @@ kern_value *reduce_neutral(reducer *r);
 kern_value *reduce_beats(reducer *r, kern_value *y, kern_value *x);
 /* x came first. */
 kern_value *reduce_combined(reducer *r, kern_value *x, kern_value *y);
+/* Does y tie with x and stand before it? */
+kern_value *reduce_is_earlier(reducer *r, kern_value *x, kern_value *x_index,
+                              kern_value *y, kern_value *y_index);
 void reduce_combine_indexed(reducer *r, kern_value **x, kern_value **x_index,
                             kern_value *y, kern_value *y_index);
 /* One lane of all, halving. */

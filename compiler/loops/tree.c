@@ -101,6 +101,14 @@ static kern_value *ties(reducer *r, kern_value *x, kern_value *y)
     return kern_op2(b, KERN_OR, equal, nans);
 }
 
+kern_value *reduce_is_earlier(reducer *r, kern_value *x, kern_value *x_index,
+                              kern_value *y, kern_value *y_index)
+{
+    kern_builder *b = &r->k->b;
+    return kern_op2(b, KERN_AND, ties(r, x, y),
+                    kern_op2(b, KERN_LT, y_index, x_index));
+}
+
 /* An index of -1 says that nothing was seen yet. */
 void reduce_combine_indexed(reducer *r, kern_value **x, kern_value **x_index,
                             kern_value *y, kern_value *y_index)
@@ -109,8 +117,7 @@ void reduce_combine_indexed(reducer *r, kern_value **x, kern_value **x_index,
     kern_value *zero = kern_int(b, KERN_I32, 1, 0);
     kern_value *seen = kern_op2(b, KERN_GE, y_index, zero);
     kern_value *empty = kern_op2(b, KERN_LT, *x_index, zero);
-    kern_value *earlier = kern_op2(b, KERN_AND, ties(r, *x, y),
-                                   kern_op2(b, KERN_LT, y_index, *x_index));
+    kern_value *earlier = reduce_is_earlier(r, *x, *x_index, y, y_index);
     kern_value *wins = kern_op2(b, KERN_OR, reduce_beats(r, y, *x), earlier);
     wins = kern_op2(b, KERN_AND, seen, kern_op2(b, KERN_OR, empty, wins));
     *x = kern_select(b, wins, y, *x);
