@@ -36,6 +36,7 @@ cell cell_of(const ir_node *comp);
 
 typedef struct coverage {
     int counts[CELL_COUNT];
+    int of_losses; /* of the counted: what sums a case up to its loss */
 } coverage;
 
 void coverage_add(coverage *table, const ir_graph *g);
