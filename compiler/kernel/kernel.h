@@ -161,7 +161,9 @@ typedef struct kern_tile {
  * each `run_block` runs, which changes no bits. With `splits` above 1 part p
  * sums runs from p * split_runs on and is written at C + p * c_split. Tasks:
  * parts x blocks of m_block tiles x blocks of n_block panels of nr columns, the
- * last fastest.
+ * last fastest. With `runs_outside` there is one part, and whoever has several
+ * tasks goes through all of them for a block of runs before the next one: what
+ * they read of both operands then comes from afar once.
  */
 enum { KERN_MOST_ROWS = 28 };
 typedef struct kern_direct {
@@ -174,6 +176,7 @@ typedef struct kern_direct {
     int64_t a_step, b_step, b_panel;
     bool whole_panels; /* B has all nr columns in its last panel too */
     int64_t run_block;
+    bool runs_outside;
     int64_t splits, split_runs, c_split;
     int64_t m_block, n_block;
 } kern_direct;

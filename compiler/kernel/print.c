@@ -205,9 +205,10 @@ static void print_direct(ptl_str *out, const kern_direct *d)
     str_printf(out,
                "    steps %" PRId64 " %" PRId64 " panel %" PRId64
                " parts %" PRId64 " of %" PRId64 " at %" PRId64
-               " blocks %" PRId64 " x %" PRId64 "\n",
+               " blocks %" PRId64 " x %" PRId64 "%s\n",
                d->a_step, d->b_step, d->b_panel, d->splits, d->split_runs,
-               d->c_split, d->m_block, d->n_block);
+               d->c_split, d->m_block, d->n_block,
+               d->runs_outside ? " runs outside" : "");
     str_add(out, "    rows");
     for (int i = 0; i < d->mr; i++)
         str_printf(out, " %" PRId64 ":%" PRId64, d->a_row[i], d->c_row[i]);

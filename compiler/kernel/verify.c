@@ -217,6 +217,8 @@ static bool check_direct(verifier *c)
     if ((d->splits - 1) * d->split_runs >= d->runs ||
         d->splits * d->split_runs < d->runs)
         return fail(c, NULL, "the parts of a sum are not all of it");
+    if (d->runs_outside && d->splits > 1)
+        return fail(c, NULL, "parts of a sum share no runs");
     if (kern_direct_tasks(d) != c->kernel->task_count)
         return fail(c, NULL, "tasks do not fit the blocks");
     return true;

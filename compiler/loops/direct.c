@@ -11,6 +11,7 @@ enum {
     RIGHT_NEAR = 512 << 10, /* bytes of B that stay in the second cache */
     ROWS_FROM_AFAR = 42,
     TASK_FMAS = 1 << 17,
+    NEAR_RESULTS = 1 << 17, /* elements of C that stay in the second cache */
 };
 
 /* The size of equal blocks of at most `most` each. */
@@ -84,6 +85,8 @@ static kern_direct direct_of(const build *k, const sched_direct *from)
         d.c_row[i] = from->result_row[i];
     }
     d.run_block = run_block(&d);
+    d.runs_outside = d.splits == 1 && d.run_block < d.runs &&
+                     d.c_split <= NEAR_RESULTS;
     d.m_block = 1;
     plan_blocks(&d);
     return d;

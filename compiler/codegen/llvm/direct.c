@@ -428,30 +428,72 @@ static void make_tiles(llvm_emitter *e, direct *x)
     }
 }
 
-void llvm_emit_direct(llvm_emitter *e)
+/* The blocks of runs in [lo, hi); close it with step 1. */
+static llvm_loop open_runs(llvm_emitter *e, direct *x, LLVMValueRef lo,
+                           LLVMValueRef hi)
 {
-    const kern_direct *d = &e->kernel->direct;
+    LLVMValueRef block = llvm_i64(e, x->d->run_block);
+    llvm_loop runs = llvm_loop_open(e, lo, hi, block, "runs");
+    x->run = runs.index;
+    x->runs = least(e, LLVMBuildSub(e->builder, hi, runs.index, ""), block);
+    x->first = LLVMBuildICmp(e->builder, LLVMIntEQ, runs.index, lo, "first");
+    return runs;
+}
+
+/* Which block of C is e->task's. */
+typedef struct c_block {
+    LLVMValueRef m, n, part;
+} c_block;
+
+static c_block block_of_task(llvm_emitter *e, const kern_direct *d)
+{
     LLVMBuilderRef b = e->builder;
-    direct x = {.d = d, .element = llvm_scalar_type(e, d->type)};
-    make_tiles(e, &x);
     LLVMValueRef n_blocks =
         llvm_i64(e, int_ceil_div(int_ceil_div(d->n, d->nr), d->n_block));
     LLVMValueRef m_blocks =
         llvm_i64(e, int_ceil_div(d->segments * d->tiles, d->m_block));
-    LLVMValueRef n_block = LLVMBuildURem(b, e->task, n_blocks, "n.block");
     LLVMValueRef rest = LLVMBuildUDiv(b, e->task, n_blocks, "");
-    LLVMValueRef m_block = LLVMBuildURem(b, rest, m_blocks, "m.block");
-    LLVMValueRef part = LLVMBuildUDiv(b, rest, m_blocks, "part");
-    LLVMValueRef lo = times(e, part, d->split_runs);
+    return (c_block){.n = LLVMBuildURem(b, e->task, n_blocks, "n.block"),
+                     .m = LLVMBuildURem(b, rest, m_blocks, "m.block"),
+                     .part = LLVMBuildUDiv(b, rest, m_blocks, "part")};
+}
+
+/* Every task goes through its runs. */
+static void tasks_then_runs(llvm_emitter *e, direct *x)
+{
+    const kern_direct *d = x->d;
+    llvm_loop tasks = llvm_open_tasks(e);
+    c_block at = block_of_task(e, d);
+    LLVMValueRef lo = times(e, at.part, d->split_runs);
     LLVMValueRef hi =
         least(e, plus(e, lo, llvm_i64(e, d->split_runs)), llvm_i64(e, d->runs));
-    x.part = times(e, part, d->c_split);
-    llvm_loop runs =
-        llvm_loop_open(e, lo, hi, llvm_i64(e, d->run_block), "runs");
-    x.run = runs.index;
-    x.runs = least(e, LLVMBuildSub(b, hi, runs.index, ""),
-                   llvm_i64(e, d->run_block));
-    x.first = LLVMBuildICmp(b, LLVMIntEQ, runs.index, lo, "first");
-    emit_block(e, &x, m_block, n_block);
+    x->part = times(e, at.part, d->c_split);
+    llvm_loop runs = open_runs(e, x, lo, hi);
+    emit_block(e, x, at.m, at.n);
     llvm_loop_close(e, &runs, 0);
+    llvm_loop_close(e, &tasks, 0);
+}
+
+/* All tasks go through a block of runs before the next one. */
+static void runs_then_tasks(llvm_emitter *e, direct *x)
+{
+    x->part = llvm_i64(e, 0);
+    llvm_loop runs =
+        open_runs(e, x, llvm_i64(e, 0), llvm_i64(e, x->d->runs));
+    llvm_loop tasks = llvm_open_tasks(e);
+    c_block at = block_of_task(e, x->d);
+    emit_block(e, x, at.m, at.n);
+    llvm_loop_close(e, &tasks, 0);
+    llvm_loop_close(e, &runs, 0);
+}
+
+void llvm_emit_direct(llvm_emitter *e)
+{
+    const kern_direct *d = &e->kernel->direct;
+    direct x = {.d = d, .element = llvm_scalar_type(e, d->type)};
+    make_tiles(e, &x);
+    if (d->runs_outside)
+        runs_then_tasks(e, &x);
+    else
+        tasks_then_runs(e, &x);
 }

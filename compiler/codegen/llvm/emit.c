@@ -279,15 +279,30 @@ static void finish_streams(llvm_emitter *e)
 
 static void emit_body(llvm_emitter *e)
 {
-    if (e->kernel->kind == KERN_TILE) {
+    if (e->kernel->kind == KERN_TILE)
         llvm_emit_tile(e);
-        return;
-    }
+    else
+        emit_block(e, e->kernel->body);
+}
+
+llvm_loop llvm_open_tasks(llvm_emitter *e)
+{
+    llvm_loop tasks =
+        llvm_loop_open(e, LLVMGetParam(e->function, 1),
+                       LLVMGetParam(e->function, 2), llvm_i64(e, 1), "task");
+    e->task = tasks.index;
+    return tasks;
+}
+
+static void emit_tasks(llvm_emitter *e)
+{
     if (e->kernel->kind == KERN_DIRECT) {
         llvm_emit_direct(e);
         return;
     }
-    emit_block(e, e->kernel->body);
+    llvm_loop tasks = llvm_open_tasks(e);
+    emit_body(e);
+    llvm_loop_close(e, &tasks, 0);
 }
 
 static void emit_kernel(llvm_emitter *e, const kern_kernel *k, const char *name)
@@ -303,12 +318,7 @@ static void emit_kernel(llvm_emitter *e, const kern_kernel *k, const char *name)
     if (k->kind == KERN_NEST)
         make_locals(e, k->body);
     load_buffers(e, LLVMGetParam(e->function, 0));
-    llvm_loop tasks =
-        llvm_loop_open(e, LLVMGetParam(e->function, 1),
-                       LLVMGetParam(e->function, 2), llvm_i64(e, 1), "task");
-    e->task = tasks.index;
-    emit_body(e);
-    llvm_loop_close(e, &tasks, 0);
+    emit_tasks(e);
     finish_streams(e);
     LLVMBuildRetVoid(e->builder);
 

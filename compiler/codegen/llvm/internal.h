@@ -93,6 +93,8 @@ typedef struct llvm_loop {
 llvm_loop llvm_loop_open(llvm_emitter *e, LLVMValueRef lo, LLVMValueRef hi,
                          LLVMValueRef step, const char *name);
 void llvm_loop_close(llvm_emitter *e, llvm_loop *loop, int unroll);
+/* The same over the tasks that were asked for: sets e->task. */
+llvm_loop llvm_open_tasks(llvm_emitter *e);
 /* Says how far the loop of branch `latch` is unrolled: exactly as wished. */
 void llvm_set_unroll(llvm_emitter *e, LLVMValueRef latch, int unroll);
 
@@ -131,7 +133,7 @@ void llvm_emit_tile(llvm_emitter *e);
 
 /* ---------- direct.c: contractions over operands where they lie ---------- */
 
-/* The body of a DIRECT kernel for e->task. */
+/* All of a DIRECT kernel, its tasks in an order of its own. */
 void llvm_emit_direct(llvm_emitter *e);
 
 /* ---------- object.c: LLVM IR to machine code ---------- */
