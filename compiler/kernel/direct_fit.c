@@ -8,7 +8,11 @@
 #include "base/integer.h"
 #include "kernel/kernel.h"
 
-enum { MOST_VECTORS = 4, TILE_COST = 40 };
+enum {
+    MOST_VECTORS = 4,
+    TILE_COST = 40,
+    NEAR_BYTES = 24 << 10, /* of B, that stay in the first cache beside A */
+};
 
 static double most(double a, double b)
 {
@@ -16,16 +20,20 @@ static double most(double a, double b)
 }
 
 /* Half cycles of a step of k: two fused multiply-adds and two loads a cycle,
- * and four cycles until a sum can be added to again. */
-static double step_cost(int rows, int vectors)
+ * and four cycles until a sum can be added to again. From the second cache a
+ * vector of B takes three. */
+static double step_cost(int rows, int vectors, bool far)
 {
-    return most(most(rows * vectors, rows + vectors), 8);
+    double cost = most(most(rows * vectors, rows + vectors), 8);
+    return far ? most(cost, 3 * vectors) : cost;
 }
 
-static double tile_cost(int rows, int vectors, int64_t k)
+/* Of B, a panel is read for each tile. */
+static double tile_cost(int rows, int vectors, int64_t k, int64_t vector_bytes)
 {
-    return rows ? (double)k * step_cost(rows, vectors) + 2 * rows * vectors +
-                      TILE_COST
+    bool far = k * vectors * vector_bytes > NEAR_BYTES;
+    return rows ? (double)k * step_cost(rows, vectors, far) +
+                      2 * rows * vectors + TILE_COST
                 : 0;
 }
 
@@ -42,6 +50,7 @@ void kern_fit_rows(const kern_target *target, bool f64, int64_t rows,
                    bool whole, int64_t n, int64_t k, kern_tiling *out)
 {
     int lanes = target->lanes_f32 / (f64 ? 2 : 1);
+    int64_t bytes = lanes * (f64 ? 8 : 4);
     *out = (kern_tiling){0};
     for (int vectors = MOST_VECTORS; vectors >= 1; vectors--) {
         int64_t panels = int_ceil_div(n, (int64_t)vectors * lanes);
@@ -55,8 +64,8 @@ void kern_fit_rows(const kern_target *target, bool f64, int64_t rows,
         double cost = 0;
         for (int last_panel = 0; last_panel < 2; last_panel++) {
             int v = last_panel ? last_vectors : vectors;
-            double one = (double)(tiles - 1) * tile_cost(mr, v, k) +
-                         tile_cost(last, v, k);
+            double one = (double)(tiles - 1) * tile_cost(mr, v, k, bytes) +
+                         tile_cost(last, v, k, bytes);
             cost += one * (last_panel ? 1 : (double)(panels - 1));
         }
         if (!out->mr || cost < out->cost)
