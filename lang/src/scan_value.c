@@ -20,18 +20,22 @@ static const struct {
 #include "lang/keywords.def"
 };
 
+/* Its first letter tells most words apart. */
+static bool is_word(const char *word, const char *text, size_t length)
+{
+    return word[0] == text[0] && strlen(word) == length &&
+           memcmp(word, text, length) == 0;
+}
+
 int scan_word(const char *text, size_t length, ast_reduction *reduction)
 {
-    for (int i = 0; i < RED_COUNT; i++) {
-        const char *word = ast_reduction_text((ast_reduction)i);
-        if (strlen(word) == length && memcmp(word, text, length) == 0) {
+    for (int i = 0; i < RED_COUNT; i++)
+        if (is_word(ast_reduction_text((ast_reduction)i), text, length)) {
             *reduction = (ast_reduction)i;
             return T_REDUCTION;
         }
-    }
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
-        if (strlen(keywords[i].text) == length &&
-            memcmp(keywords[i].text, text, length) == 0)
+        if (is_word(keywords[i].text, text, length))
             return keywords[i].token;
     return T_NAME;
 }

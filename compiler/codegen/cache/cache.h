@@ -1,7 +1,8 @@
 /*
  * cache.h - machine code kept on disk between runs, for every generator.
  *
- * Thread: any; several processes may share a folder.
+ * Hashes are LLVM's (BLAKE3): llvm_need() comes before. Thread: any; several
+ * processes may share a folder.
  */
 #ifndef PTL_CODEGEN_CACHE_H
 #define PTL_CODEGEN_CACHE_H

@@ -7,6 +7,7 @@
 #include "codegen/cuda/cuda_code.h"
 #include "codegen/cuda/guard.h"
 #include "codegen/cuda/refusal.h"
+#include "codegen/llvm/library.h"
 #include "codegen_version.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -198,6 +199,8 @@ ptl_status cuda_compile(const kern_module *m, const cuda_options *options,
 {
     *out = (cuda_code){0};
     ptl_status st = nvrtc_check(options->arch, err);
+    if (st == PTL_OK)
+        st = llvm_need(err); /* keys of the cache are its hashes */
     if (st != PTL_OK)
         return st;
     out->arena = arena_new();

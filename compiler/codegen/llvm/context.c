@@ -2,6 +2,7 @@
  * context.c - the machine code is made for: level, features, target machine.
  */
 #include "codegen/llvm/internal.h"
+#include "codegen/llvm/library.h"
 #include <llvm-c/Target.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -130,12 +131,15 @@ ptl_status llvm_machine_init(llvm_machine *machine, const char *cpu,
                              ptl_error *err)
 {
     static pthread_once_t started = PTHREAD_ONCE_INIT;
+    ptl_status st = llvm_need(err);
+    if (st != PTL_OK)
+        return st;
     pthread_once(&started, start_llvm);
     char *host_cpu = LLVMGetHostCPUName();
     char *host_features = LLVMGetHostCPUFeatures();
     const level *l = NULL;
     cpu = cpu ? cpu : "native";
-    ptl_status st = choose_level(cpu, host_features, &l, err);
+    st = choose_level(cpu, host_features, &l, err);
     if (st == PTL_OK) {
         bool native = strcmp(cpu, "native") == 0;
         *machine = (llvm_machine){
