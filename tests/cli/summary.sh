@@ -37,6 +37,15 @@ expect_text "$work/out" "  parameters, slots    225.19 KiB"
 expect_status 0 "$PTLC" check --summary --set train.batch=64 "$digits"
 expect_text "$work/out" "  sums of products     5.18 MFLOP"
 
+# What check warns of is said once, whatever else is compiled for the summary.
+sed -e 's|use f = nn.linear(out = 1);|&\n  use g = nn.linear(out = 1);|' \
+  -e "s|\"data\"|\"$SOURCE/examples/data\"|" \
+  -e 's|h = f(x);|&\n    unused = g(x);|' \
+  "$SOURCE/examples/linear_regression.ptl" >"$work/unused.ptl"
+expect_status 0 "$PTLC" check --summary "$work/unused.ptl"
+[ "$(grep -c '\[no-gradient\]' "$work/err")" = 1 ] ||
+  fail "not one warning"
+
 # in_bytes TEXT: "1.50 KiB" is 1536.
 in_bytes() {
   echo "$1" | awk '{
