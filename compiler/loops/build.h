@@ -103,6 +103,11 @@ void emit_own_place(emit *e, const ir_type *type, emit_place *out);
 void emit_result_place(emit *e, const ir_node *n, emit_place *out);
 /* Stores `x` (converted to the buffer's type) at `place`, under e->mask. */
 void emit_store(emit *e, int buffer, const emit_place *place, kern_value *x);
+/* The element at hand of nodes over one domain, each to its buffer: all loads
+ * come before the stores. A node that reads an earlier one takes the value from
+ * the register; `keeps`: so will later code. */
+void emit_together(emit *e, ir_node *const *nodes, const int *buffers,
+                   int count, bool keeps);
 /* The memory at `place` in kernel form, masked as e->mask says. */
 kern_memory emit_memory(emit *e, int buffer, const emit_place *place,
                         int lanes);

@@ -2,8 +2,7 @@
  * map.c - maps: nodes over one domain, element by element.
  *
  * All loads of an iteration come before its stores, so a result may lie where
- * an operand lay that is read at the same element. Nodes that read one another
- * take the value from the register.
+ * an operand lay that is read at the same element.
  */
 #include "loops/flat.h"
 #include "loops/turn.h"
@@ -25,21 +24,9 @@ typedef struct map_ctx {
 static void map_body(nest *n, int copies, void *ctx)
 {
     map_ctx *c = ctx;
-    emit *e = c->e;
     (void)n;
     (void)copies;
-    kern_value **values = ARENA_ARRAY(c->k->scratch, kern_value *, c->count);
-    for (int i = 0; i < c->count; i++) {
-        values[i] = emit_expr(e, c->nodes[i]->comp.body);
-        e->forward[c->nodes[i]->id] = values[i];
-    }
-    for (int i = 0; i < c->count; i++) {
-        emit_place place;
-        emit_result_place(e, c->nodes[i], &place);
-        emit_store(e, c->buffers[i], &place, values[i]);
-        if (!c->keeps)
-            e->forward[c->nodes[i]->id] = NULL;
-    }
+    emit_together(c->e, c->nodes, c->buffers, c->count, c->keeps);
 }
 
 static void flat_body(nest *n, int copies, void *ctx)
@@ -66,10 +53,10 @@ static void turn_body(nest *n, int copies, void *ctx)
 /* What lies across the result decides about the lanes. */
 static int take_turn(map_ctx *c, sched_space *space, int lane_var)
 {
-    if (c->count != 1 || c->window.count)
+    if (c->window.count)
         return lane_var;
-    int across = turn_take(&c->turn, c->k, c->nodes[0], space);
-    c->turn.out = c->buffers[0];
+    int across =
+        turn_take(&c->turn, c->k, c->nodes, c->buffers, c->count, space);
     return across < 0 ? lane_var : across;
 }
 
@@ -97,16 +84,16 @@ static void map_nest(map_ctx *c, const sched_space *whole, nest *n)
         c->window.out = c->buffers[0];
     }
     lane_var = take_turn(c, space, lane_var);
-    bool flat = c->may_be_flat && !c->window.count && !c->turn.node &&
+    bool flat = c->may_be_flat && !c->window.count && !c->turn.count &&
                 take_flat(c, space, &lane_var);
     nest_init(n, c->e, space->loops, space->count, lane_var);
     n->body = c->window.count ? window_body
-              : c->turn.node  ? turn_body
+              : c->turn.count ? turn_body
               : flat          ? flat_body
                               : map_body;
     for (int v = 0; flat && v < c->nodes[0]->type.rank; v++)
         n->unbound |= (uint32_t)1 << v;
-    if (c->turn.node)
+    if (c->turn.count)
         n->unbound |= (uint32_t)1 << c->turn.along.var;
     for (int i = 0; i < c->window.count; i++)
         n->unbound |= (uint32_t)1 << c->window.loops[i].var;
@@ -162,10 +149,10 @@ static const char *name_of(const map_ctx *c)
         ir_visit_reads(c->nodes[i]->comp.body, check_order, &o);
     }
     const char *name = c->k->kernel->name, *rest = strchr(name, '.');
-    if (!c->k->s->options.target.threads || !rest || (o.all && !c->turn.node))
+    if (!c->k->s->options.target.threads || !rest || (o.all && !c->turn.count))
         return name;
     return arena_printf(c->k->module->arena, "%s%s",
-                        c->turn.node ? "turn" : "gather", rest);
+                        c->turn.count ? "turn" : "gather", rest);
 }
 
 void build_map(build *k)

@@ -352,3 +352,20 @@ void emit_store(emit *e, int buffer, const emit_place *place, kern_value *x)
         x = kern_splat(e->b, x, e->lanes);
     kern_store(e->b, emit_memory(e, buffer, place, vector ? e->lanes : 1), x);
 }
+
+void emit_together(emit *e, ir_node *const *nodes, const int *buffers,
+                   int count, bool keeps)
+{
+    kern_value **values = ARENA_ARRAY(e->k->scratch, kern_value *, count);
+    for (int i = 0; i < count; i++) {
+        values[i] = emit_expr(e, nodes[i]->comp.body);
+        e->forward[nodes[i]->id] = values[i];
+    }
+    for (int i = 0; i < count; i++) {
+        emit_place place;
+        emit_result_place(e, nodes[i], &place);
+        emit_store(e, buffers[i], &place, values[i]);
+        if (!keeps)
+            e->forward[nodes[i]->id] = NULL;
+    }
+}

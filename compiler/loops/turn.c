@@ -9,7 +9,10 @@
  */
 #include "loops/turn.h"
 
-enum { LEAST_EXTENT = 8 };
+enum {
+    LEAST_EXTENT = 8,
+    AHEAD_BYTES = 128, /* lines of an operand are asked for so far ahead */
+};
 
 /* ---------- what to turn ---------- */
 
@@ -28,11 +31,19 @@ static bool is_affine(const ir_expr *read)
     return !read->outside || read->outside->kind == IR_EXPR_CONST;
 }
 
+static bool is_found(const turn *t, const ir_expr *read)
+{
+    for (int i = 0; i < t->read_count; i++)
+        if (t->reads[i] == read)
+            return true;
+    return false;
+}
+
 static void find_read(ir_expr *read, void *ctx)
 {
     find *f = ctx;
     sched_address a;
-    if (read->kind != IR_EXPR_READ)
+    if (read->kind != IR_EXPR_READ || is_found(f->t, read))
         return;
     sched_address_of(read, &a);
     int64_t step = a.coef[f->along];
@@ -54,12 +65,33 @@ static const sched_loop *loop_of(const sched_space *space, int var)
     return NULL;
 }
 
-static bool turns_along(turn *t, ir_node *n, int along, int across)
+static bool turns_along(turn *t, int along, int across)
 {
     find f = {t, along, across, true};
     t->read_count = 0;
-    ir_visit_reads(n->comp.body, find_read, &f);
+    for (int i = 0; i < t->count; i++)
+        ir_visit_reads(t->nodes[i]->comp.body, find_read, &f);
     return f.fits && t->read_count > 0;
+}
+
+/* Vectors of one width, each stored where it belongs alone. */
+static bool all_can(const turn *t, const build *k)
+{
+    for (int i = 0; i < t->count; i++)
+        if (t->nodes[i]->type.kind != IR_REAL ||
+            sched_store_of(k->step->scope, t->nodes[i]))
+            return false;
+    return k->lanes <= TURN_MOST_LANES;
+}
+
+/* The lines of a block lie far apart, where the processor expects nothing. */
+static void plan_ahead(turn *t, build *k)
+{
+    t->ahead =
+        ARENA_ARRAY(k->scratch, int64_t, k->step->scope->graph->nodes.count + 1);
+    for (int i = 0; i < t->read_count; i++)
+        t->ahead[t->reads[i]->node->id] =
+            AHEAD_BYTES / (k->s->options.f64 ? 8 : 4);
 }
 
 static void take_loop(turn *t, sched_space *space)
@@ -71,26 +103,26 @@ static void take_loop(turn *t, sched_space *space)
     space->count = kept;
 }
 
-int turn_take(turn *t, build *k, ir_node *n, sched_space *space)
+int turn_take(turn *t, build *k, ir_node *const *nodes, const int *outs,
+              int count, sched_space *space)
 {
-    *t = (turn){.node = NULL};
-    const sched_loop *along = loop_of(space, n->type.rank - 1);
-    if (!along || along->extent < LEAST_EXTENT || along->lo != 0 ||
-        n->type.kind != IR_REAL || k->lanes > TURN_MOST_LANES ||
-        sched_store_of(k->step->scope, n))
-        return -1;
-    for (int i = 0; i < space->count; i++) {
+    *t = (turn){.nodes = nodes, .outs = outs, .count = count};
+    const sched_loop *along = loop_of(space, nodes[0]->type.rank - 1);
+    bool can = along && along->extent >= LEAST_EXTENT && along->lo == 0 &&
+               all_can(t, k);
+    for (int i = 0; can && i < space->count; i++) {
         const sched_loop *across = &space->loops[i];
         if (across == along || across->extent < LEAST_EXTENT ||
-            across->lo != 0 || !turns_along(t, n, along->var, across->var))
+            across->lo != 0 || !turns_along(t, along->var, across->var))
             continue;
-        t->node = n;
         t->along = *along;
         t->across = across->var;
         t->across_extent = across->extent;
+        plan_ahead(t, k);
         take_loop(t, space);
         return t->across;
     }
+    t->count = 0;
     return -1;
 }
 
@@ -127,6 +159,8 @@ static void load_block(turn *t, emit *e, int read, kern_value *line, int used)
 {
     kern_value **x = t->block[read];
     int along = t->along.var;
+    int64_t *kept = e->ahead;
+    e->ahead = t->ahead;
     for (int i = 0; i < e->lanes; i++) {
         int mark = emit_mark(e);
         e->var[along] = moved(e, line, i);
@@ -135,6 +169,7 @@ static void load_block(turn *t, emit *e, int read, kern_value *line, int used)
                    : x[0];
         emit_rewind(e, mark);
     }
+    e->ahead = kept;
     e->var[along] = line;
     turn_block(e->b, x, e->lanes);
 }
@@ -143,13 +178,10 @@ static void load_block(turn *t, emit *e, int read, kern_value *line, int used)
 
 static void store_line(turn *t, emit *e, int j)
 {
-    emit_place place;
     int mark = emit_mark(e);
     for (int r = 0; r < t->read_count; r++)
         emit_give(e, t->reads[r], t->block[r][j]);
-    kern_value *x = emit_expr(e, t->node->comp.body);
-    emit_result_place(e, t->node, &place);
-    emit_store(e, t->out, &place, x);
+    emit_together(e, t->nodes, t->outs, t->count, false);
     emit_rewind(e, mark);
 }
 

@@ -119,6 +119,32 @@ CASE(operands_across_the_result, true,
      "comp d[j:9, i:11] = z[i, j] * z[0, j];\n"
      "output a = a;\noutput b = b;\noutput c = c;\noutput d = d;\n")
 
+/* Two results in one pass, the second of which reads the first: both with what
+ * lies across them. */
+static void results_of_one_pass_across_operands(void **state)
+{
+    (void)state;
+    static const char graph[] =
+        "input x: real[3, 21, 37] generic f32;\n"
+        "input z: real[3, 37, 21] generic f32;\n"
+        "comp a[n:3, i:37, c:21] = x[n, c, i] + z[n, i, c];\n"
+        "comp b[n:3, i:37, c:21] = a[n, i, c] > 0.0 ? 2.0 * x[n, c, i] : 0.0;\n"
+        "output a = a;\noutput b = b;\n";
+    graph_case *c = graph_case_new(graph, 11, false);
+    compile_options options = {.verify = true};
+    ptl_error err = {0};
+    ptl_str text = {0};
+    assert_int_equal(compile_emit(c->graph, "kernels", &options, &text, &err),
+                     PTL_OK);
+    const char *kernel = strstr(str_text(&text), "kernel ");
+    assert_non_null(kernel);
+    assert_null(strstr(kernel + 1, "\nkernel ")); /* there is one */
+    assert_non_null(strstr(kernel, "shuffle"));
+    str_fini(&text);
+    graph_case_free(c);
+    check_graph(graph, true);
+}
+
 CASE(gathers, true,
      "input x: real[11, 24] generic f32;\n"
      "input t: int(11)[30] data i32;\n"
@@ -683,6 +709,7 @@ int main(void)
         cmocka_unit_test(reads_outside),
         cmocka_unit_test(strides_and_diagonals),
         cmocka_unit_test(operands_across_the_result),
+        cmocka_unit_test(results_of_one_pass_across_operands),
         cmocka_unit_test(gathers),
         cmocka_unit_test(random_leaves),
         cmocka_unit_test(scalars_and_empty_tensors),
