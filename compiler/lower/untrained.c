@@ -27,12 +27,12 @@ void lower_warn_untrained(const lowering *l)
     if (!first)
         return;
     if (more == 0)
-        diag_warning(l->diags, DIAG_NO_GRADIENT, p->loss->at,
+        diag_warning(l->diags, DIAG_NO_GRADIENT, p->loss_at,
                      "no derivative of the loss reaches `%s`: it learns "
                      "nothing; `freeze \"%s\"` says that this is meant",
                      first, first);
     else
-        diag_warning(l->diags, DIAG_NO_GRADIENT, p->loss->at,
+        diag_warning(l->diags, DIAG_NO_GRADIENT, p->loss_at,
                      "no derivative of the loss reaches `%s` and %d other "
                      "parameter%s: they learn nothing; `freeze` says that this "
                      "is meant",

@@ -303,6 +303,7 @@ static bool run_layer(drawing *d, const lang_module *m, const ast_decl *layer)
     if (!add_loss(d, result, &loss) || !loss)
         return false;
     e->out->loss = tensor_define(e, "loss", NULL, 0, loss, layer->at);
+    e->out->loss_at = layer->at;
     frame_pop(e);
     return e->out->loss != NULL;
 }
@@ -362,6 +363,7 @@ static bool run_function(drawing *d, const lang_module *m, const ast_decl *fn)
     if (!add_loss(d, result, &loss) || !loss)
         return false;
     e->out->loss = tensor_define(e, "loss", NULL, 0, loss, fn->at);
+    e->out->loss_at = fn->at;
     frame_pop(e);
     return e->out->loss != NULL;
 }

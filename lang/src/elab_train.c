@@ -376,6 +376,7 @@ static void find_loss(train_run *t)
         return;
     }
     e->out->loss = real_scalar_tensor(e, b->value, "loss", b->at);
+    e->out->loss_at = b->at;
 }
 
 static void update_params(train_run *t)

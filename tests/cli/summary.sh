@@ -45,6 +45,8 @@ sed -e 's|use f = nn.linear(out = 1);|&\n  use g = nn.linear(out = 1);|' \
 expect_status 0 "$PTLC" check --summary "$work/unused.ptl"
 [ "$(grep -c '\[no-gradient\]' "$work/err")" = 1 ] ||
   fail "not one warning"
+# At the train block's own line, not within the library's loss.
+expect_text "$work/err" "$work/unused.ptl:31:3: warning: no derivative of the"
 
 # in_bytes TEXT: "1.50 KiB" is 1536.
 in_bytes() {

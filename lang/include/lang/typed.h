@@ -308,6 +308,7 @@ typedef struct typed_program {
     /* Of slices (slices.h): their blocks' sums, of the totals of one round. */
     VEC(typed_value) partials;
     ty_tensor *loss, *lr;      /* NULL: none */
+    src_range loss_at;         /* which statement gives it */
     int64_t rows;         /* of the batch it was made for */
     typed_settings settings;
     typed_cluster cluster; /* of a train block's file; defaults without one */
