@@ -209,6 +209,13 @@ static void set_launch(step_copy *c, const kern_kernel *k, int index,
     to->launch.function = str_keep(&name, c->owner->arena);
 }
 
+/* Tasks that go through K together read both factors once. So there are few
+ * pieces; but two, for a thread that does not get a core. */
+static int pieces_of(const kern_kernel *k)
+{
+    return k->kind == KERN_DIRECT && k->direct.runs_outside ? 2 : 0;
+}
+
 static bool copy_step(int index, void *ctx)
 {
     step_copy *c = ctx;
@@ -222,6 +229,7 @@ static bool copy_step(int index, void *ctx)
                          .arg_count = c->arg_count[index],
                          .product = c->products[index],
                          .task_count = k->task_count,
+                         .pieces = pieces_of(k),
                          .flops = k->flops,
                          .bytes = k->bytes,
                          .expected_us =

@@ -30,7 +30,7 @@
 
 enum {
     SPINS = 2000, /* some tens of microseconds: the gap between two steps */
-    PIECES = 4,   /* of a range */
+    PIECES = 4,   /* of a range, usually */
     WAIT_MS = 500 /* no sleep is longer; a lost wake-up costs this much */
 };
 
@@ -38,8 +38,9 @@ typedef struct worker {
     ptl_pool *pool;
     pthread_t thread;
     int index;
-    /* Of this thread's range: the generation, shifted left by 32, and how many
-     * pieces are taken. In a cache line of its own. */
+    /* Of this thread's range: the generation, shifted left by 32, how many
+     * pieces it has, shifted by 16, and how many are taken. In a cache line of
+     * its own. */
     _Alignas(64) _Atomic uint64_t taken;
 } worker;
 
@@ -52,6 +53,7 @@ struct ptl_pool {
     ptl_entry entry;
     void *const *args;
     int64_t task_count;
+    int pieces; /* of each range */
     atomic_bool stop;
 
     _Alignas(64) _Atomic uint32_t generation;
@@ -91,8 +93,8 @@ static void run_piece(const ptl_pool *pool, int owner, int piece)
 {
     int64_t first = cut(pool->task_count, pool->threads, owner);
     int64_t count = cut(pool->task_count, pool->threads, owner + 1) - first;
-    int64_t begin = first + cut(count, PIECES, piece);
-    int64_t end = first + cut(count, PIECES, piece + 1);
+    int64_t begin = first + cut(count, pool->pieces, piece);
+    int64_t end = first + cut(count, pool->pieces, piece + 1);
     if (begin < end)
         pool->entry(pool->args, begin, end);
 }
@@ -103,10 +105,11 @@ static int take_piece(worker *owner, uint32_t generation)
 {
     uint64_t seen = atomic_load(&owner->taken);
     do {
-        if (seen >> 32 != generation || (uint32_t)seen >= PIECES)
+        if (seen >> 32 != generation ||
+            (uint16_t)seen >= (uint16_t)(seen >> 16))
             return -1;
     } while (!atomic_compare_exchange_weak(&owner->taken, &seen, seen + 1));
-    return (int)(uint32_t)seen;
+    return (int)(uint16_t)seen;
 }
 
 /* Runs what can be had of the step, one's own range first; how many pieces it
@@ -180,7 +183,7 @@ static void raise_generation(ptl_pool *pool)
 }
 
 void pool_run(ptl_pool *pool, ptl_entry entry, void *const *args,
-              int64_t task_count)
+              int64_t task_count, int pieces)
 {
     if (task_count < 2 || pool->threads == 1) {
         if (task_count > 0)
@@ -190,10 +193,12 @@ void pool_run(ptl_pool *pool, ptl_entry entry, void *const *args,
     pool->entry = entry;
     pool->args = args;
     pool->task_count = task_count;
-    atomic_store(&pool->pending, (uint32_t)(pool->threads * PIECES));
+    pool->pieces = pieces > 0 && pieces < PIECES ? pieces : PIECES;
+    atomic_store(&pool->pending, (uint32_t)(pool->threads * pool->pieces));
     uint32_t next = atomic_load(&pool->generation) + 1;
     for (int i = 0; i < pool->threads; i++)
-        atomic_store(&pool->workers[i].taken, (uint64_t)next << 32);
+        atomic_store(&pool->workers[i].taken,
+                     (uint64_t)next << 32 | (uint64_t)pool->pieces << 16);
     raise_generation(pool);
     atomic_fetch_sub(&pool->pending, run_pieces(pool, 0, next));
     await_workers(pool);

@@ -280,7 +280,7 @@ static void run_step(const ptl_run *run, const ptl_step *s, void **args)
     if (s->task_count > 1 && !worth_sharing(s))
         s->entry(args, 0, s->task_count);
     else
-        pool_run(run->pool, s->entry, args, s->task_count);
+        pool_run(run->pool, s->entry, args, s->task_count, s->pieces);
 }
 
 ptl_status run_execute(ptl_run *run, ptl_error *err)

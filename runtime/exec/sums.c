@@ -131,7 +131,7 @@ void sums_run(ptl_pool *pool, const sum_list *list, sum_op op, void *to,
 {
     shared s = {list, op, to, from, by};
     void *const args[] = {&s};
-    pool_run(pool, run_pieces, args, list->count);
+    pool_run(pool, run_pieces, args, list->count, 0);
 }
 
 /* What all tasks of one sum of several blocks share. */
@@ -165,7 +165,7 @@ void sums_run_all(ptl_pool *pool, const sum_list *list, void *to,
         int now = count - k < MOST_AT_ONCE ? count - k : MOST_AT_ONCE;
         shared_all s = {list, to, from + k, now, first && k == 0};
         void *const args[] = {&s};
-        pool_run(pool, add_pieces, args, list->count);
+        pool_run(pool, add_pieces, args, list->count, 0);
     }
 }
 
@@ -184,5 +184,5 @@ void sums_round(ptl_pool *pool, const sum_list *list, void *block, double by)
     shared s = {.list = list, .to = block, .by = by};
     void *const args[] = {&s};
     PTL_ASSERT(list->dtype == PTL_F32);
-    pool_run(pool, round_pieces, args, list->count);
+    pool_run(pool, round_pieces, args, list->count, 0);
 }

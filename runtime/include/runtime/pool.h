@@ -18,9 +18,10 @@ ptl_status pool_open(int threads, ptl_pool **out, ptl_error *err);
 void pool_close(ptl_pool *pool); /* accepts NULL; ends the threads */
 int pool_threads(const ptl_pool *pool);
 
-/* Runs all tasks and returns when every one has ended. Allocates nothing. */
+/* Runs all tasks and returns when every one has ended. Allocates nothing. A
+ * thread's range is taken in at most `pieces`; 0: as many as are usual. */
 void pool_run(ptl_pool *pool, ptl_entry entry, void *const *args,
-              int64_t task_count);
+              int64_t task_count, int pieces);
 
 /* Cores the process may run on. */
 int pool_cores(void);

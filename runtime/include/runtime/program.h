@@ -100,6 +100,8 @@ typedef struct ptl_step {
     const int *args; /* buffer indices */
     int arg_count;
     int64_t task_count;
+    int pieces; /* that a thread's tasks may be cut into: those of one piece
+                   share what they read. 0: as many as the pool likes */
     int64_t flops, bytes; /* estimates, for reports */
     double expected_us;   /* on one core of a nominal machine; 0: not known */
 } ptl_step;

@@ -21,7 +21,7 @@ static ptl_status run_peak(void *ctx, int variant, int64_t step, ptl_error *err)
     peak *p = ctx;
     (void)variant, (void)step, (void)err;
     pool_run(p->pool, fma_peak_entry(p->code), fma_peak_args(p->code),
-             p->threads);
+             p->threads, 0);
     return PTL_OK;
 }
 

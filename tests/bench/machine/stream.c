@@ -87,7 +87,7 @@ static ptl_status run_stream(void *ctx, int variant, int64_t step,
     stream *s = ctx;
     void *args[] = {s};
     (void)step, (void)err;
-    pool_run(s->pool, s->entries[variant], args, s->threads);
+    pool_run(s->pool, s->entries[variant], args, s->threads, 0);
     return PTL_OK;
 }
 
@@ -124,7 +124,7 @@ static ptl_status take_memory(stream *s, ptl_error *err)
     if (!s->a || !s->b || !s->c)
         return ptl_fail(err, PTL_E_MEMORY, "no memory for STREAM");
     void *args[] = {s};
-    pool_run(s->pool, touch, args, s->threads);
+    pool_run(s->pool, touch, args, s->threads, 0);
     return PTL_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/run.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,8 @@ static void the_last_touch_goes_by_memory(void **state)
 static void count_runs(void *const *args, int64_t begin, int64_t end)
 {
     int32_t *runs = args[0];
+    atomic_int *calls = args[1];
+    atomic_fetch_add(calls, 1);
     for (int64_t i = begin; i < end; i++)
         runs[i]++;
 }
@@ -193,10 +196,14 @@ static void every_task_runs_once(void **state)
     ptl_pool *pool;
     assert_int_equal(pool_open(4, &pool, NULL), PTL_OK);
     assert_int_equal(pool_threads(pool), 4);
-    for (int tasks = 0; tasks < 40; tasks++) {
+    for (int n = 0; n < 200; n++) {
         int32_t runs[40] = {0};
-        void *args[] = {runs};
-        pool_run(pool, count_runs, args, tasks);
+        atomic_int calls = 0;
+        void *args[] = {runs, &calls};
+        int tasks = n % 40, pieces = n / 40;
+        pool_run(pool, count_runs, args, tasks, pieces);
+        if (pieces > 0 && tasks >= 4 * pieces)
+            assert_int_equal(calls, 4 * pieces);
         for (int i = 0; i < 40; i++)
             assert_int_equal(runs[i], i < tasks ? 1 : 0);
     }
