@@ -77,11 +77,21 @@ ptl_status net_endpoint_read(const char *text, net_endpoint *out,
     return no_endpoint(err, text, "it begins with neither tcp:// nor ipc://");
 }
 
+static bool is_localhost(const net_endpoint *e)
+{
+    return strcmp(e->host, "localhost") == 0;
+}
+
+const char *net_endpoint_address(const net_endpoint *e)
+{
+    return is_localhost(e) ? "127.0.0.1" : e->host;
+}
+
 bool net_endpoint_is_local(const net_endpoint *e)
 {
     struct in_addr v4;
     struct in6_addr v6;
-    if (e->ipc || strcmp(e->host, "localhost") == 0)
+    if (e->ipc || is_localhost(e))
         return true;
     if (inet_pton(AF_INET, e->host, &v4) == 1)
         return ntohl(v4.s_addr) >> 24 == 127;

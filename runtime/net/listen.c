@@ -56,7 +56,8 @@ static ptl_status listen_tcp(const net_endpoint *e, const char *endpoint,
                                    .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     snprintf(port, sizeof port, "%d", e->port);
-    int wrong = getaddrinfo(any ? NULL : e->host, port, &hints, &all);
+    int wrong = getaddrinfo(any ? NULL : net_endpoint_address(e), port, &hints,
+                            &all);
     if (wrong)
         return could_not(err, endpoint, gai_strerror(wrong));
     bool found = try_family(all, AF_INET, fd) || try_family(all, AF_INET6, fd);

@@ -153,6 +153,18 @@ static bool wants_ipv6(const net_line *l)
            strchr(e.host, ':') != NULL;
 }
 
+static bool connect_line(const net_line *l, void *socket)
+{
+    net_endpoint e;
+    char at[NET_ENDPOINT_BYTES];
+    snprintf(at, sizeof at, "%s", l->endpoint);
+    if (net_endpoint_read(l->endpoint, &e, NULL) == PTL_OK && !e.ipc &&
+        net_endpoint_address(&e) != e.host)
+        snprintf(at, sizeof at, "tcp://%s:%d", net_endpoint_address(&e),
+                 e.port);
+    return zmq_connect(socket, at) == 0;
+}
+
 bool socket_open_line(net_transport *n, net_line *l)
 {
     net_socket *s = &l->s;
@@ -165,7 +177,7 @@ bool socket_open_line(net_transport *n, net_line *l)
         set_int(s->socket, ZMQ_IPV6, wants_ipv6(l)) &&
         tune_line(l, s->socket) && set_line_keys(n, l, s->socket) &&
         watch(n, s, FAILURES | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) &&
-        zmq_connect(s->socket, l->endpoint) == 0)
+        connect_line(l, s->socket))
         return true;
     socket_close(s, 0);
     return false;

@@ -14,7 +14,7 @@ head -c 1024 /dev/urandom >"$work/munge/key"
 chmod 400 "$work/munge/key"
 cat >"$work/slurm.conf" <<CONF
 ClusterName=ptl
-SlurmctldHost=localhost
+SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=$(id -un)
 SlurmdUser=$(id -un)
 AuthType=auth/munge
@@ -35,7 +35,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
-NodeName=localhost CPUs=8
+NodeName=localhost NodeAddr=127.0.0.1 CPUs=8
 PartitionName=all Nodes=ALL Default=YES
 CONF
 export SLURM_CONF=$work/slurm.conf

@@ -29,6 +29,10 @@ ptl_status net_endpoint_read(const char *text, net_endpoint *out,
 /* Nobody else's machine is between: loopback, by its number or "localhost", or
  * ipc. Other names are not looked up. */
 bool net_endpoint_is_local(const net_endpoint *e);
+/* What is looked up for a tcp host. "localhost" is 127.0.0.1, whatever the
+ * system makes of it (RFC 6761): it may be in the clear, and some systems have
+ * no such name. */
+const char *net_endpoint_address(const net_endpoint *e);
 
 /*
  * Whether a job whose coordinator is at `endpoint` uses curve; all of a job
