@@ -3,8 +3,8 @@
  *
  * The library is 130 MB with a dozen others behind it, and the system takes 25
  * ms to load them: more than all of `ptlc check`. So ptlc is not linked to it.
- * Each function that we call has a stub of its name here, which jumps to where
- * the library has it. The rest of the compiler calls LLVM as if it were linked.
+ * Each function that we call has an entry of its name here, a jump to where the
+ * library has it. The rest of the compiler calls LLVM as if it were linked.
  */
 #include "codegen/llvm/library.h"
 #include "base/library.h"
@@ -17,7 +17,7 @@ static void call_too_soon(void)
     PTL_ASSERT(!"a function of LLVM's is called before llvm_need()");
 }
 
-/* Named in the stubs' text, which the compiler does not read. */
+/* Named in the text of the jumps, which the compiler does not read. */
 #define LLVM_FUNCTION(name)                                                    \
     static void (*to_##name)(void) __attribute__((used)) = call_too_soon;
 #include "codegen/llvm/functions.def"

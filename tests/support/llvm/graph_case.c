@@ -181,6 +181,16 @@ static ptl_program *compile_case(const graph_case *c, graph_way way)
     return program;
 }
 
+void graph_emit(const char *text, const char *stage, ptl_str *out)
+{
+    graph_case *c = graph_case_new(text, 1, false);
+    compile_options options = {.verify = true};
+    ptl_error err = {0};
+    if (compile_emit(c->graph, stage, &options, out, &err) != PTL_OK)
+        stop("%s", err.text);
+    graph_case_free(c);
+}
+
 graph_result *graph_case_run(const graph_case *c, graph_way way)
 {
     ptl_error err = {0};

@@ -17,6 +17,9 @@ typedef struct graph_case {
     ir_values *values;
 } graph_case;
 
+/* What `compile_emit` prints of a graph's `stage`, verified. Freed by caller. */
+void graph_emit(const char *text, const char *stage, ptl_str *out);
+
 /* How it is compiled and run. */
 typedef struct graph_way {
     bool f64, no_fuse;
