@@ -228,7 +228,7 @@ static cell expected(const op_case *c, cell x, cell y, cell z)
 /* Significands of all kinds; every exponent a result can have, and some more. */
 static cell scale_operand(kern_type t, int which, int i)
 {
-    int least = t == KERN_F32 ? -250 : -2040;
+    int least = t == KERN_F32 ? -177 : -1432;
     double x = which == 0 ? 0.5 + 1.5 * (double)(i * 37 % 1000) / 1000 + 1e-7
                           : least + i * 53 % (-2 * least + 1);
     return real_cell(t, x);
