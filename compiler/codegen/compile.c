@@ -353,7 +353,7 @@ static bool is_about_cuda(const char *stage)
 static void print_cuda(const kern_module *m, ptl_str *out)
 {
     ptl_arena *scratch = arena_new();
-    const int *same = cuda_find_equal(m, scratch);
+    const int *same = kern_find_equal(m, scratch);
     int *kernels = ARENA_ARRAY(scratch, int, m->kernels.count + 1), count = 0;
     for (int i = 0; i < m->kernels.count; i++)
         if (same[i] == i)

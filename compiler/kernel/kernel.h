@@ -363,6 +363,9 @@ kern_type kern_type_of(ptl_dtype dtype);
 
 /* Stable and complete: equal text means equal code. Key of the object cache. */
 void kern_print(const kern_module *m, ptl_str *out);
+/* For each kernel of the module the first with the same code, itself perhaps:
+ * layers are often alike. In `arena`. */
+const int *kern_find_equal(const kern_module *m, ptl_arena *arena);
 /* Types, lanes, visibility, masks; names the kernel and the value. */
 bool kern_verify(const kern_module *m, ptl_error *err);
 

@@ -7,159 +7,172 @@
  */
 #include "kernel/kernel.h"
 #include <inttypes.h>
+#include <string.h>
 
-static void print_type(ptl_str *out, kern_type type, int lanes)
+typedef struct printer {
+    ptl_str *out;
+    bool bare; /* without names */
+} printer;
+
+static const char *shown(const printer *p, const char *name)
 {
-    str_add(out, kern_type_name(type));
+    return p->bare || !name ? "" : name;
+}
+
+static void print_type(const printer *p, kern_type type, int lanes)
+{
+    str_add(p->out, kern_type_name(type));
     if (lanes > 1)
-        str_printf(out, "x%d", lanes);
+        str_printf(p->out, "x%d", lanes);
 }
 
 /* Digits enough to read the same number back. */
-static void print_constant(ptl_str *out, const kern_value *v)
+static void print_constant(const printer *p, const kern_value *v)
 {
-    print_type(out, v->type, v->lanes);
+    print_type(p, v->type, v->lanes);
     if (v->type == KERN_F32)
-        str_printf(out, "(%.9g)", v->number);
+        str_printf(p->out, "(%.9g)", v->number);
     else if (v->type == KERN_F64)
-        str_printf(out, "(%.17g)", v->number);
+        str_printf(p->out, "(%.17g)", v->number);
     else
-        str_printf(out, "(%" PRId64 ")", v->integer);
+        str_printf(p->out, "(%" PRId64 ")", v->integer);
 }
 
-static void print_use(ptl_str *out, const kern_value *v)
+static void print_use(const printer *p, const kern_value *v)
 {
+    const char *name = shown(p, v->name);
     if (v->op == KERN_CONST)
-        print_constant(out, v);
+        print_constant(p, v);
     else
-        str_printf(out, "%s%s%d", v->name ? v->name : "v", v->name ? "." : "",
+        str_printf(p->out, "%s%s%d", *name ? name : "v", *name ? "." : "",
                    v->id);
 }
 
-static void print_local(ptl_str *out, const kern_local *local)
+static void print_local(const printer *p, const kern_local *local)
 {
-    str_printf(out, "%s@%d", local->name ? local->name : "", local->id);
+    str_printf(p->out, "%s@%d", shown(p, local->name), local->id);
 }
 
-static void print_memory(ptl_str *out, const kern_kernel *k,
+static void print_memory(const printer *p, const kern_kernel *k,
                          const kern_memory *at)
 {
-    str_printf(out, "%d:%s[", at->buffer, k->buffers.data[at->buffer].name);
-    print_use(out, at->offset);
+    str_printf(p->out, "%d:%s[", at->buffer,
+               shown(p, k->buffers.data[at->buffer].name));
+    print_use(p, at->offset);
     if (at->offsets) {
-        str_add(out, " + ");
-        print_use(out, at->offsets);
+        str_add(p->out, " + ");
+        print_use(p, at->offsets);
     } else {
-        str_printf(out, " + lane*%" PRId64, at->stride);
+        str_printf(p->out, " + lane*%" PRId64, at->stride);
     }
-    str_addc(out, ']');
+    str_addc(p->out, ']');
     if (at->ahead)
-        str_printf(out, " ahead %" PRId64, at->ahead);
+        str_printf(p->out, " ahead %" PRId64, at->ahead);
     if (at->mask) {
-        str_add(out, " where ");
-        print_use(out, at->mask);
+        str_add(p->out, " where ");
+        print_use(p, at->mask);
     }
     if (at->other) {
-        str_add(out, " else ");
-        print_use(out, at->other);
+        str_add(p->out, " else ");
+        print_use(p, at->other);
     }
 }
 
-static void print_operation(ptl_str *out, const kern_kernel *k,
+static void print_operation(const printer *p, const kern_kernel *k,
                             const kern_value *v)
 {
-    str_add(out, kern_op_name(v->op));
+    str_add(p->out, kern_op_name(v->op));
     if (v->op == KERN_LOAD) {
-        str_addc(out, ' ');
-        print_memory(out, k, &v->memory);
+        str_addc(p->out, ' ');
+        print_memory(p, k, &v->memory);
     }
     if (v->op == KERN_GET) {
-        str_addc(out, ' ');
-        print_local(out, v->local);
+        str_addc(p->out, ' ');
+        print_local(p, v->local);
     }
     for (int i = 0; i < kern_op_operands(v->op); i++) {
-        str_add(out, i ? ", " : " ");
-        print_use(out, v->args[i]);
+        str_add(p->out, i ? ", " : " ");
+        print_use(p, v->args[i]);
     }
     for (int i = 0; v->op == KERN_SHUFFLE && i < v->lanes; i++)
-        str_printf(out, "%s%d", i ? " " : " to ", v->order[i]);
+        str_printf(p->out, "%s%d", i ? " " : " to ", v->order[i]);
     if (v->op == KERN_LANE)
-        str_printf(out, ", %" PRId64, v->integer);
+        str_printf(p->out, ", %" PRId64, v->integer);
     if (v->op == KERN_INPUT)
-        str_printf(out, " %" PRId64, v->integer);
+        str_printf(p->out, " %" PRId64, v->integer);
 }
 
-static void print_block(ptl_str *out, const kern_kernel *k,
+static void print_block(const printer *p, const kern_kernel *k,
                         const kern_block *block, int depth);
 
-static void indent(ptl_str *out, int depth)
+static void indent(const printer *p, int depth)
 {
     for (int i = 0; i < depth; i++)
-        str_add(out, "  ");
+        str_add(p->out, "  ");
 }
 
-static void print_loop(ptl_str *out, const kern_kernel *k, const kern_stmt *s,
-                       int depth)
+static void print_loop(const printer *p, const kern_kernel *k,
+                       const kern_stmt *s, int depth)
 {
-    str_add(out, "loop ");
-    print_use(out, s->index);
-    str_add(out, " in ");
-    print_use(out, s->lo);
-    str_add(out, " .. ");
-    print_use(out, s->hi);
-    str_printf(out, " step %" PRId64, s->step);
+    str_add(p->out, "loop ");
+    print_use(p, s->index);
+    str_add(p->out, " in ");
+    print_use(p, s->lo);
+    str_add(p->out, " .. ");
+    print_use(p, s->hi);
+    str_printf(p->out, " step %" PRId64, s->step);
     if (s->unroll > 1)
-        str_printf(out, " unroll %d", s->unroll);
-    str_addc(out, '\n');
-    print_block(out, k, s->body, depth + 1);
+        str_printf(p->out, " unroll %d", s->unroll);
+    str_addc(p->out, '\n');
+    print_block(p, k, s->body, depth + 1);
 }
 
-static void print_if(ptl_str *out, const kern_kernel *k, const kern_stmt *s,
+static void print_if(const printer *p, const kern_kernel *k, const kern_stmt *s,
                      int depth)
 {
-    str_add(out, "if ");
-    print_use(out, s->value);
-    str_addc(out, '\n');
-    print_block(out, k, s->body, depth + 1);
+    str_add(p->out, "if ");
+    print_use(p, s->value);
+    str_addc(p->out, '\n');
+    print_block(p, k, s->body, depth + 1);
     if (!s->other_body)
         return;
-    indent(out, depth);
-    str_add(out, "else\n");
-    print_block(out, k, s->other_body, depth + 1);
+    indent(p, depth);
+    str_add(p->out, "else\n");
+    print_block(p, k, s->other_body, depth + 1);
 }
 
-static void print_stmt(ptl_str *out, const kern_kernel *k, const kern_stmt *s,
-                       int depth)
+static void print_stmt(const printer *p, const kern_kernel *k,
+                       const kern_stmt *s, int depth)
 {
     switch (s->kind) {
     case KERN_DO:
-        print_use(out, s->value);
-        str_add(out, ": ");
-        print_type(out, s->value->type, s->value->lanes);
-        str_add(out, " = ");
-        print_operation(out, k, s->value);
-        str_addc(out, '\n');
+        print_use(p, s->value);
+        str_add(p->out, ": ");
+        print_type(p, s->value->type, s->value->lanes);
+        str_add(p->out, " = ");
+        print_operation(p, k, s->value);
+        str_addc(p->out, '\n');
         return;
     case KERN_SET:
-        print_local(out, s->local);
-        str_add(out, ": ");
-        print_type(out, s->local->type, s->local->lanes);
-        str_add(out, " = ");
-        print_use(out, s->value);
-        str_addc(out, '\n');
+        print_local(p, s->local);
+        str_add(p->out, ": ");
+        print_type(p, s->local->type, s->local->lanes);
+        str_add(p->out, " = ");
+        print_use(p, s->value);
+        str_addc(p->out, '\n');
         return;
     case KERN_STORE:
-        str_add(out, "store ");
-        print_memory(out, k, &s->memory);
-        str_add(out, " = ");
-        print_use(out, s->value);
-        str_addc(out, '\n');
+        str_add(p->out, "store ");
+        print_memory(p, k, &s->memory);
+        str_add(p->out, " = ");
+        print_use(p, s->value);
+        str_addc(p->out, '\n');
         return;
     case KERN_LOOP:
-        print_loop(out, k, s, depth);
+        print_loop(p, k, s, depth);
         return;
     case KERN_IF:
-        print_if(out, k, s, depth);
+        print_if(p, k, s, depth);
         return;
     }
 }
@@ -169,21 +182,21 @@ static bool is_constant(const kern_stmt *s)
     return s->kind == KERN_DO && s->value->op == KERN_CONST;
 }
 
-static void print_block(ptl_str *out, const kern_kernel *k,
+static void print_block(const printer *p, const kern_kernel *k,
                         const kern_block *block, int depth)
 {
     for (int i = 0; i < block->stmts.count; i++) {
         if (is_constant(block->stmts.data[i]))
             continue;
-        indent(out, depth);
-        print_stmt(out, k, block->stmts.data[i], depth);
+        indent(p, depth);
+        print_stmt(p, k, block->stmts.data[i], depth);
     }
 }
 
-static void print_tile(ptl_str *out, const kern_tile *t)
+static void print_tile(const printer *p, const kern_tile *t)
 {
     str_printf(
-        out,
+        p->out,
         "  tile %s batch %" PRId64 " m %" PRId64 " n %" PRId64 " k %" PRId64
         " mr %d nr %d kc %" PRId64 " blocks %" PRId64 " x %" PRId64 "%s%s\n",
         kern_type_name(t->type), t->batch, t->m, t->n, t->k, t->mr, t->nr,
@@ -191,106 +204,126 @@ static void print_tile(ptl_str *out, const kern_tile *t)
         t->pairs ? " pairs" : "");
 }
 
-static void print_direct(ptl_str *out, const kern_direct *d)
+static void print_direct(const printer *p, const kern_direct *d)
 {
-    str_printf(out, "  direct %s of %d %d %d by %d %d %d %d %d\n",
+    str_printf(p->out, "  direct %s of %d %d %d by %d %d %d %d %d\n",
                kern_type_name(d->type), d->a, d->b, d->c, d->a_tile, d->b_tile,
                d->c_tile, d->a_run, d->b_run);
     str_printf(
-        out,
+        p->out,
         "    segments %" PRId64 " tiles %" PRId64 " mr %d last %d n %" PRId64
         " nr %d%s runs %" PRId64 " length %" PRId64 " run_block %" PRId64 "\n",
         d->segments, d->tiles, d->mr, d->mr_last, d->n, d->nr,
         d->whole_panels ? " whole" : "", d->runs, d->length, d->run_block);
-    str_printf(out,
-               "    steps %" PRId64 " %" PRId64 " panel %" PRId64
-               " parts %" PRId64 " of %" PRId64 " at %" PRId64
-               " blocks %" PRId64 " x %" PRId64 "%s\n",
-               d->a_step, d->b_step, d->b_panel, d->splits, d->split_runs,
-               d->c_split, d->m_block, d->n_block,
-               d->runs_outside ? " runs outside" : "");
-    str_add(out, "    rows");
+    str_printf(
+        p->out,
+        "    steps %" PRId64 " %" PRId64 " panel %" PRId64 " parts %" PRId64
+        " of %" PRId64 " at %" PRId64 " blocks %" PRId64 " x %" PRId64 "%s\n",
+        d->a_step, d->b_step, d->b_panel, d->splits, d->split_runs, d->c_split,
+        d->m_block, d->n_block, d->runs_outside ? " runs outside" : "");
+    str_add(p->out, "    rows");
     for (int i = 0; i < d->mr; i++)
-        str_printf(out, " %" PRId64 ":%" PRId64, d->a_row[i], d->c_row[i]);
-    str_addc(out, '\n');
+        str_printf(p->out, " %" PRId64 ":%" PRId64, d->a_row[i], d->c_row[i]);
+    str_addc(p->out, '\n');
 }
 
-static void print_inside(ptl_str *out, const kern_kernel *k)
+static void print_inside(const printer *p, const kern_kernel *k)
 {
     if (!k)
         return;
-    str_printf(out, "  inside %s tasks %" PRId64 "\n", k->name, k->task_count);
-    print_block(out, k, k->body, 2);
+    str_printf(p->out, "  inside %s tasks %" PRId64 "\n", shown(p, k->name),
+               k->task_count);
+    print_block(p, k, k->body, 2);
 }
 
-static void print_fetch(ptl_str *out, const kern_fetch *f)
+static void print_fetch(const printer *p, const kern_fetch *f)
 {
-    str_printf(out, "  fetch %s gives ", f->kernel->name);
-    print_local(out, f->value);
+    str_printf(p->out, "  fetch %s gives ", shown(p, f->kernel->name));
+    print_local(p, f->value);
     if (f->line)
-        str_printf(out, " along k by %d", f->line);
-    str_add(out, "\n");
-    print_block(out, f->kernel, f->kernel->body, 2);
+        str_printf(p->out, " along k by %d", f->line);
+    str_add(p->out, "\n");
+    print_block(p, f->kernel, f->kernel->body, 2);
 }
 
-static void print_matrix(ptl_str *out, const char *what, const kern_matrix *m)
+static void print_matrix(const printer *p, const char *what,
+                         const kern_matrix *m)
 {
-    str_printf(out,
+    str_printf(p->out,
                "  matrix %s of %d at %" PRId64 " steps %" PRId64 " %" PRId64
                " %" PRId64 "\n",
                what, m->buffer, m->at, m->batch, m->row, m->column);
 }
 
-static void print_product(ptl_str *out, const kern_product *p)
+static void print_product(const printer *p, const kern_product *x)
 {
-    str_printf(out,
+    str_printf(p->out,
                "  product %s batch %" PRId64 " m %" PRId64 " n %" PRId64
                " k %" PRId64 " parts %" PRId64 " of %" PRId64 " at %" PRId64
                " to %d, %d steps at once\n",
-               kern_type_name(p->type), p->batch, p->m, p->n, p->k, p->splits,
-               p->k_split, p->c_split, p->c, p->steps);
-    if (p->matrices) {
-        print_matrix(out, "left", &p->matrices->left);
-        print_matrix(out, "right", &p->matrices->right);
-        print_matrix(out, "result", &p->matrices->result);
+               kern_type_name(x->type), x->batch, x->m, x->n, x->k, x->splits,
+               x->k_split, x->c_split, x->c, x->steps);
+    if (x->matrices) {
+        print_matrix(p, "left", &x->matrices->left);
+        print_matrix(p, "right", &x->matrices->right);
+        print_matrix(p, "result", &x->matrices->result);
     }
-    print_fetch(out, &p->left);
-    print_fetch(out, &p->right);
-    print_fetch(out, &p->place);
+    print_fetch(p, &x->left);
+    print_fetch(p, &x->right);
+    print_fetch(p, &x->place);
 }
 
-static void print_kernel(ptl_str *out, const kern_kernel *k)
+static void print_kernel(const printer *p, const kern_kernel *k)
 {
-    str_printf(out, "kernel %s tasks %" PRId64 "\n", k->name, k->task_count);
+    str_printf(p->out, "kernel %s tasks %" PRId64 "\n", shown(p, k->name),
+               k->task_count);
     for (int i = 0; i < k->buffers.count; i++) {
         const kern_buffer *b = &k->buffers.data[i];
         if (b->scratch) {
-            str_printf(out, "  scratch %d:%s %s[%" PRId64 "]\n", i, b->name,
-                       dtype_name(b->dtype), b->scratch);
+            str_printf(p->out, "  scratch %d:%s %s[%" PRId64 "]\n", i,
+                       shown(p, b->name), dtype_name(b->dtype), b->scratch);
             continue;
         }
-        str_printf(out, "  buffer %d:%s %s%s%s\n", i, b->name,
+        str_printf(p->out, "  buffer %d:%s %s%s%s\n", i, shown(p, b->name),
                    dtype_name(b->dtype), b->written ? " written" : "",
                    b->streamed ? " streamed" : "");
     }
     if (k->kind == KERN_TILE) {
-        print_tile(out, &k->tile);
-        print_inside(out, k->tile.pack_a);
-        print_inside(out, k->tile.pack_b);
+        print_tile(p, &k->tile);
+        print_inside(p, k->tile.pack_a);
+        print_inside(p, k->tile.pack_b);
     } else if (k->kind == KERN_DIRECT) {
-        print_direct(out, &k->direct);
+        print_direct(p, &k->direct);
     } else if (k->kind == KERN_PRODUCT) {
-        print_product(out, &k->product);
+        print_product(p, &k->product);
     } else if (k->body) {
-        print_block(out, k, k->body, 1);
+        print_block(p, k, k->body, 1);
     }
 }
 
 void kern_print(const kern_module *m, ptl_str *out)
 {
+    const printer p = {out, false};
     for (int i = 0; i < m->kernels.count; i++) {
         if (i > 0)
             str_addc(out, '\n');
-        print_kernel(out, m->kernels.data[i]);
+        print_kernel(&p, m->kernels.data[i]);
     }
+}
+
+const int *kern_find_equal(const kern_module *m, ptl_arena *arena)
+{
+    int count = m->kernels.count;
+    int *same = ARENA_ARRAY(arena, int, count + 1);
+    const char **texts = ARENA_ARRAY(arena, const char *, count + 1);
+    for (int i = 0; i < count; i++) {
+        ptl_str text = {0};
+        print_kernel(&(printer){&text, true}, m->kernels.data[i]);
+        texts[i] = str_keep(&text, arena);
+        same[i] = i;
+        for (int k = 0; k < i && same[i] == i; k++)
+            if (same[k] == k && strcmp(texts[k], texts[i]) == 0)
+                same[i] = k;
+    }
+    return same;
 }

@@ -171,7 +171,7 @@ static void share_out(const kern_module *m, cuda_code *out)
 {
     int count = m->kernels.count, kept = 0;
     int *kernels = ARENA_ARRAY(out->arena, int, count + 1);
-    out->same = cuda_find_equal(m, out->arena);
+    out->same = kern_find_equal(m, out->arena);
     out->part_of = ARENA_ARRAY(out->arena, int, count + 1);
     for (int i = 0; i < count; i++)
         if (out->same[i] == i)

@@ -27,9 +27,6 @@ cuda_shape cuda_shape_of(const kern_kernel *k);
 
 /* The function's name; `index` is its place in the module. */
 void cuda_kernel_name(const kern_kernel *k, int index, ptl_str *out);
-/* For each kernel of the module the first that does the same, itself perhaps:
- * layers are often alike. In `arena`. */
-const int *cuda_find_equal(const kern_module *m, ptl_arena *arena);
 /* These kernels of the module, with all they need. */
 void cuda_print(const kern_module *m, const int *kernels, int count,
                 ptl_str *out);

@@ -11,7 +11,6 @@ typedef struct cuda_writer {
     cuda_shape shape;
     bool *shared; /* by buffer: lanes read what other lanes wrote */
     int depth;    /* of blocks */
-    bool bare;    /* without names: to see what is equal */
     ptl_str *out;
 } cuda_writer;
 

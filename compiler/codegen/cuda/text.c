@@ -274,8 +274,7 @@ static void write_parameters(cuda_writer *w)
         str_printf(w->out, "%s\n    %s%s *%sb%d", first ? "" : ",",
                    b->written ? "" : "const ", cuda_memory_type(b->dtype),
                    is_restricted(w, i) ? "__restrict__ " : "", i);
-        if (!w->bare)
-            str_printf(w->out, " /* %s */", b->name);
+        str_printf(w->out, " /* %s */", b->name);
         first = false;
     }
 }
@@ -312,10 +311,7 @@ static void print_kernel(cuda_writer *w, int index)
     ptl_arena *scratch = arena_new();
     const kern_kernel *k = w->kernel;
     ptl_str name = {0};
-    if (w->bare)
-        str_add(&name, "kernel");
-    else
-        cuda_kernel_name(k, index, &name);
+    cuda_kernel_name(k, index, &name);
     w->shape = cuda_shape_of(k);
     w->shared = ARENA_ARRAY(scratch, bool, k->buffers.count + 1);
     note_loads(k->body, w->shared);
@@ -359,23 +355,4 @@ void cuda_print(const kern_module *m, const int *kernels, int count,
         str_addc(out, '\n');
         print_kernel(&w, kernels[i]);
     }
-}
-
-const int *cuda_find_equal(const kern_module *m, ptl_arena *arena)
-{
-    int count = m->kernels.count;
-    int *same = ARENA_ARRAY(arena, int, count + 1);
-    const char **texts = ARENA_ARRAY(arena, const char *, count + 1);
-    for (int i = 0; i < count; i++) {
-        ptl_str text = {0};
-        cuda_writer w = {
-            .kernel = m->kernels.data[i], .out = &text, .bare = true};
-        print_kernel(&w, i);
-        texts[i] = str_keep(&text, arena);
-        same[i] = i;
-        for (int k = 0; k < i && same[i] == i; k++)
-            if (same[k] == k && strcmp(texts[k], texts[i]) == 0)
-                same[i] = k;
-    }
-    return same;
 }

@@ -113,8 +113,7 @@ void llvm_set_unroll(llvm_emitter *e, LLVMValueRef latch, int unroll)
 void llvm_loop_close(llvm_emitter *e, llvm_loop *loop, int unroll)
 {
     LLVMBuilderRef b = e->builder;
-    LLVMValueRef next =
-        LLVMBuildNSWAdd(b, loop->index, loop->step, "");
+    LLVMValueRef next = LLVMBuildNSWAdd(b, loop->index, loop->step, "");
     LLVMBasicBlockRef latch = LLVMGetInsertBlock(b);
     LLVMAddIncoming(loop->index, &next, &latch, 1);
     LLVMValueRef branch =
@@ -128,9 +127,9 @@ void llvm_loop_close(llvm_emitter *e, llvm_loop *loop, int unroll)
 
 static void emit_loop(llvm_emitter *e, const kern_stmt *s)
 {
-    llvm_loop loop = llvm_loop_open(
-        e, llvm_use(e, s->lo), llvm_use(e, s->hi), llvm_i64(e, s->step),
-        s->index->name ? s->index->name : "i");
+    llvm_loop loop = llvm_loop_open(e, llvm_use(e, s->lo), llvm_use(e, s->hi),
+                                    llvm_i64(e, s->step),
+                                    s->index->name ? s->index->name : "i");
     e->values[s->index->id] = loop.index;
     emit_block(e, s->body);
     llvm_loop_close(e, &loop, s->unroll);
@@ -163,9 +162,15 @@ static void emit_stmt(llvm_emitter *e, const kern_stmt *s)
         LLVMBuildStore(e->builder, llvm_use(e, s->value),
                        e->locals[s->local->id]);
         return;
-    case KERN_STORE: llvm_emit_store(e, &s->memory, s->value); return;
-    case KERN_LOOP: emit_loop(e, s); return;
-    case KERN_IF: emit_if(e, s); return;
+    case KERN_STORE:
+        llvm_emit_store(e, &s->memory, s->value);
+        return;
+    case KERN_LOOP:
+        emit_loop(e, s);
+        return;
+    case KERN_IF:
+        emit_if(e, s);
+        return;
     }
     PTL_ASSERT(!"a statement");
 }
@@ -230,8 +235,7 @@ static LLVMValueRef make_scratch(llvm_emitter *e, const kern_buffer *b)
 static void load_buffers(llvm_emitter *e, LLVMValueRef args)
 {
     LLVMMetadataRef none = LLVMMDNodeInContext2(e->context, NULL, 0);
-    unsigned kind =
-        LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
+    unsigned kind = LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
     int argument = 0;
     for (int i = 0; i < e->kernel->buffers.count; i++) {
         const kern_buffer *b = &e->kernel->buffers.data[i];
@@ -270,9 +274,8 @@ static void finish_streams(llvm_emitter *e)
 {
     for (int i = 0; i < e->kernel->buffers.count; i++)
         if (e->kernel->buffers.data[i].streamed) {
-            LLVMBuildFence(e->builder,
-                           LLVMAtomicOrderingSequentiallyConsistent, false,
-                           "");
+            LLVMBuildFence(e->builder, LLVMAtomicOrderingSequentiallyConsistent,
+                           false, "");
             return;
         }
 }
@@ -361,14 +364,40 @@ static llvm_emitter emitter_in(LLVMContextRef c, const llvm_machine *machine)
     };
 }
 
-LLVMModuleRef llvm_emit_module(const kern_module *m, int first, int count,
+llvm_share llvm_share_of(const kern_module *m, ptl_arena *arena)
+{
+    llvm_share all = {.module = m, .same = kern_find_equal(m, arena)};
+    int *kernels = ARENA_ARRAY(arena, int, m->kernels.count + 1);
+    for (int i = 0; i < m->kernels.count; i++)
+        if (all.same[i] == i)
+            kernels[all.count++] = i;
+    all.kernels = kernels;
+    return all;
+}
+
+/* The other names of the function just made, which is kernel `index`. */
+static void add_names(llvm_emitter *e, const llvm_share *share, int index)
+{
+    LLVMTypeRef type = LLVMGlobalGetValueType(e->function);
+    for (int i = index + 1; i < share->module->kernels.count; i++) {
+        if (share->same[i] != index)
+            continue;
+        char *name = llvm_kernel_symbol(share->module, i);
+        LLVMAddAlias2(e->module, type, 0, e->function, name);
+        free(name);
+    }
+}
+
+LLVMModuleRef llvm_emit_module(const llvm_share *share,
                                const llvm_machine *machine,
                                LLVMContextRef context)
 {
     llvm_emitter e = emitter_in(context, machine);
-    for (int i = first; i < first + count; i++) {
-        char *name = llvm_kernel_symbol(m, i);
-        emit_kernel(&e, m->kernels.data[i], name);
+    for (int i = 0; i < share->count; i++) {
+        int index = share->kernels[i];
+        char *name = llvm_kernel_symbol(share->module, index);
+        emit_kernel(&e, share->module->kernels.data[index], name);
+        add_names(&e, share, index);
         free(name);
     }
     LLVMDisposeBuilder(e.builder);

@@ -50,9 +50,18 @@ typedef struct llvm_emitter {
     LLVMValueRef task;
 } llvm_emitter;
 
-/* Translates kernels [first, first + count) of `m` into a new module in
- * `context`. */
-LLVMModuleRef llvm_emit_module(const kern_module *m, int first, int count,
+/* Kernels of a module of which each stands for those with the same code. */
+typedef struct llvm_share {
+    const kern_module *module;
+    const int *same;    /* kern_find_equal() */
+    const int *kernels; /* the first of their code, in the module's order */
+    int count;
+} llvm_share;
+/* All of `m`; the lists are in `arena`. */
+llvm_share llvm_share_of(const kern_module *m, ptl_arena *arena);
+/* Translates them into a new module in `context`. Those of the same code are
+ * further names of one function. */
+LLVMModuleRef llvm_emit_module(const llvm_share *share,
                                const llvm_machine *machine,
                                LLVMContextRef context);
 /* A kernel inside the one being translated, as a function of its own with the

@@ -271,12 +271,14 @@ ptl_status llvm_emit(const kern_module *m, const llvm_options *options,
         return st;
     st = llvm_machine_open(&machine, &tm, err);
     if (st == PTL_OK) {
+        ptl_arena *scratch = arena_new();
+        llvm_share all = llvm_share_of(m, scratch);
         LLVMContextRef context = LLVMContextCreate();
-        LLVMModuleRef module =
-            llvm_emit_module(m, 0, m->kernels.count, &machine, context);
+        LLVMModuleRef module = llvm_emit_module(&all, &machine, context);
         st = text_of(module, tm, assembly, out, err);
         LLVMDisposeModule(module);
         LLVMContextDispose(context);
+        arena_free(scratch);
         LLVMDisposeTargetMachine(tm);
     }
     llvm_machine_fini(&machine);

@@ -1,5 +1,6 @@
 /*
- * object.c - LLVM IR to relocatable machine code, kernels shared out to threads.
+ * object.c - LLVM IR to relocatable machine code, kernels shared out to
+ * threads.
  *
  * The JIT runs no optimizer by itself, so the passes run here. The list is
  * short and holds nothing that changes a float: no fast-math flag is set, so no
@@ -10,8 +11,9 @@
  *
  * Needs:    a module that passed kern_verify().
  * Provides: objects that together define every kernel of it.
- * Keeps:    each kernel's code is its own: how kernels are shared out to
- *           objects changes no instruction.
+ * Keeps:    the code of a kernel depends on it alone: how they are shared out
+ *           to objects changes no instruction. Kernels of the same code have it
+ *           once: a network of many equal layers takes as long as one of few.
  */
 #include "codegen/llvm/internal.h"
 #include <llvm-c/Analysis.h>
@@ -76,8 +78,8 @@ ptl_status llvm_optimize(LLVMModuleRef module, LLVMTargetMachineRef tm,
     if (st != PTL_OK)
         return st;
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    st = llvm_failed(LLVMRunPasses(module, passes, tm, options),
-                     PTL_E_INTERNAL, "could not optimize", err);
+    st = llvm_failed(LLVMRunPasses(module, passes, tm, options), PTL_E_INTERNAL,
+                     "could not optimize", err);
     LLVMDisposePassBuilderOptions(options);
     return st;
 }
@@ -104,12 +106,11 @@ ptl_status llvm_generate(LLVMModuleRef module, LLVMTargetMachineRef tm,
     return PTL_E_INTERNAL;
 }
 
-/* ---------- parts: kernels [first, first + count) ---------- */
+/* ---------- parts ---------- */
 
 typedef struct part {
-    const kern_module *module;
+    llvm_share share;
     const llvm_machine *machine;
-    int first, count;
     code_object object;
     ptl_status status;
     ptl_error error;
@@ -132,8 +133,7 @@ static void compile_part(part *p)
     if (p->status != PTL_OK)
         return;
     LLVMContextRef context = LLVMContextCreate();
-    LLVMModuleRef module =
-        llvm_emit_module(p->module, p->first, p->count, p->machine, context);
+    LLVMModuleRef module = llvm_emit_module(&p->share, p->machine, context);
     p->status = llvm_optimize(module, tm, &p->error);
     if (p->status == PTL_OK)
         p->status = llvm_generate(module, tm, false, &code, &p->error);
@@ -152,10 +152,10 @@ static void *run_part(void *p)
     return NULL;
 }
 
-static int part_count(const kern_module *m)
+static int part_count(const llvm_share *all)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int most = m->kernels.count / LEAST_KERNELS;
+    int most = all->count / LEAST_KERNELS;
     if (most > MOST_PARTS)
         most = MOST_PARTS;
     if (processors < most)
@@ -170,19 +170,28 @@ static int64_t weight(const kern_kernel *k)
     return 20 + (k->kind != KERN_NEST ? MICRO_KERNEL : k->value_count);
 }
 
+static int64_t weight_of(const llvm_share *share, int i)
+{
+    return weight(share->module->kernels.data[share->kernels[i]]);
+}
+
 /* Neighbouring kernels, in parts of about equal weight. */
-static void share_out(const kern_module *m, part *parts, int count)
+static void share_out(const llvm_share *all, part *parts, int count)
 {
     int64_t total = 0, done = 0;
     int next = 0;
-    for (int i = 0; i < m->kernels.count; i++)
-        total += weight(m->kernels.data[i]);
+    for (int i = 0; i < all->count; i++)
+        total += weight_of(all, i);
     for (int p = 0; p < count; p++) {
-        parts[p].first = next;
-        while (next < m->kernels.count &&
-               (p == count - 1 || done < total * (p + 1) / count))
-            done += weight(m->kernels.data[next++]);
-        parts[p].count = next - parts[p].first;
+        llvm_share *share = &parts[p].share;
+        *share = *all;
+        share->kernels += next;
+        share->count = 0;
+        while (next < all->count &&
+               (p == count - 1 || done < total * (p + 1) / count)) {
+            done += weight_of(all, next++);
+            share->count++;
+        }
     }
 }
 
@@ -193,7 +202,8 @@ static void run_parts(part *parts, int count)
     pthread_t threads[MOST_PARTS];
     bool started[MOST_PARTS] = {false};
     for (int i = 1; i < count; i++)
-        started[i] = pthread_create(&threads[i], NULL, run_part, &parts[i]) == 0;
+        started[i] =
+            pthread_create(&threads[i], NULL, run_part, &parts[i]) == 0;
     compile_part(&parts[0]);
     for (int i = 1; i < count; i++) {
         if (started[i])
@@ -203,25 +213,35 @@ static void run_parts(part *parts, int count)
     }
 }
 
-ptl_status llvm_make_objects(const kern_module *m, const llvm_machine *machine,
-                             code_object **out, int *count, ptl_error *err)
+static ptl_status gather(part *parts, int count, code_object *objects,
+                         ptl_error *err)
 {
-    part parts[MOST_PARTS];
-    int n = part_count(m);
-    memset(parts, 0, sizeof parts);
-    for (int i = 0; i < n; i++)
-        parts[i] = (part){.module = m, .machine = machine};
-    share_out(m, parts, n);
-    run_parts(parts, n);
-
-    code_object *objects = calloc((size_t)n, sizeof *objects);
-    PTL_ASSERT(objects);
     ptl_status st = PTL_OK;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < count; i++) {
         objects[i] = parts[i].object;
         if (st == PTL_OK && parts[i].status != PTL_OK)
             st = ptl_fail(err, parts[i].status, "%s", parts[i].error.text);
     }
+    return st;
+}
+
+ptl_status llvm_make_objects(const kern_module *m, const llvm_machine *machine,
+                             code_object **out, int *count, ptl_error *err)
+{
+    part parts[MOST_PARTS];
+    ptl_arena *scratch = arena_new();
+    llvm_share all = llvm_share_of(m, scratch);
+    int n = part_count(&all);
+    memset(parts, 0, sizeof parts);
+    for (int i = 0; i < n; i++)
+        parts[i].machine = machine;
+    share_out(&all, parts, n);
+    run_parts(parts, n);
+    arena_free(scratch);
+
+    code_object *objects = calloc((size_t)n, sizeof *objects);
+    PTL_ASSERT(objects);
+    ptl_status st = gather(parts, n, objects, err);
     if (st != PTL_OK) {
         code_objects_free(objects, n);
         return st;

@@ -8,22 +8,29 @@
 
 #include <cmocka.h>
 
-/* y[i] = 2 * x[i] + 1 over 64 elements, 16 lanes, four tasks. */
-static kern_module *scaled_copy(void)
+/* y[i] = factor * x[i] + 1, 16 elements a task. */
+static kern_kernel *scaled(kern_module *m, const char *name, const char *from,
+                           double factor, int64_t tasks)
 {
-    kern_module *m = kern_module_new();
-    kern_kernel *k = kern_kernel_new(m, "scaled", 4);
-    int x = kern_buffer_add(k, "x", PTL_F32, false);
+    kern_kernel *k = kern_kernel_new(m, name, tasks);
+    int x = kern_buffer_add(k, from, PTL_F32, false);
     int y = kern_buffer_add(k, "y", PTL_F32, true);
     kern_builder b = kern_begin(k);
     kern_value *at =
         kern_op2(&b, KERN_MUL, kern_task(&b), kern_int(&b, KERN_I64, 1, 16));
     kern_value *v = kern_load(
         &b, (kern_memory){.buffer = x, .offset = at, .stride = 1}, 16);
-    v = kern_fma(&b, v, kern_real(&b, KERN_F32, 1, 2.0),
+    v = kern_fma(&b, v, kern_real(&b, KERN_F32, 1, factor),
                  kern_real(&b, KERN_F32, 1, 1.0));
     k->buffers.data[y].streamed = true;
     kern_store(&b, (kern_memory){.buffer = y, .offset = at, .stride = 1}, v);
+    return k;
+}
+
+static kern_module *scaled_copy(void)
+{
+    kern_module *m = kern_module_new();
+    scaled(m, "scaled", "x", 2.0, 4);
     return m;
 }
 
@@ -150,6 +157,25 @@ static void integer_constants_fold(void **state)
     kern_module_free(m);
 }
 
+static void equal_code_is_found_whatever_its_names(void **state)
+{
+    (void)state;
+    kern_module *m = kern_module_new();
+    ptl_arena *arena = arena_new();
+    scaled(m, "one", "x", 2.0, 4);
+    scaled(m, "two", "h", 2.0, 4);
+    scaled(m, "factor", "x", 3.0, 4);
+    scaled(m, "tasks", "x", 2.0, 5);
+    scaled(m, "kept", "x", 2.0, 4)->buffers.data[1].streamed = false;
+    scaled(m, "factor too", "z", 3.0, 4);
+    const int *same = kern_find_equal(m, arena);
+    const int expected[] = {0, 0, 2, 3, 4, 2};
+    for (int i = 0; i < m->kernels.count; i++)
+        assert_int_equal(same[i], expected[i]);
+    arena_free(arena);
+    kern_module_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +187,7 @@ int main(void)
             verifier_finds_a_value_from_inside_a_loop_used_outside),
         cmocka_unit_test(verifier_finds_a_local_unset_on_one_path),
         cmocka_unit_test(integer_constants_fold),
+        cmocka_unit_test(equal_code_is_found_whatever_its_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,12 +29,17 @@ static kern_memory at(int buffer, kern_value *offset, int64_t stride)
     return (kern_memory){.buffer = buffer, .offset = offset, .stride = stride};
 }
 
-static kern_builder two_buffers(kern_module *m, int64_t tasks)
+static kern_builder named(kern_module *m, const char *name, int64_t tasks)
 {
-    kern_kernel *k = kern_kernel_new(m, "copy", tasks);
+    kern_kernel *k = kern_kernel_new(m, name, tasks);
     kern_buffer_add(k, "x", PTL_F32, false);
     kern_buffer_add(k, "y", PTL_F32, true);
     return kern_begin(k);
+}
+
+static kern_builder two_buffers(kern_module *m, int64_t tasks)
+{
+    return named(m, "copy", tasks);
 }
 
 /* Runs kernel 0 of `m` on x = 1, 2, 3, ... and y = -1 at every level, calling
@@ -114,6 +119,39 @@ static void a_loop_takes_its_steps(void **state)
     kern_store(&b, at(1, i, 1), kern_load(&b, at(0, i, 1), 1));
     kern_end(&b);
     run_everywhere(m, 1, check_steps);
+}
+
+/* y = x + `by`. */
+static void add_shift(kern_module *m, const char *name, double by)
+{
+    kern_builder b = named(m, name, N);
+    kern_value *task = kern_task(&b);
+    kern_value *x = kern_load(&b, at(0, task, 1), 1);
+    kern_value *y = kern_op2(&b, KERN_ADD, x, kern_real(&b, KERN_F32, 1, by));
+    kern_store(&b, at(1, task, 1), y);
+}
+
+static void kernels_of_the_same_code_have_it_once(void **state)
+{
+    (void)state;
+    enum { KERNELS = 21 };
+    float x[N] = {0}, y[N];
+    kern_module *m = kern_module_new();
+    for (int i = 0; i < KERNELS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "layer %d", i);
+        add_shift(m, name, i % 7);
+    }
+    llvm_code *code = test_compile(m, "native");
+    for (int i = 0; i < KERNELS; i++) {
+        llvm_entry(code, i)((void *[]){x, y}, 0, N);
+        assert_true(y[N - 1] == (float)(i % 7));
+        for (int k = 0; k < i; k++)
+            assert_int_equal(llvm_entry(code, k) == llvm_entry(code, i),
+                             k % 7 == i % 7);
+    }
+    llvm_code_release(code);
+    kern_module_free(m);
 }
 
 static void only_the_tasks_asked_for_run(void **state)
@@ -620,6 +658,7 @@ int main(void)
         cmocka_unit_test(loops_and_ifs_change_locals),
         cmocka_unit_test(a_loop_takes_its_steps),
         cmocka_unit_test(only_the_tasks_asked_for_run),
+        cmocka_unit_test(kernels_of_the_same_code_have_it_once),
         cmocka_unit_test(every_shape_of_access),
         cmocka_unit_test(a_strided_access_stays_within_its_lanes),
         cmocka_unit_test(a_streamed_result_is_stored_like_any_other),
