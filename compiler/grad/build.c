@@ -69,7 +69,7 @@ static ir_node *as_whole(grad_reverse *c, const grad_term *t, const ir_node *n)
 {
     const char *name = grad_name(c->g, n);
     if (t->own && !ir_find(c->g, name))
-        t->node->name = name;
+        ir_rename(c->g, t->node, name);
     return t->node;
 }
 

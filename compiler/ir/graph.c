@@ -41,17 +41,19 @@ int64_t ir_element_count(const ir_type *type)
     return count;
 }
 
-/* Passes may rename nodes, so the table is a hint. */
+/* The table keeps the names of nodes that are gone or have another one now. */
 ir_node *ir_find(const ir_graph *g, const char *name)
 {
     ir_node *n = map_get(g->interner->names, name);
-    if (n && n->id >= 0 && n->id < g->nodes.count &&
-        g->nodes.data[n->id] == n && strcmp(n->name, name) == 0)
-        return n;
-    for (int i = 0; i < g->nodes.count; i++)
-        if (strcmp(g->nodes.data[i]->name, name) == 0)
-            return g->nodes.data[i];
-    return NULL;
+    bool here = n && n->id >= 0 && n->id < g->nodes.count &&
+                g->nodes.data[n->id] == n && strcmp(n->name, name) == 0;
+    return here ? n : NULL;
+}
+
+void ir_rename(ir_graph *g, ir_node *n, const char *name)
+{
+    n->name = name;
+    map_put(g->interner->names, name, n);
 }
 
 int64_t ir_volume(const ir_comp *comp)

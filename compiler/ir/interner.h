@@ -11,7 +11,7 @@
 struct ir_interner {
     ir_expr **slots; /* open addressing; NULL: free */
     int slot_count, count;
-    ptl_map *names; /* node name -> node; may be stale, see ir_find() */
+    ptl_map *names; /* name -> the last node given it, which may be gone */
     VEC(ir_graph *) bodies;
 };
 

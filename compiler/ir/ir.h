@@ -320,6 +320,8 @@ void ir_output_add(ir_graph *g, const char *name, ir_node *node,
 
 int64_t ir_element_count(const ir_type *type);
 ir_node *ir_find(const ir_graph *g, const char *name); /* NULL: none */
+/* No other node of the graph may keep that name. `name` lives as long as `g`. */
+void ir_rename(ir_graph *g, ir_node *n, const char *name);
 /* Calls `visit` for every READ and INSIDE below `e` (also in subscripts). */
 void ir_visit_reads(ir_expr *e, void (*visit)(ir_expr *read, void *ctx),
                     void *ctx);

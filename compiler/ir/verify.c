@@ -582,6 +582,8 @@ static void check_node(verifier *v, ptl_map *names)
         FAIL(v, "the name is not unique");
     else
         map_put(names, n->name, (void *)(uintptr_t)1);
+    if (v->ok && ir_find(v->g, n->name) != n)
+        FAIL(v, "is not found by its name");
     check_type(v, &n->type);
     if (!v->ok)
         return;

@@ -117,8 +117,8 @@ static void keep_known_names(ir_graph *g, ir_node *const *map, int count)
         if (!map[i] || !is_output(g, gone) || is_output(g, map[i]))
             continue;
         const char *name = map[i]->name;
-        map[i]->name = gone->name;
-        gone->name = name;
+        ir_rename(g, map[i], gone->name);
+        ir_rename(g, gone, name);
     }
 }
 

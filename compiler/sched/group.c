@@ -23,6 +23,7 @@ typedef struct grouper {
     ptl_arena *scratch;
     int *group_of;   /* by node id; -1: an input or literal */
     bool *is_output; /* by node id */
+    bool *is_update; /* by node id: the new value of an input */
 } grouper;
 
 static bool same_domain(const ir_node *a, const ir_node *b)
@@ -155,17 +156,6 @@ static bool shares_rows(const ir_node *a, const ir_node *b, int rank)
     return true;
 }
 
-/* Updates stay in maps of their own, where they are written in place. */
-static bool updates_input(const grouper *c, const ir_node *n)
-{
-    const ir_graph *g = c->scope->graph;
-    for (int i = 0; i < g->outputs.count; i++)
-        if (g->outputs.data[i].node == n &&
-            g->outputs.data[i].role == IR_OUT_UPDATE)
-            return true;
-    return false;
-}
-
 static bool all_fit(grouper *c, const sched_group *group, ir_node *n, int rank)
 {
     bool fit =
@@ -175,16 +165,18 @@ static bool all_fit(grouper *c, const sched_group *group, ir_node *n, int rank)
     return fit;
 }
 
-/* Do they have what makes rows worth while, and nothing that forbids them? */
+/* Do they have what makes rows worth while, and nothing that forbids them?
+ * Updates stay in maps of their own, where they are written in place. */
 static bool may_be_rows(grouper *c, const sched_group *group, ir_node *n)
 {
-    bool reduces = is_reduction(n), updates = updates_input(c, n);
+    if (!is_map(group->class) && group->class != SCHED_REDUCE)
+        return false;
+    bool reduces = is_reduction(n), updates = c->is_update[n->id];
     for (int i = 0; i < group->nodes.count; i++) {
         reduces = reduces || is_reduction(group->nodes.data[i]);
-        updates = updates || updates_input(c, group->nodes.data[i]);
+        updates = updates || c->is_update[group->nodes.data[i]->id];
     }
-    return (is_map(group->class) || group->class == SCHED_REDUCE) && reduces &&
-           !updates;
+    return reduces && !updates;
 }
 
 /* Does `n` read the group within the row, and have something to gain there? */
@@ -362,8 +354,12 @@ void sched_group_nodes(sched_schedule *s, sched_scope *scope)
     scope->groups.count = 0;
     c.group_of = ARENA_ARRAY(c.scratch, int, g->nodes.count + 1);
     c.is_output = ARENA_ARRAY(c.scratch, bool, g->nodes.count + 1);
-    for (int i = 0; i < g->outputs.count; i++)
-        c.is_output[g->outputs.data[i].node->id] = true;
+    c.is_update = ARENA_ARRAY(c.scratch, bool, g->nodes.count + 1);
+    for (int i = 0; i < g->outputs.count; i++) {
+        const ir_output *out = &g->outputs.data[i];
+        c.is_output[out->node->id] = true;
+        c.is_update[out->node->id] |= out->role == IR_OUT_UPDATE;
+    }
     for (int i = 0; i < g->nodes.count; i++) {
         ir_node *n = g->nodes.data[i];
         ir_node *base = sched_base(scope, n);

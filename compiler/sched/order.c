@@ -28,7 +28,8 @@ typedef struct orderer {
     VEC(int) * after;       /* by group: groups that must come later */
     int *waiting;           /* by group: how many must come before */
     VEC(ir_node *) * reads; /* by group: what others made, each once */
-    int *left;              /* by node id: groups that have yet to read it */
+    VEC(int) * readers;     /* by node id: groups that read it, each once */
+    int *left;              /* by node id: those that have yet to read it */
     int64_t *bytes;         /* by node id; 0: it takes no room of its own */
     bool *stays;            /* by node id: to the end */
     int64_t live;           /* bytes, now */
@@ -46,24 +47,40 @@ static void add_edge(orderer *o, int from, int to)
     o->waiting[to]++;
 }
 
-static bool reaches(const orderer *o, int from, int to, bool *seen)
+/* Marks `from` and all that must come after it. */
+static void mark_after(const orderer *o, int from, bool *seen)
 {
-    if (from == to)
-        return true;
-    if (seen[from])
-        return false;
+    VEC(int) open = {0};
+    vec_push(o->scratch, &open, from);
     seen[from] = true;
-    for (int i = 0; i < o->after[from].count; i++)
-        if (reaches(o, o->after[from].data[i], to, seen))
-            return true;
-    return false;
+    while (open.count > 0) {
+        int at = open.data[--open.count];
+        for (int i = 0; i < o->after[at].count; i++) {
+            int next = o->after[at].data[i];
+            if (!seen[next])
+                vec_push(o->scratch, &open, next);
+            seen[next] = true;
+        }
+    }
 }
 
-/* Calls `see` for every node that group `index` reads. */
-static void visit_operands(orderer *o, int index,
-                           void (*see)(orderer *o, int index, ir_node *operand,
-                                       void *ctx),
-                           void *ctx)
+/* Group `index` reads `of`. */
+static void add_read(orderer *o, int index, ir_node *of)
+{
+    ir_node *operand = sched_base(o->scope, of);
+    int maker = o->group_of[operand->id];
+    int count = o->readers[operand->id].count;
+    if (count > 0 && o->readers[operand->id].data[count - 1] == index)
+        return; /* groups are looked at one after another */
+    vec_push(o->scratch, &o->readers[operand->id], index);
+    add_edge(o, maker, index);
+    if (maker < 0 || maker == index)
+        return;
+    vec_push(o->scratch, &o->reads[index], operand);
+    o->left[operand->id]++;
+}
+
+static void add_reads(orderer *o, int index)
 {
     const sched_group *group = o->scope->groups.data[index];
     const sched_scan *scan = group->scan;
@@ -72,26 +89,12 @@ static void visit_operands(orderer *o, int index,
         int count =
             ir_operands(o->scope->graph, group->nodes.data[i], &operands);
         for (int k = 0; k < count; k++)
-            see(o, index, sched_base(o->scope, operands[k]), ctx);
+            add_read(o, index, operands[k]);
     }
     for (int i = 0; scan && i < scan->scan->bind_count; i++)
-        see(o, index, sched_base(o->scope, scan->binds[i]), ctx);
+        add_read(o, index, scan->binds[i]);
     for (int i = 0; scan && i < scan->scan->carry_count; i++)
-        see(o, index, sched_base(o->scope, scan->inits[i]), ctx);
-}
-
-static void add_data_edge(orderer *o, int index, ir_node *operand, void *ctx)
-{
-    (void)ctx;
-    int maker = o->group_of[operand->id];
-    add_edge(o, maker, index);
-    if (maker < 0 || maker == index)
-        return;
-    for (int i = 0; i < o->reads[index].count; i++)
-        if (o->reads[index].data[i] == operand)
-            return;
-    vec_push(o->scratch, &o->reads[index], operand);
-    o->left[operand->id]++;
+        add_read(o, index, scan->inits[i]);
 }
 
 static void add_signals(orderer *o, int index)
@@ -104,34 +107,19 @@ static void add_signals(orderer *o, int index)
     }
 }
 
-typedef struct reader_search {
-    const ir_node *target;
-    bool *found; /* by group */
-} reader_search;
-
-static void find_reader(orderer *o, int index, ir_node *operand, void *ctx)
-{
-    reader_search *r = ctx;
-    (void)o;
-    if (operand == r->target)
-        r->found[index] = true;
-}
-
 /* Readers of the old value come before the group that makes the new one. */
 static void add_update_edges(orderer *o, const ir_output *update)
 {
     int maker = o->group_of[update->node->id];
-    reader_search r = {update->target, ARENA_ARRAY(o->scratch, bool, o->count)};
-    for (int i = 0; i < o->count; i++)
-        visit_operands(o, i, find_reader, &r);
+    int count = o->readers[update->target->id].count;
+    const int *readers = o->readers[update->target->id].data;
     bool *seen = ARENA_ARRAY(o->scratch, bool, o->count);
-    reaches(o, maker, -1, seen);
-    for (int i = 0; i < o->count; i++)
-        if (r.found[i] && i != maker && seen[i])
+    mark_after(o, maker, seen);
+    for (int i = 0; i < count; i++)
+        if (readers[i] != maker && seen[readers[i]])
             return;
-    for (int i = 0; i < o->count; i++)
-        if (r.found[i])
-            add_edge(o, i, maker);
+    for (int i = 0; i < count; i++)
+        add_edge(o, readers[i], maker);
 }
 
 /* ---------- which comes next ---------- */
@@ -280,11 +268,13 @@ void sched_order(sched_schedule *s, sched_scope *scope)
     o.after = arena_alloc(o.scratch, (size_t)(o.count + 1) * sizeof *o.after);
     o.waiting = ARENA_ARRAY(o.scratch, int, o.count + 1);
     o.reads = arena_alloc(o.scratch, (size_t)(o.count + 1) * sizeof *o.reads);
+    o.readers = arena_alloc(o.scratch,
+                            (size_t)(g->nodes.count + 1) * sizeof *o.readers);
     o.left = ARENA_ARRAY(o.scratch, int, g->nodes.count + 1);
     number_groups(&o);
     find_sizes(&o);
     for (int i = 0; i < o.count; i++)
-        visit_operands(&o, i, add_data_edge, NULL);
+        add_reads(&o, i);
     for (int i = 0; i < o.count; i++)
         add_signals(&o, i);
     for (int i = 0; i < g->outputs.count; i++)
