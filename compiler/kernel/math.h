@@ -31,7 +31,8 @@ kern_value *kern_rounded(kern_builder *b, kern_value *x, int bits);
  * equal philox_uniform exactly, philox_normal within the bounds of log, sqrt
  * and cos, in `type` F32 or F64.
  */
-kern_value *kern_philox_key(kern_builder *b, kern_value *seed, uint64_t site);
+kern_value *kern_philox_key(kern_builder *b, kern_value *seed,
+                            kern_value *site);
 kern_value *kern_uniform(kern_builder *b, kern_type type, kern_value *key,
                          kern_value *step, kern_value *element);
 kern_value *kern_normal(kern_builder *b, kern_type type, kern_value *key,

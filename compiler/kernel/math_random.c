@@ -28,11 +28,12 @@ static kern_value *mixed(kern_builder *b, kern_value *x, int count,
     return factor == 1 ? x : op(b, KERN_MUL, x, constant(b, x, factor));
 }
 
-kern_value *kern_philox_key(kern_builder *b, kern_value *seed, uint64_t site)
+kern_value *kern_philox_key(kern_builder *b, kern_value *seed,
+                            kern_value *site)
 {
-    PTL_ASSERT(seed->type == KERN_I64);
-    uint64_t offset = site + UINT64_C(0x9e3779b97f4a7c15);
-    kern_value *z = op(b, KERN_ADD, seed, constant(b, seed, offset));
+    PTL_ASSERT(seed->type == KERN_I64 && site->type == KERN_I64);
+    kern_value *z = op(b, KERN_ADD, seed, site);
+    z = op(b, KERN_ADD, z, constant(b, z, UINT64_C(0x9e3779b97f4a7c15)));
     z = mixed(b, z, 30, UINT64_C(0xbf58476d1ce4e5b9));
     z = mixed(b, z, 27, UINT64_C(0x94d049bb133111eb));
     return mixed(b, z, 31, 1);

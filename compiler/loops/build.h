@@ -59,7 +59,9 @@ typedef struct emit {
     const ir_var *range;  /* what the variables run over */
     int range_count;
     kern_value *mask;     /* lanes in use, NULL: all */
-    kern_value **memo;    /* by expression id */
+    /* By expression id; from `keys` on, the key of a random expression. */
+    kern_value **memo;
+    int keys;
     VEC(int) log;         /* what is in it, in order */
     kern_value **forward; /* by node id: values still in registers */
     int row;              /* which of the rows at once */

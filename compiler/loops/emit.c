@@ -16,8 +16,8 @@ void emit_init(emit *e, build *k, const ir_var *range, int range_count)
                 .lane_var = -1,
                 .range = range,
                 .range_count = range_count};
-    e->memo = ARENA_ARRAY(k->scratch, kern_value *,
-                          k->step->scope->graph->next_expr + 1);
+    e->keys = k->step->scope->graph->next_expr + 1;
+    e->memo = ARENA_ARRAY(k->scratch, kern_value *, 2 * e->keys);
     e->forward = ARENA_ARRAY(k->scratch, kern_value *,
                              k->step->scope->graph->nodes.count + 1);
     for (int i = 0; i < range_count; i++)
@@ -306,13 +306,27 @@ static kern_value *emit_const(emit *e, const ir_expr *x)
     return kern_int(e->b, int_type(e, x), 1, (int64_t)x->number);
 }
 
+static kern_value *emit_key(emit *e, const ir_expr *x)
+{
+    kern_value **key = &e->memo[e->keys + x->id];
+    if (*key)
+        return *key;
+    int buffer = sched_site_buffer(e->k->s, x->site);
+    kern_memory at = {.buffer = build_buffer(e->k, buffer, false),
+                      .offset = kern_int(e->b, KERN_I64, 1, 0)};
+    kern_value *site = kern_load(e->b, at, 1);
+    kern_value *seed = kern_convert(e->b, emit_expr(e, x->seed), KERN_I64);
+    *key = kern_philox_key(e->b, seed, site);
+    vec_push(e->k->scratch, &e->log, e->keys + x->id);
+    return *key;
+}
+
 static kern_value *emit_random(emit *e, const ir_expr *x)
 {
     kern_builder *b = e->b;
-    kern_value *seed = kern_convert(b, emit_expr(e, x->seed), KERN_I64);
     kern_value *step = kern_convert(b, emit_expr(e, x->step), KERN_I64);
     kern_value *element = kern_convert(b, emit_expr(e, x->element), KERN_I64);
-    kern_value *key = kern_philox_key(b, seed, x->site);
+    kern_value *key = emit_key(e, x);
     int lanes = element->lanes;
     lanes = step->lanes > lanes ? step->lanes : lanes;
     lanes = key->lanes > lanes ? key->lanes : lanes;
@@ -403,6 +417,8 @@ static void hoist_one(ir_expr *x, void *ctx)
                  x->kind == IR_EXPR_RANDOM;
     if (heavy && !forwarded && !c->bound_to[x->id])
         emit_expr(c->e, x);
+    else if (x->kind == IR_EXPR_RANDOM && !c->bound_to[x->seed->id])
+        emit_key(c->e, x);
 }
 
 void emit_hoist(emit *e, ir_expr *x, uint32_t unbound)

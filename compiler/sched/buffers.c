@@ -25,6 +25,14 @@ int sched_buffer_add(sched_schedule *s, sched_buffer buffer)
     return s->buffers.count - 1;
 }
 
+int sched_site_buffer(const sched_schedule *s, uint64_t site)
+{
+    for (int i = 0; i < s->sites.count; i++)
+        if (s->sites.data[i].site == site)
+            return s->sites.data[i].buffer;
+    return -1;
+}
+
 int sched_home(const sched_schedule *s, int buffer)
 {
     while (s->buffers.data[buffer].home != buffer)

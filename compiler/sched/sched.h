@@ -333,9 +333,17 @@ typedef struct sched_region {
     const sched_scope *scope;
 } sched_region;
 
+/* Where random values are drawn: its number stands in a buffer, not in the
+ * kernel, so that equal layers have equal code. */
+typedef struct sched_site {
+    uint64_t site;
+    int buffer; /* I64, one element */
+} sched_site;
+
 typedef struct sched_schedule {
     ptl_arena *arena;
     sched_options options;
+    VEC(sched_site) sites;
     VEC(sched_scope *) scopes; /* the program's first */
     VEC(sched_buffer) buffers;
     VEC(sched_step *) steps;
@@ -377,6 +385,8 @@ const sched_store *sched_store_of(const sched_scope *scope, const ir_node *n);
 /* How far apart in memory elements of the result lie along variable `var`. */
 int64_t sched_result_stride(const sched_scope *scope, const ir_node *n,
                             int var);
+/* The buffer with the number of a random site that a step draws at. */
+int sched_site_buffer(const sched_schedule *s, uint64_t site);
 /* The memory a buffer finally lives in. */
 int sched_home(const sched_schedule *s, int buffer);
 const char *sched_class_name(sched_class class);

@@ -40,9 +40,28 @@ static bool made_here(const sched_step *step, const ir_node *n)
     return false;
 }
 
+static void note_site(sched_schedule *s, sched_step *step, const ir_expr *e)
+{
+    int buffer = sched_site_buffer(s, e->site);
+    if (buffer < 0) {
+        int64_t *number = ARENA_NEW(s->arena, int64_t);
+        *number = (int64_t)e->site;
+        sched_buffer b = {.role = PTL_ROLE_CONSTANT,
+                          .dtype = PTL_I64,
+                          .name = arena_printf(s->arena, "%s.site", e->site_name),
+                          .constant = number};
+        buffer = sched_buffer_add(s, b);
+        sched_site made = {e->site, buffer};
+        vec_push(s->arena, &s->sites, made);
+    }
+    sched_access_add(s, step, buffer, false);
+}
+
 static void note_access(ir_expr *e, void *ctx)
 {
     access_ctx *c = ctx;
+    if (e->kind == IR_EXPR_RANDOM)
+        note_site(c->s, c->step, e);
     if (e->kind != IR_EXPR_READ)
         return;
     bool shared = c->maps || c->step->kind == SCHED_STEP_ROWS;
@@ -64,7 +83,7 @@ static void note_reads(sched_schedule *s, sched_step *step, ir_expr *e)
         c.scattered =
             c.scattered || sched_store_of(step->scope, step->nodes[i]);
     if (e)
-        ir_visit_reads(e, note_access, &c);
+        ir_visit(e, note_access, &c);
 }
 
 /* ---------- steps ---------- */

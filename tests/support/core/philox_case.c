@@ -21,7 +21,8 @@ kern_module *philox_module(kern_type type, bool normal, uint64_t site,
     kern_value *block = kern_int(&b, KERN_I64, 1, MATH_BLOCK);
     kern_value *first = kern_op2(&b, KERN_MUL, kern_task(&b), block);
     kern_memory at = {.buffer = seed, .offset = zero};
-    kern_value *key = kern_philox_key(&b, kern_load(&b, at, 1), site);
+    kern_value *key = kern_philox_key(&b, kern_load(&b, at, 1),
+                                      kern_int(&b, KERN_I64, 1, (int64_t)site));
     at.buffer = step;
     kern_value *now = kern_load(&b, at, 1);
     kern_value *i = kern_loop(&b, zero, block, lanes, 1);

@@ -160,6 +160,38 @@ CASE(random_leaves, true,
      "comp c[i:300] = normal(\"net.w\", i * 5000000000, 1, seed[]);\n"
      "output a = a;\noutput b = b;\noutput c = c;\n")
 
+static int count_of(const char *text, const char *word)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* Where values are drawn is no part of the code. */
+static void layers_that_draw_have_one_code(void **state)
+{
+    (void)state;
+    static const char layers[] =
+        "input x: real[40, 16] generic f32;\n"
+        "input r: real[16] generic f32;\n"
+        "input step: int scalar i64;\n"
+        "input seed: int scalar i64;\n"
+        "comp a[n:40, k:16] = uniform(\"a\", 16*n + k, step[], seed[]) < 0.75"
+        " ? x[n, k] - r[k] : 0.0;\n"
+        "comp s[k:16 | n:0..40] = max a[n, k];\n"
+        "comp b[n:40, k:16] = uniform(\"b\", 16*n + k, step[], seed[]) < 0.75"
+        " ? a[n, k] - s[k] : 0.0;\n"
+        "comp t[k:16 | n:0..40] = max b[n, k];\n"
+        "output s = s;\noutput t = t;\noutput a = a;\noutput b = b;\n";
+    ptl_str text = {0};
+    check_graph(layers, true);
+    graph_emit(layers, "llvm", &text);
+    assert_int_equal(count_of(str_text(&text), "\ndefine "), 2);
+    assert_int_equal(count_of(str_text(&text), " = alias "), 2);
+    str_fini(&text);
+}
+
 CASE(scalars_and_empty_tensors, true,
      "input x: real generic f32;\n"
      "input y: real[0, 5] generic f32;\n"
@@ -702,6 +734,7 @@ int main(void)
         cmocka_unit_test(results_of_one_pass_across_operands),
         cmocka_unit_test(gathers),
         cmocka_unit_test(random_leaves),
+        cmocka_unit_test(layers_that_draw_have_one_code),
         cmocka_unit_test(scalars_and_empty_tensors),
         cmocka_unit_test(sums_along_either_axis),
         cmocka_unit_test(every_reduction),
