@@ -44,7 +44,9 @@ static ptl_status make_schedule(const ir_graph *g,
                                 const compile_options *options, bool cuda,
                                 stages *out, ptl_error *err)
 {
-    sched_options how = {.f64 = options->f64, .no_fuse = options->no_fuse};
+    sched_options how = {.f64 = options->f64,
+                         .no_fuse = options->no_fuse,
+                         .sizes_only = options->plan_only};
     ptl_status st = PTL_OK;
     how.library = cuda && options->device && device_has_cublas(options->device);
     if (cuda)
@@ -287,7 +289,8 @@ static ptl_status make_program(const stages *from, const char *name,
     owner->arena = arena_new();
     const void **constants = ARENA_ARRAY(owner->arena, const void *,
                                          from->schedule->buffers.count + 1);
-    if (!copy_constants(owner, from->schedule, constants))
+    bool wanted = !from->schedule->options.sizes_only;
+    if (wanted && !copy_constants(owner, from->schedule, constants))
         return ptl_fail(err, PTL_E_MEMORY,
                         "no memory for the constants of \"%s\"", name);
     int *number =

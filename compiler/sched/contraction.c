@@ -13,6 +13,7 @@
  *           is the same for every target.
  */
 #include "sched/internal.h"
+#include <stdlib.h>
 
 enum { LEAST_EXTENT = 4 };
 
@@ -162,4 +163,35 @@ void sched_axis_at(const sched_axis *axis, const ir_var *vars, int64_t at,
         values[axis->vars[i]] = var->lo + step;
         at /= extent;
     }
+}
+
+/* Room that is used again: a table may have millions of rows. */
+static int64_t *room_for(sched_schedule *s, int64_t count)
+{
+    if (count > s->sums_room) {
+        free(s->sums);
+        s->sums = malloc((size_t)count * sizeof *s->sums);
+        PTL_ASSERT(s->sums);
+        s->sums_room = count;
+    }
+    return s->sums;
+}
+
+const int64_t *sched_axis_sums(sched_schedule *s, const sched_axis *axis,
+                               const ir_var *vars, const int64_t *coef)
+{
+    int64_t *out = room_for(s, axis->extent + 1), size = 1;
+    out[0] = 0;
+    for (int i = axis->count - 1; axis->extent && i >= 0; i--) {
+        int v = axis->vars[i];
+        int64_t extent = vars[v].hi - vars[v].lo, step = coef[v];
+        bool reversed = axis->reversed >> v & 1;
+        int64_t first = step * (reversed ? vars[v].hi - 1 : vars[v].lo);
+        step = reversed ? -step : step;
+        for (int64_t k = extent - 1; k >= 0; k--)
+            for (int64_t at = 0; at < size; at++)
+                out[k * size + at] = out[at] + first + k * step;
+        size *= extent;
+    }
+    return out;
 }

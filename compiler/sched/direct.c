@@ -382,16 +382,6 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
 
 /* ---------- tables ---------- */
 
-static int64_t offset_at(const ir_comp *comp, const sched_axis *axis,
-                         const sched_address *a, int64_t at)
-{
-    int64_t values[IR_MAX_VARS] = {0}, sum = 0;
-    sched_axis_at(axis, comp->vars, at, values);
-    for (int i = 0; i < axis->count; i++)
-        sum += a->coef[axis->vars[i]] * values[axis->vars[i]];
-    return sum;
-}
-
 static int add_table(sched_schedule *s, sched_step *step, const char *what,
                      const int64_t *values, int64_t count)
 {
@@ -406,13 +396,26 @@ static int add_table(sched_schedule *s, sched_step *step, const char *what,
     return table;
 }
 
+static int64_t offset_at(const ir_comp *comp, const sched_axis *axis,
+                         const sched_address *a, int64_t at)
+{
+    int64_t values[IR_MAX_VARS] = {0}, sum = 0;
+    sched_axis_at(axis, comp->vars, at, values);
+    for (int i = 0; i < axis->count; i++)
+        sum += a->coef[axis->vars[i]] * values[axis->vars[i]];
+    return sum;
+}
+
 static int64_t *run_starts(sched_schedule *s, const sched_direct *d,
                            const sched_address *a)
 {
     const ir_comp *comp = &d->base.node->comp;
     int64_t *at = ARENA_ARRAY(s->arena, int64_t, d->runs + 1);
+    if (s->options.sizes_only)
+        return at;
+    const int64_t *all = sched_axis_sums(s, &d->base.k, comp->vars, a->coef);
     for (int64_t i = 0; i < d->runs; i++)
-        at[i] = offset_at(comp, &d->base.k, a, i * d->length);
+        at[i] = all[i * d->length];
     return at;
 }
 
@@ -433,8 +436,11 @@ static int64_t *tile_starts(sched_schedule *s, const sched_direct *d,
     const ir_comp *comp = &d->base.node->comp;
     int64_t count = tile_count(d);
     int64_t *at = ARENA_ARRAY(s->arena, int64_t, count + 1);
+    if (s->options.sizes_only)
+        return at;
+    const int64_t *all = sched_axis_sums(s, &d->rows, comp->vars, a->coef);
     for (int64_t i = 0; i < count; i++)
-        at[i] = a->constant + offset_at(comp, &d->rows, a, row_of(d, i));
+        at[i] = a->constant + all[row_of(d, i)];
     return at;
 }
 
@@ -446,7 +452,7 @@ static int64_t *packed_tiles(sched_schedule *s, const sched_direct *d)
     int64_t count = tile_count(d);
     int64_t panels = (c->n.extent + c->nr - 1) / c->nr;
     int64_t *at = ARENA_ARRAY(s->arena, int64_t, count + 1);
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count && !s->options.sizes_only; i++)
         at[i] = row_of(d, i) / c->m.extent * panels * c->k.extent * c->nr;
     return at;
 }
@@ -454,7 +460,7 @@ static int64_t *packed_tiles(sched_schedule *s, const sched_direct *d)
 static int64_t *packed_runs(sched_schedule *s, const sched_direct *d)
 {
     int64_t *at = ARENA_ARRAY(s->arena, int64_t, d->runs + 1);
-    for (int64_t i = 0; i < d->runs; i++)
+    for (int64_t i = 0; i < d->runs && !s->options.sizes_only; i++)
         at[i] = i * d->length * d->base.nr;
     return at;
 }

@@ -19,21 +19,6 @@ typedef struct walker {
     int width;
 } walker;
 
-/* The form's part along `axis` at every position. */
-static int64_t *positions(walker *w, const sched_axis *axis,
-                          const int64_t *coef)
-{
-    const ir_var *vars = w->step->nodes[0]->comp.vars;
-    int64_t *at = ARENA_ARRAY(w->s->arena, int64_t, axis->extent + 1);
-    for (int64_t i = 0; i < axis->extent; i++) {
-        int64_t values[IR_MAX_VARS] = {0};
-        sched_axis_at(axis, vars, i, values);
-        for (int k = 0; k < axis->count; k++)
-            at[i] += coef[axis->vars[k]] * values[axis->vars[k]];
-    }
-    return at;
-}
-
 static bool is_linear(const int64_t *at, int64_t count, int64_t *stride)
 {
     *stride = count > 1 ? at[1] - at[0] : 0;
@@ -75,7 +60,7 @@ static int add_table(walker *w, const int64_t *at, int64_t count)
     ptl_dtype dtype = small ? PTL_I32 : PTL_I64;
     void *bytes =
         arena_alloc(w->s->arena, (size_t)(padded * dtype_size(dtype)));
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && !w->s->options.sizes_only; i++) {
         if (small)
             ((int32_t *)bytes)[i] = (int32_t)at[i];
         else
@@ -97,9 +82,10 @@ static sched_walk plan_walk(walker *w, const sched_axis *axis,
                             const int64_t *coef, bool packed, int64_t *constant)
 {
     sched_walk walk = {SCHED_WALK_LINEAR, 0, -1};
-    int64_t *at = positions(w, axis, coef);
     if (axis->extent == 0)
         return walk;
+    const int64_t *at = sched_axis_sums(
+        w->s, axis, w->step->nodes[0]->comp.vars, coef);
     if (is_linear(at, axis->extent, &walk.stride)) {
         *constant += at[0];
         return walk;

@@ -3,6 +3,7 @@
  */
 #include "sched/internal.h"
 #include "sched/layout.h"
+#include <stdlib.h>
 
 /* Which outputs can be read by name. */
 static void name_outputs(sched_schedule *s, const sched_scope *scope)
@@ -65,6 +66,7 @@ void sched_free(sched_schedule *s)
         return;
     for (int i = 0; i < s->scopes.count; i++)
         ir_graph_free(s->scopes.data[i]->graph);
+    free(s->sums);
     arena_free(s->arena);
 }
 

@@ -52,6 +52,7 @@ typedef struct sched_options {
     bool f64;
     bool no_fuse;
     bool library;       /* products of matrices may be a library's */
+    bool sizes_only;    /* tables stay empty: nothing will run */
     kern_target target; /* micro-tiles */
 } sched_options;
 
@@ -203,6 +204,11 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
 /* Value of the axis' variables at fused position `at` (row-major). */
 void sched_axis_at(const sched_axis *axis, const ir_var *vars, int64_t at,
                    int64_t *values);
+struct sched_schedule;
+/* The sum of `coef` times the axis' variables at every fused position, until
+ * the next call. */
+const int64_t *sched_axis_sums(struct sched_schedule *s, const sched_axis *axis,
+                               const ir_var *vars, const int64_t *coef);
 
 /* How an affine form moves along a fused axis: by a stride; by a stride inside
  * each vector, whose start stands in a table; or by a table alone. */
@@ -349,6 +355,8 @@ typedef struct sched_schedule {
     VEC(sched_step *) steps;
     VEC(sched_region) regions; /* outer ones before what they contain */
     int64_t arena_bytes;
+    int64_t *sums; /* of sched_axis_sums(), */
+    int64_t sums_room;
 } sched_schedule;
 
 /* Calls `run` for every step as often and in the order it runs, each region at

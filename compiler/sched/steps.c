@@ -285,14 +285,15 @@ static int add_table(sched_schedule *s, const sched_contraction *c,
     int64_t count = (axis->extent + unit - 1) / unit * unit;
     int64_t *table = ARENA_ARRAY(s->arena, int64_t, count + 1);
     const ir_comp *comp = &c->node->comp;
-    for (int64_t i = 0; i < axis->extent; i++) {
-        int64_t at[IR_MAX_VARS] = {0};
-        sched_axis_at(axis, comp->vars, i, at);
-        for (int v = 0; v < comp->out_count; v++)
-            table[i] += at[v] * sched_stride(&c->node->type, v);
-    }
-    for (int64_t i = axis->extent; i < count; i++)
-        table[i] = table[axis->extent - 1];
+    int64_t strides[IR_MAX_VARS] = {0};
+    for (int v = 0; v < comp->out_count; v++)
+        strides[v] = sched_stride(&c->node->type, v);
+    const int64_t *at = s->options.sizes_only
+                            ? NULL
+                            : sched_axis_sums(s, axis, comp->vars, strides);
+    int64_t last = axis->extent - 1;
+    for (int64_t i = 0; at && i < count; i++)
+        table[i] = at[i < last ? i : last];
     sched_buffer b = {.role = PTL_ROLE_CONSTANT,
                       .dtype = PTL_I64,
                       .rank = 1,
