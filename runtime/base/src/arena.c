@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 64 * 1024, ALIGN = 16 };
+/* The first block is small: many arenas live for one question. */
+enum { FIRST_BYTES = 2 * 1024, BLOCK_BYTES = 64 * 1024, ALIGN = 16 };
 
 typedef struct block {
     struct block *next;
@@ -66,6 +67,15 @@ static void *alloc_large(ptl_arena *arena, size_t size)
     return b->data;
 }
 
+/* Twice as much as the last block, and room for `size`. */
+static size_t next_room(const block *last, size_t size)
+{
+    size_t room = FIRST_BYTES;
+    while (room < BLOCK_BYTES && (room < size || (last && room <= last->room)))
+        room *= 2;
+    return room;
+}
+
 void *arena_alloc(ptl_arena *arena, size_t size_bytes)
 {
     PTL_ASSERT(size_bytes < SIZE_MAX / 2);
@@ -76,7 +86,7 @@ void *arena_alloc(ptl_arena *arena, size_t size_bytes)
         return alloc_large(arena, size);
     block *b = arena->head;
     if (!b || b->room - b->used < size) {
-        b = new_block(BLOCK_BYTES);
+        b = new_block(next_room(b, size));
         b->next = arena->head;
         arena->head = b;
     }
