@@ -81,6 +81,26 @@ static bool all_outputs(const grouper *c, const sched_group *group)
     return true;
 }
 
+static void note_draw(ir_expr *e, void *ctx)
+{
+    bool *draws = ctx;
+    *draws = *draws || e->kind == IR_EXPR_RANDOM;
+}
+
+/* Results that have nothing else in common are made in one loop, to save steps;
+ * not where they are drawn at random: the first values of parameters would be
+ * large kernels, no two of them alike. */
+static bool only_outputs(const grouper *c, const sched_group *group,
+                         const ir_node *n)
+{
+    bool draws = false;
+    if (!c->is_output[n->id] || !all_outputs(c, group))
+        return false;
+    ir_visit(n->comp.body, note_draw, &draws);
+    ir_visit(group->nodes.data[0]->comp.body, note_draw, &draws);
+    return !draws;
+}
+
 static bool is_map(sched_class class)
 {
     return class == SCHED_MAP || class == SCHED_COPY;
@@ -97,7 +117,7 @@ static bool joins(grouper *c, int index, ir_node *n)
     if (!r.reads_only_here)
         return false;
     return r.reads_group || shares_operand(c, group, n) ||
-           (c->is_output[n->id] && all_outputs(c, group));
+           only_outputs(c, group, n);
 }
 
 /* ---------- rows ---------- */

@@ -168,6 +168,16 @@ static int count_of(const char *text, const char *word)
     return count;
 }
 
+static void assert_code(const char *graph, int functions, int other_names)
+{
+    ptl_str text = {0};
+    check_graph(graph, true);
+    graph_emit(graph, "llvm", &text);
+    assert_int_equal(count_of(str_text(&text), "\ndefine "), functions);
+    assert_int_equal(count_of(str_text(&text), " = alias "), other_names);
+    str_fini(&text);
+}
+
 /* Where values are drawn is no part of the code. */
 static void layers_that_draw_have_one_code(void **state)
 {
@@ -184,12 +194,13 @@ static void layers_that_draw_have_one_code(void **state)
         " ? a[n, k] - s[k] : 0.0;\n"
         "comp t[k:16 | n:0..40] = max b[n, k];\n"
         "output s = s;\noutput t = t;\noutput a = a;\noutput b = b;\n";
-    ptl_str text = {0};
-    check_graph(layers, true);
-    graph_emit(layers, "llvm", &text);
-    assert_int_equal(count_of(str_text(&text), "\ndefine "), 2);
-    assert_int_equal(count_of(str_text(&text), " = alias "), 2);
-    str_fini(&text);
+    static const char weights[] =
+        "input seed: int scalar i64;\n"
+        "comp v[i:9, j:50] = normal(\"v\", 50*i + j, 0, seed[]) * 0.1;\n"
+        "comp w[i:9, j:50] = normal(\"w\", 50*i + j, 0, seed[]) * 0.1;\n"
+        "output v = v;\noutput w = w;\n";
+    assert_code(layers, 2, 2);
+    assert_code(weights, 1, 1);
 }
 
 CASE(scalars_and_empty_tensors, true,
