@@ -25,6 +25,18 @@ int sched_buffer_add(sched_schedule *s, sched_buffer buffer)
     return s->buffers.count - 1;
 }
 
+int sched_table_add(sched_schedule *s, const char *name, ptl_dtype dtype,
+                    const void *values, int64_t count)
+{
+    sched_buffer b = {.name = name,
+                      .role = PTL_ROLE_CONSTANT,
+                      .dtype = dtype,
+                      .rank = 1,
+                      .dims = {count},
+                      .constant = values};
+    return sched_buffer_add(s, b);
+}
+
 int sched_site_buffer(const sched_schedule *s, uint64_t site)
 {
     for (int i = 0; i < s->sites.count; i++)

@@ -385,13 +385,9 @@ const char *sched_find_direct(ir_node *n, const sched_options *options,
 static int add_table(sched_schedule *s, sched_step *step, const char *what,
                      const int64_t *values, int64_t count)
 {
-    sched_buffer b = {.role = PTL_ROLE_CONSTANT,
-                      .dtype = PTL_I64,
-                      .rank = 1,
-                      .dims = {count},
-                      .constant = values};
-    b.name = arena_printf(s->arena, "%s.%s", step->name, what);
-    int table = sched_buffer_add(s, b);
+    int table =
+        sched_table_add(s, arena_printf(s->arena, "%s.%s", step->name, what),
+                        PTL_I64, values, count);
     sched_access_add(s, step, table, false);
     return table;
 }

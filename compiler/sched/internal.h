@@ -89,6 +89,9 @@ void sched_access_add(sched_schedule *s, sched_step *step, int buffer,
                       bool same_map);
 /* Adds a buffer; fills size, home and lifetime. */
 int sched_buffer_add(sched_schedule *s, sched_buffer buffer);
+/* Adds a constant of `count` numbers, which live as long as the schedule. */
+int sched_table_add(sched_schedule *s, const char *name, ptl_dtype dtype,
+                    const void *values, int64_t count);
 
 /* report.c: a line of sums over all steps as often as they run; a section that
  * says of each sum of products how it is carried out, and why; what fills the

@@ -66,14 +66,9 @@ static int add_table(walker *w, const int64_t *at, int64_t count)
         else
             ((int64_t *)bytes)[i] = at[i];
     }
-    sched_buffer b = {.role = PTL_ROLE_CONSTANT,
-                      .dtype = dtype,
-                      .rank = 1,
-                      .dims = {padded},
-                      .constant = bytes};
-    b.name = arena_printf(w->s->arena, "%s.table%d", w->step->name,
-                          w->s->buffers.count);
-    int table = sched_buffer_add(w->s, b);
+    const char *name = arena_printf(w->s->arena, "%s.table%d", w->step->name,
+                                    w->s->buffers.count);
+    int table = sched_table_add(w->s, name, dtype, bytes, padded);
     sched_access_add(w->s, w->step, table, false);
     return table;
 }

@@ -46,11 +46,9 @@ static void note_site(sched_schedule *s, sched_step *step, const ir_expr *e)
     if (buffer < 0) {
         int64_t *number = ARENA_NEW(s->arena, int64_t);
         *number = (int64_t)e->site;
-        sched_buffer b = {.role = PTL_ROLE_CONSTANT,
-                          .dtype = PTL_I64,
-                          .name = arena_printf(s->arena, "%s.site", e->site_name),
-                          .constant = number};
-        buffer = sched_buffer_add(s, b);
+        buffer = sched_table_add(
+            s, arena_printf(s->arena, "%s.site", e->site_name), PTL_I64, number,
+            1);
         sched_site made = {e->site, buffer};
         vec_push(s->arena, &s->sites, made);
     }
@@ -294,13 +292,9 @@ static int add_table(sched_schedule *s, const sched_contraction *c,
     int64_t last = axis->extent - 1;
     for (int64_t i = 0; at && i < count; i++)
         table[i] = at[i < last ? i : last];
-    sched_buffer b = {.role = PTL_ROLE_CONSTANT,
-                      .dtype = PTL_I64,
-                      .rank = 1,
-                      .dims = {count},
-                      .constant = table};
-    b.name = arena_printf(s->arena, "%s.%s", c->node->name, what);
-    return sched_buffer_add(s, b);
+    return sched_table_add(
+        s, arena_printf(s->arena, "%s.%s", c->node->name, what), PTL_I64, table,
+        count);
 }
 
 static void add_direct(sched_schedule *s, sched_scope *scope, sched_direct *d)
