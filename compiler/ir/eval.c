@@ -3,7 +3,8 @@
  *
  * It defines what a graph means, so it must stay short enough to be believed.
  * The one concession is that shared expressions are computed once per element,
- * lazily: the side of a select that is not taken is not looked at.
+ * lazily: the side of a select that is not taken is not looked at. Sums are
+ * made in long double, which has bits to spare for their roundings.
  */
 #include "ir/eval.h"
 #include "base/memo.h"
@@ -297,6 +298,7 @@ typedef struct reducer {
     int64_t taken;     /* terms so far */
     int64_t winner;    /* position of the largest or smallest */
     ir_number acc;
+    long double complex sum;
     double magnitude;  /* sum of |terms| */
     double err;        /* sum of the terms' errors */
     bool whole;        /* all terms are integers */
@@ -309,6 +311,7 @@ static void reducer_begin(reducer *r)
 {
     bool real = r->type == IR_REAL;
     r->taken = r->winner = 0;
+    r->sum = 0.0L;
     r->magnitude = r->err = 0.0;
     r->doubtful = false;
     r->whole = true;
@@ -372,7 +375,7 @@ static void reducer_take(reducer *r, ir_number x, int64_t position)
     ir_number pair[2] = {r->acc, x};
     switch (r->kind) {
     case IR_SUM:
-        r->acc.z += x.z;
+        r->sum += x.z;
         r->magnitude += fabs(ir_re(x));
         r->err += x.err;
         r->whole = r->whole && floor(ir_re(x)) == ir_re(x);
@@ -415,16 +418,17 @@ static ir_number lse_of(const reducer *r)
     }
     if (!isfinite(largest))
         return (ir_number){largest, 0.0};
-    ir_number sum = {0};
+    long double complex terms = 0.0L;
     double err = 0.0;
     for (int64_t i = 0; i < r->taken; i++) {
         ir_number d = {r->terms[i].z - largest, 0.0};
         if (ir_re(d) == -HUGE_VAL)
             continue;
         ir_number e = ir_number_op(IR_EXP_OP, &d, IR_REAL, 0.0);
-        sum.z += e.z;
+        terms += e.z;
         err += ir_re(e) * (r->terms[i].err + 2.0 * r->eps * fabs(ir_re(d)));
     }
+    ir_number sum = {(double complex)terms, 0.0};
     ir_number log_sum = ir_number_op(IR_LOG_OP, &sum, IR_REAL, 0.0);
     ir_number result = {largest + log_sum.z, 0.0};
     if (r->eps > 0.0)
@@ -439,7 +443,7 @@ static ir_number reducer_end(const reducer *r)
     ir_number x = r->acc;
     switch (r->kind) {
     case IR_SUM:
-        x.err = r->err;
+        x = (ir_number){(double complex)r->sum, r->err};
         if (!r->whole || r->magnitude * r->eps >= 1.0)
             x.err += 4.0 * r->eps * sqrt((double)r->taken) * r->magnitude;
         break;
@@ -512,7 +516,8 @@ static void eval_comp(evaluator *ev, const ir_node *n)
 
 /* Whether some element's place is too close to call. */
 static bool eval_piece(evaluator *ev, const ir_node *n, const ir_piece *piece,
-                       double *magnitude, double *hits)
+                       long double complex *sum, double *magnitude,
+                       double *hits)
 {
     bool unsure = false;
     const ir_type *source = &piece->source->type;
@@ -532,7 +537,7 @@ static bool eval_piece(evaluator *ev, const ir_node *n, const ir_piece *piece,
         }
         unsure = unsure || doubtful;
         double complex x = ev->v->data[piece->source->id][from];
-        ev->v->data[n->id][to] += x;
+        sum[to] += x;
         ev->v->error[n->id][to] += ev->v->error[piece->source->id][from];
         magnitude[to] += fabs(creal(x));
         hits[to] += 1.0;
@@ -548,15 +553,19 @@ static void eval_scatter(evaluator *ev, const ir_node *n)
     size_t count = size_of(n);
     double *magnitude = heap(count, sizeof *magnitude);
     double *hits = heap(count, sizeof *hits);
+    long double complex *sum = heap(count, sizeof *sum);
     bool unsure = false;
     for (int i = 0; i < n->piece_count && ev->status == PTL_OK; i++)
-        unsure |= eval_piece(ev, n, &n->pieces[i], magnitude, hits);
+        unsure |= eval_piece(ev, n, &n->pieces[i], sum, magnitude, hits);
+    for (size_t i = 0; i < count; i++)
+        ev->v->data[n->id][i] = (double complex)sum[i];
     for (size_t i = 0; i < count && n->type.kind == IR_REAL; i++)
         ev->v->error[n->id][i] +=
             unsure ? HUGE_VAL
                    : 4.0 * ev->eps * sqrt(hits[i]) * magnitude[i];
     free(magnitude);
     free(hits);
+    free(sum);
 }
 
 /* ---------- scans ---------- */
