@@ -138,6 +138,11 @@ typedef struct nest {
      * variable c * lanes further (see nest_copy()). */
     void (*body)(struct nest *n, int copies, void *ctx);
     void *ctx;
+    /* Loop `block_loop` runs in blocks of `block`, with a call around each. */
+    int block_loop; /* -1: there are none */
+    int64_t block;
+    void (*block_begin)(void *ctx), (*block_end)(void *ctx);
+    void *block_ctx;
 } nest;
 
 /* Loops in the order given, the one of `lane_var` moved to the end. */

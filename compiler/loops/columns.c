@@ -5,12 +5,11 @@
  * Rows are read as they lie in memory, some of them at a time, and the
  * accumulators of all columns stand in the result (or among the partial
  * results), where they stay in the nearest cache. Every column takes its rows
- * in order, as it would with its accumulator in a register.
+ * in order; those that are read at a time are added up before they join it.
  */
 #include "loops/reduce.h"
 
 enum {
-    ROWS_AT_ONCE = 4,
     MOST_COLUMNS = 4096, /* of a task: their accumulators stay in the cache */
 };
 
@@ -26,19 +25,20 @@ static int64_t block_count(const sched_loop *loop)
     return (loop->extent + MOST_COLUMNS - 1) / MOST_COLUMNS;
 }
 
-/* What earlier rows left, or nothing: what is there before the first of them is
- * not read. */
-static void load_accumulator(columns *c, reducer *r)
+/* The rows at hand join what earlier ones left: what is there before the first
+ * of them is not read. */
+static void store_accumulator(columns *c, reducer *r)
 {
     kern_builder *b = &r->k->b;
+    kern_local *acc = r->acc[0].value;
     emit_place place;
-    reduce_begin(r, &r->acc[0]);
     reduce_place(r, &place);
     kern_if(b, kern_op2(b, KERN_GT, c->row, c->first_row));
-    kern_set(b, r->acc[0].value,
-             kern_load(b, emit_memory(r->e, r->out, &place, r->lanes),
-                       r->lanes));
+    kern_memory before = emit_memory(r->e, r->out, &place, r->lanes);
+    kern_value *old = kern_load(b, before, r->lanes);
+    kern_set(b, acc, reduce_combined(r, old, kern_get(b, acc)));
     kern_end(b);
+    emit_store(r->e, r->out, &place, kern_get(b, acc));
 }
 
 static void columns_body(nest *n, int copies, void *ctx)
@@ -48,7 +48,7 @@ static void columns_body(nest *n, int copies, void *ctx)
     kern_value *saved = e->var[c->rows->var];
     (void)copies;
     for (int i = 0; i < c->j->count; i++)
-        load_accumulator(c, &c->j->parts[i]);
+        reduce_begin(&c->j->parts[i], &c->j->parts[i].acc[0]);
     for (int k = 0; k < c->count; k++) {
         int mark = emit_mark(e);
         kern_value *at = kern_int(e->b, KERN_I64, 1, c->rows->lo + k);
@@ -58,12 +58,8 @@ static void columns_body(nest *n, int copies, void *ctx)
         emit_rewind(e, mark);
     }
     e->var[c->rows->var] = saved;
-    for (int i = 0; i < c->j->count; i++) {
-        reducer *r = &c->j->parts[i];
-        emit_place place;
-        reduce_place(r, &place);
-        emit_store(e, r->out, &place, kern_get(e->b, r->acc[0].value));
-    }
+    for (int i = 0; i < c->j->count; i++)
+        store_accumulator(c, &c->j->parts[i]);
 }
 
 /* All columns for the rows from `lo` on, `count` at a time. */
@@ -128,11 +124,11 @@ void reduce_columns(build *k, joint *j)
             kern_op2(&k->b, KERN_ADD, c.first_row, number(k, plan->chunk));
         end = kern_op2(&k->b, KERN_MIN, next, end);
     }
-    kern_value *some = number(k, ROWS_AT_ONCE);
+    kern_value *some = number(k, SCHED_COLUMN_ROWS);
     kern_value *count = kern_op2(&k->b, KERN_SUB, end, c.first_row);
     kern_value *whole =
         kern_op2(&k->b, KERN_MUL, kern_op2(&k->b, KERN_DIV, count, some), some);
     kern_value *rest = kern_op2(&k->b, KERN_ADD, c.first_row, whole);
-    run_rows(&c, &n, c.first_row, rest, ROWS_AT_ONCE);
+    run_rows(&c, &n, c.first_row, rest, SCHED_COLUMN_ROWS);
     run_rows(&c, &n, rest, end, 1);
 }

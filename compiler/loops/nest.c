@@ -14,7 +14,7 @@ enum { MOST_TASKS = 256, MOST_THREAD_TASKS = 1 << 26 };
 void nest_init(nest *n, emit *e, const sched_loop *loops, int count,
                int lane_var)
 {
-    *n = (nest){.e = e, .jam = 1, .flat = IR_MAX_VARS};
+    *n = (nest){.e = e, .jam = 1, .flat = IR_MAX_VARS, .block_loop = -1};
     for (int i = 0; i < count; i++)
         if (lane_var < 0 || loops[i].var != lane_var)
             n->loops[n->count++] = loops[i];
@@ -221,6 +221,34 @@ static void run_flat(nest *n, int first)
     e->range = range;
 }
 
+static kern_value *low_end(const nest *n, int loop)
+{
+    return n->lo[loop] ? n->lo[loop] : number(n, 0);
+}
+
+static kern_value *high_end(const nest *n, int loop)
+{
+    return n->hi[loop] ? n->hi[loop] : number(n, n->loops[loop].extent);
+}
+
+static void run_blocks(nest *n, int first)
+{
+    kern_builder *b = n->e->b;
+    nest block = *n;
+    kern_value *hi = high_end(n, first);
+    int mark = emit_mark(n->e);
+    kern_value *at = kern_loop(b, low_end(n, first), hi, n->block, 0);
+    kern_value *next = kern_op2(b, KERN_ADD, at, number(n, n->block));
+    block.block_loop = -1;
+    block.lo[first] = at;
+    block.hi[first] = kern_op2(b, KERN_MIN, next, hi);
+    n->block_begin(n->block_ctx);
+    nest_run(&block, first);
+    n->block_end(n->block_ctx);
+    emit_rewind(n->e, mark);
+    kern_end(b);
+}
+
 void nest_run(nest *n, int first)
 {
     if (first == n->count) {
@@ -232,9 +260,12 @@ void nest_run(nest *n, int first)
         run_flat(n, first);
         return;
     }
+    if (first == n->block_loop) {
+        run_blocks(n, first);
+        return;
+    }
     const sched_loop *loop = &n->loops[first];
-    kern_value *lo = n->lo[first] ? n->lo[first] : number(n, 0);
-    kern_value *hi = n->hi[first] ? n->hi[first] : number(n, loop->extent);
+    kern_value *lo = low_end(n, first), *hi = high_end(n, first);
     if ((n->has_lanes || n->jam > 1) && first + 1 == n->count) {
         run_lanes(n, lo, hi);
         return;

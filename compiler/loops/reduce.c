@@ -123,6 +123,74 @@ static void limit_chunk(reducer *r, nest *n)
     }
 }
 
+/* ---------- long sums: blocks, whose sums are added up ---------- */
+
+typedef struct blocks_ctx {
+    joint *j;
+    int accumulators;
+} blocks_ctx;
+
+static bool adds(const reducer *r)
+{
+    return r->op == IR_SUM && kern_is_real(r->type);
+}
+
+static void begin_block(void *ctx)
+{
+    blocks_ctx *c = ctx;
+    for (int i = 0; i < c->j->count; i++) {
+        reducer *r = &c->j->parts[i];
+        for (int a = 0; adds(r) && a < c->accumulators; a++)
+            kern_set(&r->k->b, r->acc[a].value, reduce_neutral(r));
+    }
+}
+
+static void end_block(void *ctx)
+{
+    blocks_ctx *c = ctx;
+    for (int i = 0; i < c->j->count; i++) {
+        reducer *r = &c->j->parts[i];
+        kern_builder *b = &r->k->b;
+        for (int a = 0; adds(r) && a < c->accumulators; a++)
+            kern_set(b, r->acc[a].total,
+                     kern_op2(b, KERN_ADD, kern_get(b, r->acc[a].total),
+                              kern_get(b, r->acc[a].value)));
+    }
+}
+
+/* From here on sums are in their totals; returns whether there are any. */
+static bool enter_blocks(blocks_ctx *c, nest *n)
+{
+    const sched_reduction *plan = c->j->parts[0].plan;
+    bool any = false;
+    for (int i = 0; plan->block_var >= 0 && i < c->j->count; i++) {
+        reducer *r = &c->j->parts[i];
+        for (int a = 0; adds(r) && a < c->accumulators; a++) {
+            accumulator sum;
+            reduce_begin(r, &sum);
+            r->acc[a].total = sum.value;
+            any = true;
+        }
+    }
+    for (int i = 0; any && i < n->count; i++)
+        if (n->loops[i].var == plan->block_var)
+            n->block_loop = i;
+    n->block = plan->block;
+    n->block_begin = begin_block;
+    n->block_end = end_block;
+    n->block_ctx = c;
+    return any;
+}
+
+static void leave_blocks(blocks_ctx *c)
+{
+    for (int i = 0; i < c->j->count; i++) {
+        reducer *r = &c->j->parts[i];
+        for (int a = 0; adds(r) && a < c->accumulators; a++)
+            r->acc[a].value = r->acc[a].total;
+    }
+}
+
 /* Runs the box once; the accumulators hold what came of it. */
 static void run_pass(joint *j, nest *outer, int copies)
 {
@@ -142,7 +210,11 @@ static void run_pass(joint *j, nest *outer, int copies)
     n.body = r->plan->lanes_reduce ? split_body : outputs_body;
     n.ctx = r->plan->lanes_reduce ? (void *)j : (void *)&c;
     int mark = emit_mark(r->e);
+    blocks_ctx blocks = {j, accumulators};
+    bool in_blocks = enter_blocks(&blocks, &n);
     nest_run(&n, 0);
+    if (in_blocks)
+        leave_blocks(&blocks);
     emit_rewind(r->e, mark);
 }
 

@@ -13,6 +13,7 @@ enum { JAM = 4, WIDE_JAM = 8 };
 typedef struct accumulator {
     kern_local *value;
     kern_local *index; /* of argmax and argmin */
+    kern_local *total; /* of the blocks that are done */
 } accumulator;
 
 typedef struct reducer {

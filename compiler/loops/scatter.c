@@ -55,8 +55,33 @@ typedef struct scatterer {
     emit *e;
     const ir_node *n;
     const ir_piece *piece;
-    int source, out;
+    int source, out, lost; /* the kernel's buffers; lost -1: none */
 } scatterer;
+
+static kern_value *load_at(scatterer *s, int buffer, const emit_place *place,
+                           int lanes)
+{
+    return kern_load(s->e->b, emit_memory(s->e, buffer, place, lanes), lanes);
+}
+
+/*
+ * The new value of the element at `to`, and there what the addition loses: the
+ * next term makes it good (Kahan, Further remarks on reducing truncation
+ * errors, 1965). Beyond the largest number nothing is lost.
+ */
+static kern_value *sum_and_keep(scatterer *s, const emit_place *to, int lanes,
+                                kern_value *old, kern_value *x)
+{
+    kern_builder *b = s->e->b;
+    x = kern_op2(b, KERN_SUB, x, load_at(s, s->lost, to, lanes));
+    kern_value *sum = kern_op2(b, KERN_ADD, old, x);
+    kern_value *lost =
+        kern_op2(b, KERN_SUB, kern_op2(b, KERN_SUB, sum, old), x);
+    kern_value *known = kern_op2(b, KERN_EQ, lost, lost);
+    kern_value *none = kern_real(b, lost->type, lost->lanes, 0);
+    emit_store(s->e, s->lost, to, kern_select(b, known, lost, none));
+    return sum;
+}
 
 static void add_element(nest *n, int copies, void *ctx)
 {
@@ -67,45 +92,15 @@ static void add_element(nest *n, int copies, void *ctx)
     int lanes = e->lane_var >= 0 ? e->lanes : 1;
     emit_place from, to;
     emit_own_place(e, &s->piece->source->type, &from);
-    kern_value *x =
-        kern_load(e->b, emit_memory(e, s->source, &from, lanes), lanes);
+    kern_value *x = load_at(s, s->source, &from, lanes);
     emit_subscripts(e, &s->n->type, s->piece->subs, s->n->type.rank, false,
                     &to);
     if (!s->n->disjoint) {
-        kern_value *old =
-            kern_load(e->b, emit_memory(e, s->out, &to, lanes), lanes);
-        x = kern_op2(e->b, KERN_ADD, old, x);
+        kern_value *old = load_at(s, s->out, &to, lanes);
+        x = s->lost < 0 ? kern_op2(e->b, KERN_ADD, old, x)
+                        : sum_and_keep(s, &to, lanes, old, x);
     }
     emit_store(e, s->out, &to, x);
-}
-
-typedef struct mention {
-    int var, count;
-} mention;
-
-static void count_mentions(ir_expr *x, void *ctx)
-{
-    mention *m = ctx;
-    if (x->kind == IR_EXPR_VAR && x->var == m->var)
-        m->count += 2;
-    for (int i = 0; i < x->sub_count; i++)
-        if (ir_affine_coef(x->subs[i].affine, m->var))
-            m->count += 2;
-}
-
-/* Do different values of `var` lead to different elements, whatever the other
- * axes are? Yes where it stands alone in one subscript and in no other. */
-static bool stands_alone(const scatterer *s, int var)
-{
-    mention m = {var, 0};
-    for (int i = 0; i < s->n->type.rank; i++) {
-        const ir_sub *sub = &s->piece->subs[i];
-        if (sub->gather)
-            ir_visit(sub->gather, count_mentions, &m);
-        if (ir_affine_coef(sub->affine, var))
-            m.count += sub->affine.term_count == 1 && !sub->gather ? 1 : 2;
-    }
-    return m.count == 1;
 }
 
 static int64_t own_stride(const scatterer *s, int var)
@@ -171,10 +166,10 @@ void build_scatter(build *k)
     ir_var range[IR_MAX_RANK];
     bool parallel[IR_MAX_RANK];
     emit e;
-    scatterer s = {.k = k, .e = &e, .n = node, .piece = piece};
+    scatterer s = {.k = k, .e = &e, .n = node, .piece = piece, .lost = -1};
     for (int v = 0; v < type->rank; v++) {
         range[v] = (ir_var){"v", 0, type->dims[v]};
-        parallel[v] = node->disjoint || stands_alone(&s, v);
+        parallel[v] = node->disjoint || sched_scatter_apart(node, piece, v);
     }
     emit_init(&e, k, range, type->rank);
     s.source =
@@ -182,6 +177,10 @@ void build_scatter(build *k)
     s.out = build_buffer(k, k->step->targets[0], true);
     if (!node->disjoint) /* what it adds to is read as well */
         build_buffer(k, k->step->targets[0], false);
+    if (k->step->lost >= 0) {
+        s.lost = build_buffer(k, k->step->lost, true);
+        build_buffer(k, k->step->lost, false);
+    }
     int64_t count = ir_element_count(type);
     if (count == 0)
         return;

@@ -108,6 +108,14 @@ static double comp_flops(const ir_node *n)
     return (flops_of(n->comp.body) + more) * (double)ir_volume(&n->comp);
 }
 
+static double scatter_flops(const sched_step *step)
+{
+    const ir_node *n = step->nodes[0];
+    const ir_type *type = &n->pieces[step->piece].source->type;
+    int of_an_element = step->lost < 0 ? 1 : 4;
+    return n->disjoint ? 0 : (double)ir_element_count(type) * of_an_element;
+}
+
 static double step_flops(const sched_step *step)
 {
     const ir_node *n = step->nodes[0];
@@ -127,9 +135,7 @@ static double step_flops(const sched_step *step)
     case SCHED_STEP_PRODUCT:
         return 2.0 * (double)ir_volume(&n->comp);
     case SCHED_STEP_SCATTER:
-        return n->disjoint ? 0
-                           : (double)ir_element_count(
-                                 &n->pieces[step->piece].source->type);
+        return scatter_flops(step);
     default:
         return 0;
     }

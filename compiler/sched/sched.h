@@ -134,13 +134,34 @@ typedef struct sched_reduction {
     bool columns; /* accumulators in memory: rows are read as they lie */
     int chunk_var;         /* its range is cut into `chunks` of `chunk` */
     int64_t chunk, chunks; /* chunks 1: not cut */
+    int block_var; /* sums: after `block` of its values what is summed */
+    int64_t block; /* joins an outer sum; block_var -1: at the end */
 } sched_reduction;
 
-/* How reductions that share their domain run over `space`: by sizes alone. */
+/* Rows that are added up before they join a sum of columns. */
+enum { SCHED_COLUMN_ROWS = 4 };
+
+/*
+ * How many of a sum's terms may be added one after another. Where all are equal
+ * the roundings go one way, and c of them in a row err by up to eps/4 * c of
+ * the sum; 4 * eps * sqrt(terms) is what the error model allows.
+ */
+int64_t sched_longest_chain(int64_t terms);
+
+/* How reductions that share their domain run over `space`: by sizes alone.
+ * `cut`: they may become several tasks. */
 void sched_plan_reduction(const struct sched_scope *scope,
                           ir_node *const *nodes, int count,
-                          const sched_space *space, int lanes,
+                          const sched_space *space, int lanes, bool cut,
                           sched_reduction *out);
+
+/* ---------- scatters ---------- */
+
+/* Do different values of the source's axis `axis` lead to different elements,
+ * whatever the other axes are? */
+bool sched_scatter_apart(const ir_node *n, const ir_piece *piece, int axis);
+/* How many terms may meet in one element, one after another. */
+int64_t sched_scatter_chain(const ir_node *n);
 
 /* ---------- contractions ---------- */
 
@@ -274,7 +295,8 @@ typedef struct sched_step {
     int panels[2]; /* TILE: buffers of the packed factors, left and right, */
     struct sched_step *packs[2]; /* and the steps inside that fill them */
     VEC(int) scratch; /* buffers that hold something only during the step */
-    int piece;                            /* SCATTER */
+    int piece;        /* SCATTER, */
+    int lost; /* and the buffer of what roundings lost; -1: it is not kept */
     int counter;                          /* STACK: which trip it is */
     VEC(sched_access) reads;
     int tables[5];        /* TILE: batch, row, column offsets; DIRECT: tiles

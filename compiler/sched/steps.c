@@ -168,7 +168,7 @@ static void add_reduce(sched_schedule *s, sched_scope *scope,
     }
     sched_space_of(scope, step->nodes, count, 0, &step->space);
     sched_plan_reduction(scope, step->nodes, count, &step->space,
-                         sched_lanes(&s->options), &step->reduction);
+                         sched_lanes(&s->options), true, &step->reduction);
     step->note = group->note;
     for (int i = 0; step->reduction.chunks > 1 && i < count; i++)
         add_combine(s, scope, step, i);
@@ -192,10 +192,7 @@ static void add_rows(sched_schedule *s, sched_scope *scope,
         if (n->comp.reduce == IR_MAP)
             continue;
         sched_plan_reduction(scope, &n, 1, &m->space, sched_lanes(&s->options),
-                             &m->reduction);
-        m->reduction.chunks = 1;
-        m->reduction.chunk_var = -1;
-        m->reduction.columns = false;
+                             false, &m->reduction);
     }
 }
 
@@ -386,12 +383,36 @@ static void add_contraction(sched_schedule *s, sched_scope *scope, ir_node *n)
 
 /* ---------- scatters ---------- */
 
+/* Zeros under `n`, or beside it. */
+static sched_step *add_fill(sched_schedule *s, sched_scope *scope, ir_node *n,
+                            const char *name)
+{
+    sched_step *fill = sched_add_step(s, scope, SCHED_STEP_FILL, name);
+    set_nodes(s, fill, &n, 1);
+    return fill;
+}
+
+/* Where so many terms may meet in one element that their roundings add up: a
+ * buffer for what each lost, for the next to make good; else -1. (The order of
+ * the terms is the data's, so there are no blocks as other sums have.) */
+static int add_lost(sched_schedule *s, sched_scope *scope, ir_node *n)
+{
+    int64_t chain = sched_scatter_chain(n);
+    int target = scope->node_buffer[n->id];
+    if (n->type.kind != IR_REAL || chain <= sched_longest_chain(chain))
+        return -1;
+    const char *name = arena_printf(s->arena, "%s.lost", n->name);
+    int lost = add_scratch(s, name, s->buffers.data[target].dtype, n->type.dims,
+                           n->type.rank);
+    add_fill(s, scope, n, name)->targets[0] = lost;
+    return lost;
+}
+
 static void add_scatter(sched_schedule *s, sched_scope *scope, ir_node *n)
 {
-    if (!sched_covers_all(n)) {
-        sched_step *fill = sched_add_step(s, scope, SCHED_STEP_FILL, n->name);
-        set_nodes(s, fill, &n, 1);
-    }
+    if (!sched_covers_all(n))
+        add_fill(s, scope, n, n->name);
+    int lost = add_lost(s, scope, n);
     for (int i = 0; i < n->piece_count; i++) {
         const ir_piece *piece = &n->pieces[i];
         if (sched_store_of(scope, piece->source))
@@ -400,7 +421,10 @@ static void add_scatter(sched_schedule *s, sched_scope *scope, ir_node *n)
             sched_add_step(s, scope, SCHED_STEP_SCATTER, n->name);
         set_nodes(s, step, &n, 1);
         step->piece = i;
+        step->lost = lost;
         sched_access_add(s, step, scope->node_buffer[piece->source->id], false);
+        if (lost >= 0)
+            sched_access_add(s, step, lost, false);
         for (int k = 0; k < n->type.rank; k++)
             note_reads(s, step, piece->subs[k].gather);
     }
