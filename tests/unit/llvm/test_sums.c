@@ -75,6 +75,32 @@ CASE(a_scatter_of_wide_rows,
      "scatter s: real[3, 300] { [i, j] at [t[i], j] += y; };\n"
      "output s = s;\n")
 
+/* What one trip lost is nothing to the next. */
+CASE(a_scatter_in_a_scan,
+     "input u: int(3)[2000] data i32;\n"
+     "input x: real[1, 5] data f32;\n"
+     "input c0: real[3, 5] data f32;\n"
+     "scan l: 3 {\n"
+     "    input t: int(3) generic i32;\n"
+     "    input c: real[3, 5] generic f32;\n"
+     "    input uu: int(3)[2000] generic i32;\n"
+     "    input xx: real[1, 5] generic f32;\n"
+     "    comp y[i:2000, j:5] = xx[clamp(i), j] * real(t[] + 1);\n"
+     "    scatter s: real[3, 5] { [i, j] at [uu[i], j] += y; };\n"
+     "    comp n[i:3, j:5] = c[i, j] * 0.5 + s[i, j];\n"
+     "} counter t bind u to uu bind x to xx carry c0 in c next n stack s;\n"
+     "result last = l 0;\nresult all = l 1;\n"
+     "output last = last;\noutput all = all;\n")
+
+CASE(a_scatter_that_updates,
+     "input u: int(3)[2000] data i32;\n"
+     "input x: real[1, 5] data f32;\n"
+     "input w: real[3, 5] param f32;\n"
+     "comp y[i:2000, j:5] = x[clamp(i), j];\n"
+     "scatter s: real[3, 5] { [i, j] at [u[i], j] += y; };\n"
+     "comp n[i:3, j:5] = w[i, j] - 0.1 * s[i, j];\n"
+     "update n = n into w;\n")
+
 /* What is lost is no number then; the sum stays what it is. */
 CASE(a_scatter_of_what_is_not_finite,
      "input t: int(3)[2000] data i32;\n"
@@ -99,6 +125,8 @@ int main(void)
         cmocka_unit_test(exponentials),
         cmocka_unit_test(a_scatter_into_few),
         cmocka_unit_test(a_scatter_of_wide_rows),
+        cmocka_unit_test(a_scatter_in_a_scan),
+        cmocka_unit_test(a_scatter_that_updates),
         cmocka_unit_test(a_scatter_of_what_is_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
