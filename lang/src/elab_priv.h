@@ -239,6 +239,10 @@ typedef struct nearest {
 void nearest_add(nearest *n, const char *candidate);
 const char *nearest_hint(ptl_arena *arena, const nearest *n); /* "; did you
                                              mean `x`?" or "" */
+/* What an unknown name was meant to be, where that can be known: "; did you
+ * mean `nn.relu`?", "; write `true`"; else NULL (name_hint.c). */
+const char *name_hint(ptl_arena *arena, const lang_modules *program,
+                      const lang_module *from, const char *name);
 const char *dims_text(elab *e, const int64_t *dims, int rank);
 const char *value_text(elab *e, const value *v); /* "real[3, 4]", "integer" */
 bool overflowed(elab *e, src_range at);

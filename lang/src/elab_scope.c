@@ -137,9 +137,12 @@ static value *unknown_name(elab *e, scope *s, const ast_expr *x)
 {
     nearest n = {.wanted = x->name};
     const lang_module *m = e->frame->module;
-    const char *hint;
+    const char *hint = name_hint(e->arena, e->program, m, x->name);
     if (e->open || in_lost(e, x->name) || lang_is_lost(m, x->name))
         return elab_reported(e);
+    if (hint)
+        return elab_error(e, DIAG_UNKNOWN_NAME, x->at,
+                          "nothing is called `%s` here%s", x->name, hint);
     if (e->subscript_depth > 0 && strlen(x->name) <= 2)
         return elab_error(e, DIAG_UNBOUND_INDEX, x->at,
                           "index %s is neither on the left nor bound by a "

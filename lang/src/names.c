@@ -105,34 +105,11 @@ static void near_decls(nearest *n, const lang_module *m)
                 nearest_add(n, m->files[i]->decls[j]->name);
 }
 
-/* What a word of another language is written as; NULL: it is none. */
-static const char *foreign_value(const char *name)
-{
-    static const struct {
-        const char *word, *hint;
-    } words[] = {
-        {"True", "write `true`"},
-        {"False", "write `false`"},
-        {"None", "leave the argument out, or write 0"},
-        {"self", "a layer's members go by their names alone"},
-        {"len", "`size(x, 0)` is the size of an axis"},
-        {"shape", "`size(x, 0)` is the size of an axis"},
-        {"range", "write `a..b`"},
-        {"print", "values of `train` are seen with `ptlc grad`"},
-        {"torch", "names of other frameworks have no meaning here"},
-        {"tf", "names of other frameworks have no meaning here"},
-        {"np", "names of other frameworks have no meaning here"},
-    };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!strcmp(words[i].word, name))
-            return words[i].hint;
-    return NULL;
-}
-
 static void unknown(name_walk *w, const names *s, const ast_expr *x)
 {
     nearest n = {.wanted = x->name};
-    const char *hint;
+    const char *hint,
+        *meant = name_hint(w->arena, w->program, w->module, x->name);
     for (const names *k = s; k; k = k->up)
         for (int i = 0; i < map_count(k->map); i++)
             nearest_add(&n, map_key_at(k->map, i));
@@ -142,10 +119,10 @@ static void unknown(name_walk *w, const names *s, const ast_expr *x)
     for (int i = 0; builtin_name(i); i++)
         nearest_add(&n, builtin_name(i));
     hint = nearest_hint(w->arena, &n);
-    if (foreign_value(x->name))
+    if (meant)
         say(w, DIAG_UNKNOWN_NAME, x->at,
-            arena_printf(w->arena, "nothing is called `%s` here; %s", x->name,
-                         foreign_value(x->name)));
+            arena_printf(w->arena, "nothing is called `%s` here%s", x->name,
+                         meant));
     else if (w->subscripts > 0 && (strlen(x->name) <= 2 || !*hint))
         say(w, DIAG_UNBOUND_INDEX, x->at,
             arena_printf(w->arena,

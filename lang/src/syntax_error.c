@@ -58,6 +58,16 @@ static const open_bracket *innermost(const parse_state *s, const char *kinds)
     return NULL;
 }
 
+/* Whether the text at `at` is the first of a statement or declaration. */
+static bool begins_statement(const parse_state *s, span at)
+{
+    const char *text = s->source->text;
+    uint32_t i = at.begin;
+    while (i > 0 && strchr(" \t\r", text[i - 1]))
+        i--;
+    return i == 0 || strchr("\n;{}", text[i - 1]);
+}
+
 /* Where to point: what is missing at the end is missing after the last token.
  */
 static span place(const parse_state *s, const unexpected *u)
@@ -200,7 +210,9 @@ static bool wrong_closer(parse_state *s, const unexpected *u)
 /* `let z = 3;`, `z -= 1;`, `x[i, :]`: how others define and slice. */
 static bool foreign_form(parse_state *s, const unexpected *u)
 {
-    static const char *const words[] = {"let", "var", "const", "auto", NULL};
+    static const char *const words[] = {"let",  "var",    "const",
+                                        "auto", "float",  "double",
+                                        "int",  "tensor", NULL};
     const char *text = s->source->text;
     bool after_name = s->previous_token == T_NAME && is(u, "name");
     char c = text[u->at.begin];
@@ -223,6 +235,45 @@ static bool foreign_form(parse_state *s, const unexpected *u)
         return true;
     }
     return false;
+}
+
+/* `a, b = f(x);` */
+static bool names_without_parentheses(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "','") || s->previous_token != T_NAME || !expects(u, "+=") ||
+        !begins_statement(s, s->previous))
+        return false;
+    const char *text = s->source->text;
+    span names = s->previous;
+    uint32_t i = names.end;
+    while (scan_is_word(text[i]) || (text[i] && strchr(", \t", text[i])))
+        if (scan_is_word(text[i++]))
+            names.end = i;
+    if (text[i] != '=' || text[i + 1] == '=')
+        return false;
+    parse_error(s, DIAG_SYNTAX, names,
+                "several results are taken in parentheses: `(%s) = ...`",
+                text_of(s, names));
+    return true;
+}
+
+/* `y[n][k]` */
+static bool second_bracket(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "'['") || s->previous_token != ']')
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "all indices stand in one pair of brackets: `x[i, j]`");
+    return true;
+}
+
+/* `a if c else b` */
+static bool python_choice(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "if") || !expects(u, "'?'"))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at, "a choice is written `c ? a : b`");
+    return true;
 }
 
 /* `30 sec`: a word behind a number that is nearly a unit. */
@@ -323,16 +374,6 @@ static bool foreign_word(parse_state *s, const unexpected *u)
         return true;
     }
     return false;
-}
-
-/* Whether the text at `at` is the first of a statement or declaration. */
-static bool begins_statement(const parse_state *s, span at)
-{
-    const char *text = s->source->text;
-    uint32_t i = at.begin;
-    while (i > 0 && strchr(" \t\r", text[i - 1]))
-        i--;
-    return i == 0 || strchr("\n;{}", text[i - 1]);
 }
 
 /* `layr x()`, `retrun x;`: a word near a keyword where one may stand. */
@@ -520,6 +561,9 @@ void report_unexpected(parse_state *s, const unexpected *u)
         missing_open_brace,
         foreign_word,
         foreign_form,
+        names_without_parentheses,
+        second_bracket,
+        python_choice,
         wrong_closer,
         product_without_star,
         less_minus,
