@@ -250,7 +250,8 @@ static int close_left(elab *e, const ast_stmt *st, left_side *l, ty_var **vars)
     return rank;
 }
 
-/* In a data block the record's index comes first. */
+/* In a data block the record's index comes first. A single number that depends
+ * on an index of the caller's has no tensor. */
 static value *define_tensor(elab *e, const ast_stmt *st, ty_var **vars,
                             int rank, ty_expr *x)
 {
@@ -259,6 +260,8 @@ static value *define_tensor(elab *e, const ast_stmt *st, ty_var **vars,
     ty_tensor *t;
     value *v;
     if (!record) {
+        if (rank == 0 && tx_open(e, x, vars, 0))
+            return value_scalar(e, x, st->at);
         t = tensor_define(e, st->name, vars, rank, x, st->at);
         return t ? value_tensor(e, t, st->at) : value_error(e);
     }

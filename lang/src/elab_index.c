@@ -383,6 +383,12 @@ static bool only_a_pack(const ast_expr *x)
     return x->count == 1 && x->subs[0].is_pack;
 }
 
+static bool is_scalar(const value *v)
+{
+    return v->kind == V_TENSOR ? v->tensor->rank == 0
+                               : v->kind == V_EXPR && v->rank == 0;
+}
+
 /* A number under a pack alone: the pack stands for no axes. */
 static bool empty_pack(elab *e, scope *s, const ast_expr *x)
 {
@@ -419,7 +425,7 @@ value *eval_index(elab *e, scope *s, const ast_expr *x)
         record = base->var;
     if (base->kind == V_ERROR)
         return base;
-    if (base->kind == V_TENSOR && base->tensor->rank == 0 && only_a_pack(x))
+    if (is_scalar(base) && only_a_pack(x))
         return empty_pack(e, s, x) ? base : value_error(e);
     if (value_is_number(base) && base->kind != V_LIST && value_rank(base) == 0)
         return elab_error(e, DIAG_RANK_MISMATCH, x->at,
