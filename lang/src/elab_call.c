@@ -97,14 +97,12 @@ static int param_index(const ast_decl *callee, const char *name)
 
 static int named_param(elab *e, const ast_decl *callee, const ast_arg *arg)
 {
-    nearest n = {.wanted = arg->name};
     int i = param_index(callee, arg->name);
     if (i >= 0)
         return i;
-    for (int j = 0; j < callee->param_count; j++)
-        nearest_add(&n, callee->params[j].name);
     elab_error(e, DIAG_BAD_ARGUMENT, arg->name_at, "%s has no parameter `%s`%s",
-               callee_text(e, callee), arg->name, nearest_hint(e->arena, &n));
+               callee_text(e, callee), arg->name,
+               param_hint(e->arena, callee, arg->name));
     return -1;
 }
 

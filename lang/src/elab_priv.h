@@ -239,6 +239,12 @@ typedef struct nearest {
 void nearest_add(nearest *n, const char *candidate);
 const char *nearest_hint(ptl_arena *arena, const nearest *n); /* "; did you
                                              mean `x`?" or "" */
+/* The same for an argument's name: the nearest parameter, else all; "" where
+ * the callee has none. */
+const char *param_hint(ptl_arena *arena, const ast_decl *callee,
+                       const char *name);
+/* Warns of constants of train that nothing reads (unused.c). */
+void check_unused(const ast_decl *train, ptl_diags *diags);
 /* What an unknown name was meant to be, where that can be known: "; did you
  * mean `nn.relu`?", "; write `true`"; else NULL (name_hint.c). */
 const char *name_hint(ptl_arena *arena, const lang_modules *program,

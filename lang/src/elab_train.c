@@ -8,27 +8,18 @@
 /* ---------- settings ---------- */
 
 typedef enum setting {
-    SET_BATCH,
-    SET_EPOCHS,
-    SET_STEPS,
-    SET_SEED,
-    SET_OPTIMIZER,
-    SET_PRECISION,
-    SET_EVAL_EVERY,
-    SET_CHECKPOINT_EVERY,
-    SET_ACCUMULATE,
-    SET_AVERAGE,
+#define SETTING(name, text, type) SET_##name,
+#include "lang/settings.def"
+#undef SETTING
     SETTING_COUNT,
 } setting;
 
 static const struct setting_info {
     const char *name, *type;
 } settings[SETTING_COUNT] = {
-    {"batch", "int"},         {"epochs", "int"},
-    {"steps", "int"},         {"seed", "int"},
-    {"optimizer", NULL},      {"precision", "text"},
-    {"eval_every", "period"}, {"checkpoint_every", "period"},
-    {"accumulate", "int"},    {"average", "text"},
+#define SETTING(name, text, type) {text, type},
+#include "lang/settings.def"
+#undef SETTING
 };
 
 static int setting_of(const ast_stmt *st)

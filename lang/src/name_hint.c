@@ -80,3 +80,20 @@ const char *name_hint(ptl_arena *arena, const lang_modules *program,
     hint = in_imports(arena, from, name);
     return hint ? hint : in_library(arena, program, name);
 }
+
+const char *param_hint(ptl_arena *arena, const ast_decl *callee,
+                       const char *name)
+{
+    nearest n = {.wanted = name};
+    ptl_str text = {0};
+    for (int i = 0; i < callee->param_count; i++) {
+        nearest_add(&n, callee->params[i].name);
+        str_printf(&text, "%s%s", i ? ", " : "; it takes ",
+                   callee->params[i].name);
+    }
+    if (n.best || callee->param_count == 0) {
+        str_fini(&text);
+        return nearest_hint(arena, &n);
+    }
+    return str_keep(&text, arena);
+}

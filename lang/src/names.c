@@ -226,15 +226,12 @@ static const ast_decl *callee_decl(name_walk *w, const names *s,
 
 static void check_named(name_walk *w, const ast_decl *d, const ast_arg *arg)
 {
-    nearest n = {.wanted = arg->name};
-    for (int i = 0; i < d->param_count; i++) {
+    for (int i = 0; i < d->param_count; i++)
         if (!strcmp(d->params[i].name, arg->name))
             return;
-        nearest_add(&n, d->params[i].name);
-    }
     say(w, DIAG_BAD_ARGUMENT, arg->name_at,
         arena_printf(w->arena, "`%s` has no parameter `%s`%s", d->name,
-                     arg->name, nearest_hint(w->arena, &n)));
+                     arg->name, param_hint(w->arena, d, arg->name)));
 }
 
 static void check_args(name_walk *w, const ast_decl *d, const ast_expr *x)
@@ -817,8 +814,11 @@ static void walk_decl(name_walk *w, const ast_decl *d)
     case DECL_MODEL:
         walk_layer(w, d);
         return;
-    case DECL_DATA:
     case DECL_TRAIN:
+        walk_body(w, d);
+        check_unused(d, w->diags);
+        return;
+    case DECL_DATA:
     case DECL_OPTIMIZER:
     case DECL_SCHEDULE:
     case DECL_TEST:

@@ -48,6 +48,16 @@ expect_status 0 "$PTLC" check --summary "$work/unused.ptl"
 # At the train block's own line, not within the library's loss.
 expect_text "$work/err" "$work/unused.ptl:31:3: warning: no derivative of the"
 
+# So is a setting under the name others have for it.
+sed -e 's|batch = [0-9]*;|& batch_size = 4; device = "gpu"; num_epochs = 2;|' \
+  -e "s|\"data\"|\"$SOURCE/examples/data\"|" \
+  "$SOURCE/examples/linear_regression.ptl" >"$work/foreign.ptl"
+expect_status 0 "$PTLC" check "$work/foreign.ptl"
+[ "$(grep -c '\[unused\]' "$work/err")" = 3 ] || fail "not three warnings"
+expect_text "$work/err" "nothing reads \`batch_size\`, and it is no setting; did you mean \`batch\`?"
+expect_text "$work/err" "nothing reads \`device\`, and it is no setting of train"
+expect_text "$work/err" "did you mean \`epochs\`?"
+
 # in_bytes TEXT: "1.50 KiB" is 1536.
 in_bytes() {
   echo "$1" | awk '{
