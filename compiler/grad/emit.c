@@ -335,6 +335,20 @@ static void tighten_reductions(grad_system *s)
     grad_tighten(s, may);
 }
 
+/* A term over all of what is read. */
+static void add_whole(emission *c, builder *b)
+{
+    ir_comp comp = finish(b, true);
+    int before = c->g->nodes.count;
+    const char *name = arena_printf(c->g->arena, "%s_sum", c->part);
+    grad_term term = {.comp = grad_apart(c->g, name, &comp, c->y->at)};
+    term.node = identity_of(&term.comp);
+    vec_push(c->g->arena, c->terms, term);
+    c->volume += ir_volume(&term.comp);
+    for (int i = before; i < c->g->nodes.count; i++)
+        c->volume += ir_volume(&c->g->nodes.data[i]->comp);
+}
+
 static void emit_pieces(emission *c, const grad_pieces *pieces)
 {
     VEC(ir_piece) made = {0};
@@ -345,10 +359,7 @@ static void emit_pieces(emission *c, const grad_pieces *pieces)
             continue;
         builder b = builder_of(c, s);
         if (is_whole(pieces)) {
-            grad_term term = {.comp = finish(&b, true)};
-            term.node = identity_of(&term.comp);
-            vec_push(c->g->arena, c->terms, term);
-            c->volume += ir_volume(&term.comp);
+            add_whole(c, &b);
             return;
         }
         ir_piece piece = piece_of(c, &b, true);

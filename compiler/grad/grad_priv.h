@@ -184,6 +184,12 @@ typedef VEC(grad_term) grad_terms;
 bool grad_emit(ir_graph *g, const ir_node *y, const grad_read *r,
                const char *name, grad_terms *terms, ptl_diags *diags);
 
+/* ---------- apart.c ---------- */
+
+/* `c`, or a map over a new node for its sum, called `name`. */
+ir_comp grad_apart(ir_graph *g, const char *name, const ir_comp *c,
+                   src_range at);
+
 /* ---------- slices.c ---------- */
 
 /* The adjoint of `n` as one store of all `terms`, where each is a part of it
