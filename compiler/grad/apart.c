@@ -17,18 +17,20 @@ typedef struct filter_parts {
     ir_expr *outside, *inside; /* NULL: always */
 } filter_parts;
 
-/* Conditions that no index of the sum decides, and the others. */
+/* Outside go conditions that no index of the sum decides, and one that the sum
+ * does not have. The others stay: what is summed may need them. */
 static void split_filter(ir_graph *g, ir_expr *filter, var_set summed,
-                         filter_parts *out)
+                         var_set apart, filter_parts *out)
 {
     if (filter->kind == IR_EXPR_OP && filter->op == IR_AND_OP) {
-        split_filter(g, filter->args[0], summed, out);
-        split_filter(g, filter->args[1], summed, out);
-    } else if (opt_vars_of(filter) & summed) {
-        out->inside = grad_and(g, out->inside, filter);
-    } else {
-        out->outside = grad_and(g, out->outside, filter);
+        split_filter(g, filter->args[0], summed, apart, out);
+        split_filter(g, filter->args[1], summed, apart, out);
+        return;
     }
+    var_set vars = opt_vars_of(filter);
+    bool leaves = !(vars & summed) && (vars & apart);
+    ir_expr **part = leaves ? &out->outside : &out->inside;
+    *part = grad_and(g, *part, filter);
 }
 
 /* The sum over what it depends on; returns how the old variables read it. */
@@ -63,8 +65,8 @@ ir_comp grad_apart(ir_graph *g, const char *name, const ir_comp *c,
     filter_parts filter = {0};
     if (c->reduce != IR_SUM || !c->filter)
         return *c;
-    split_filter(g, c->filter, ~outputs, &filter);
     var_set kept = opt_vars_of(c->body);
+    split_filter(g, c->filter, ~outputs, outputs & ~kept, &filter);
     if (filter.inside)
         kept |= opt_vars_of(filter.inside);
     if (!filter.outside || (kept & outputs) == outputs)

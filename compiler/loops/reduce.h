@@ -8,7 +8,7 @@
 
 /* Vectors side by side: hides the latency of an add, and that of a maximum, a
  * comparison and a choice. */
-enum { JAM = 4, WIDE_JAM = 8 };
+enum { JAM = SCHED_VECTORS, WIDE_JAM = 8 };
 
 typedef struct accumulator {
     kern_local *value;

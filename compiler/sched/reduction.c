@@ -21,7 +21,6 @@ enum {
     CHUNK_WORK = 1 << 16, /* elements a chunk should have at least */
     MAX_CHUNKS = 64,
     FEW_TASKS = 8,
-    VECTORS = 4, /* side by side where the lanes split a sum */
     LEAST_BLOCK = 128,
 };
 
@@ -104,7 +103,8 @@ static void plan_chunks(const sched_space *space, int lanes, sched_reduction *r)
     int64_t chunks = wanted < MAX_CHUNKS ? wanted : MAX_CHUNKS;
     int64_t chunk = int_ceil_div(extent, chunks);
     if (r->lanes_reduce && r->lane_var == var)
-        chunk = (chunk + lanes * 4 - 1) / (lanes * 4) * (lanes * 4);
+        chunk =
+            int_ceil_div(chunk, lanes * SCHED_VECTORS) * lanes * SCHED_VECTORS;
     r->chunk_var = var;
     r->chunk = chunk;
     r->chunks = int_ceil_div(extent, chunk);
@@ -133,7 +133,7 @@ static int64_t lane_stride(const sched_space *space, const sched_reduction *r,
     if (!r->lanes_reduce)
         return 1;
     int64_t extent = loop_of(space, r->lane_var)->extent;
-    return extent / lanes >= VECTORS ? lanes * VECTORS : lanes;
+    return extent / lanes >= SCHED_VECTORS ? lanes * SCHED_VECTORS : lanes;
 }
 
 /* The reduced loops from the innermost out: the lanes', then as defined

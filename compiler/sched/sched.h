@@ -138,8 +138,9 @@ typedef struct sched_reduction {
     int64_t block; /* joins an outer sum; block_var -1: at the end */
 } sched_reduction;
 
-/* Rows that are added up before they join a sum of columns. */
-enum { SCHED_COLUMN_ROWS = 4 };
+/* Vectors side by side where the lanes split a reduction; rows that are added
+ * up before they join a sum of columns. */
+enum { SCHED_VECTORS = 4, SCHED_COLUMN_ROWS = 4 };
 
 /*
  * How many of a sum's terms may be added one after another. Where all are equal

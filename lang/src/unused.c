@@ -38,7 +38,7 @@ static bool is_constant(const ast_expr *x)
     }
 }
 
-/* How often the word stands in the text, texts in quotes included. */
+/* How often the word stands in the text, quotes and comments included. */
 static int times_mentioned(src_range in, const char *word)
 {
     const char *text = in.file->text + in.begin;
