@@ -1,11 +1,13 @@
 /*
  * nearest.c - edit distance with transpositions of neighbours (Damerau 1964,
- * the restricted form), on words short enough to be names.
+ * the restricted form), on words short enough to be names; a name that is the
+ * other's beginning or end as a whole word is near too.
  */
 #include "base/nearest.h"
+#include <stdbool.h>
 #include <string.h>
 
-enum { LONGEST = 64 };
+enum { LONGEST = 64, SHORTEST_PART = 3, PART_DISTANCE = 2 };
 
 static int least(int a, int b)
 {
@@ -34,6 +36,27 @@ static int distance(const char *a, int na, const char *b, int nb)
     return last[nb];
 }
 
+/* Whether `part` is `whole` up to a `_`, or after one. */
+static bool is_part(const char *part, int part_length, const char *whole,
+                    int length)
+{
+    if (part_length < SHORTEST_PART || part_length >= length)
+        return false;
+    int rest = length - part_length;
+    return (whole[part_length] == '_' &&
+            !memcmp(part, whole, (size_t)part_length)) ||
+           (whole[rest - 1] == '_' &&
+            !memcmp(part, whole + rest, (size_t)part_length));
+}
+
+static int apart(const char *a, int na, const char *b, int nb)
+{
+    int d = distance(a, na, b, nb);
+    return is_part(a, na, b, nb) || is_part(b, nb, a, na)
+               ? least(d, PART_DISTANCE)
+               : d;
+}
+
 const char *ptl_nearest(const char *word, const char *const *names, int count)
 {
     size_t length = strlen(word);
@@ -45,7 +68,7 @@ const char *ptl_nearest(const char *word, const char *const *names, int count)
         size_t other = strlen(names[i]);
         if (other > LONGEST)
             continue;
-        int d = distance(word, (int)length, names[i], (int)other);
+        int d = apart(word, (int)length, names[i], (int)other);
         if (d < best_distance && d < (int)(length > other ? length : other)) {
             best = names[i];
             best_distance = d;

@@ -39,6 +39,17 @@ static void the_nearest_of_several_wins(void **state)
     assert_string_equal(ptl_nearest("adaamw", near, 3), "adamw");
 }
 
+static void a_word_more_or_less_is_forgiven(void **state)
+{
+    static const char *const known[] = {"he_uniform", "xavier", "layer_norm"};
+    (void)state;
+    assert_string_equal(ptl_nearest("xavier_uniform", known, 3), "xavier");
+    assert_string_equal(ptl_nearest("fused_xavier", known, 3), "xavier");
+    assert_string_equal(ptl_nearest("layer", known, 3), "layer_norm");
+    assert_string_equal(ptl_nearest("he_uniforn", known, 3), "he_uniform");
+    assert_null(ptl_nearest("layernormalization", known, 3));
+}
+
 static void a_very_long_word_is_no_trouble(void **state)
 {
     char word[5000];
@@ -54,6 +65,7 @@ int main(void)
         cmocka_unit_test(one_slip_is_forgiven),
         cmocka_unit_test(a_different_word_is_not_meant),
         cmocka_unit_test(the_nearest_of_several_wins),
+        cmocka_unit_test(a_word_more_or_less_is_forgiven),
         cmocka_unit_test(a_very_long_word_is_no_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

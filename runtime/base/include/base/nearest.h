@@ -6,7 +6,8 @@
 
 /*
  * The first of the nearest of `names` by letters inserted, left out, changed or
- * swapped; NULL when none is near enough to be meant.
+ * swapped, or by words joined with `_` before or after it; NULL when none is
+ * near enough to be meant.
  */
 const char *ptl_nearest(const char *word, const char *const *names, int count);
 
