@@ -68,8 +68,8 @@ int expects_check(driver *d, const typed_program *p, const ir_graph *g,
                        creal(v->data[output(g, "want", i)->id][0]));
         else if (x->a)
             explain_close(g, v, x, i, &why);
-        diag_error(d->diags, DIAG_EXPECT_FAILED, x->at, "this does not hold%s",
-                   str_text(&why));
+        diag_error(d->diags, DIAG_EXPECT_FAILED, x->at,
+                   "this does not hold%s%s", x->rounds, str_text(&why));
         str_fini(&why);
         failed++;
     }

@@ -464,13 +464,23 @@ static ir_expr *lower_read(body *b, const ty_expr *x)
     return ir_read(b->g, n, subs, x->count, outside);
 }
 
+/* The IR has no range for what is drawn: int(uniform() * n) says its own. */
+static ir_expr *within_drawn(ir_graph *g, const ty_expr *x, ir_expr *value)
+{
+    int64_t n = x->op == TY_INT_OP ? ty_drawn_count(x->args[0]) : 0;
+    if (n == 0)
+        return value;
+    value = ir_op2(g, IR_MINIMUM_OP, value, ir_int(g, n - 1));
+    return ir_op2(g, IR_MAXIMUM_OP, value, ir_int(g, 0));
+}
+
 static ir_expr *lower_op(body *b, const ty_expr *x)
 {
     ir_expr *args[3];
     ir_scalar op = x->op == TY_STOP_OP ? IR_STOP_OP : (ir_scalar)(int)x->op;
     for (int i = 0; i < x->count; i++)
         args[i] = lower_expr(b, x->args[i]);
-    return ir_op(b->g, op, args);
+    return within_drawn(b->g, x, ir_op(b->g, op, args));
 }
 
 static ir_expr *lower_expr(body *b, const ty_expr *x)

@@ -113,9 +113,25 @@ static bool is_comparison(const ast_expr *x)
             x->op == OP_GT || x->op == OP_LE || x->op == OP_GE);
 }
 
-static void exec_expect(elab *e, scope *s, const ast_stmt *st)
+/* " with k = 2, j = 1": what the indices around are, the innermost first. */
+static const char *rounds_text(const elab *e)
 {
-    typed_expect x = {.at = st->at};
+    ptl_str s = {0};
+    for (const for_round *r = e->rounds; r; r = r->outer) {
+        if (r->item->kind != V_INT && r->item->kind != V_REAL)
+            continue;
+        str_printf(&s, "%s%s = ", s.length ? ", " : " with ", r->name);
+        if (r->item->kind == V_INT)
+            str_printf(&s, "%lld", (long long)r->item->integer);
+        else
+            str_printf(&s, "%.9g", r->item->real);
+    }
+    return str_keep(&s, e->arena);
+}
+
+void exec_expect(elab *e, scope *s, const ast_stmt *st)
+{
+    typed_expect x = {.at = st->at, .rounds = rounds_text(e)};
     const ast_expr *c = st->value;
     int mark = e->checks.count;
     bool close = c->kind == EXPR_CALL && c->a->kind == EXPR_NAME &&
@@ -154,9 +170,7 @@ static void run_test(elab *e, const lang_module *m, const ast_decl *test)
     s = scope_new(e, module_scope(e, m), f);
     for (int i = 0; i < test->body.count; i++) {
         const ast_stmt *st = test->body.stmts[i];
-        if (st->kind == STMT_EXPECT)
-            exec_expect(e, s, st);
-        else if (st->kind == STMT_MODEL)
+        if (st->kind == STMT_MODEL)
             test_model(e, s, st);
         else
             exec(e, s, st);

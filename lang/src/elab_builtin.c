@@ -205,6 +205,15 @@ value *eval_close(elab *e, scope *s, const ast_expr *call, typed_expect *out)
     return value_scalar(e, x, call->at);
 }
 
+/* How values, which have no axis, are brought into a range. */
+static const char *value_form(const char *name)
+{
+    return !strcmp(name, "clamp")
+               ? "; for values write `minimum(maximum(i, low), high)`"
+           : !strcmp(name, "wrap") ? "; for values write `i % n`"
+                                   : "";
+}
+
 value *eval_builtin(elab *e, scope *s, const ast_expr *call)
 {
     const char *name = call->a->name;
@@ -228,6 +237,6 @@ value *eval_builtin(elab *e, scope *s, const ast_expr *call)
         !strcmp(name, "bernoulli"))
         return random_call(e, s, call);
     return elab_error(e, DIAG_MISPLACED, call->at,
-                      "`%s` stands as a whole subscript only: x[%s(i + 1)]",
-                      name, name);
+                      "`%s` stands as a whole subscript only: x[%s(i + 1)]%s",
+                      name, name, value_form(name));
 }

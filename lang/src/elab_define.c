@@ -64,10 +64,7 @@ static bool fits_bound(elab *e, ty_expr *x, const ty_tensor *wanted,
     bound = int_bound(e, x);
     if (bound && !size_exceeds(e, bound, wanted->bound))
         return true;
-    elab_error(e, DIAG_NOT_PROVEN, at,
-               "this is not known to lie in [0, %s); an int becomes an idx "
-               "only by clamp, wrap or where data enters",
-               size_text(e, wanted->bound));
+    say_not_idx(e, "this", bound, wanted->bound, at);
     return false;
 }
 
@@ -477,10 +474,8 @@ void exec_declare(elab *e, scope *s, const ast_stmt *st)
 {
     binding *b = scope_own(s, st->name);
     ty_tensor *t = ARENA_NEW(e->arena, ty_tensor);
-    if (b && !b->declared) {
-        may_define(e, s, st);
+    if (b && !b->declared && !may_define(e, s, st))
         return;
-    }
     if (st->has_subs) {
         elab_error(e, DIAG_LEFT_SIDE, st->name_at,
                    "a declaration has no subscripts: write `%s: real[3, 4];`",

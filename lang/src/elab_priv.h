@@ -112,6 +112,13 @@ typedef enum frame_kind {
     FRAME_TEST,
 } frame_kind;
 
+/* What the index of a static `for` stands for. */
+typedef struct for_round {
+    const struct for_round *outer;
+    const char *name;
+    const value *item;
+} for_round;
+
 /* One call. */
 struct frame {
     frame *up;
@@ -199,6 +206,7 @@ typedef struct elab {
     ptl_map *config_keys;
     bool test; /* parameters are their initial values */
     int64_t rows;
+    const for_round *rounds; /* the innermost first, or NULL */
     ty_scan *scan;    /* whose body is being read, or NULL */
     scope *scan_body; /* its names */
     VEC(ty_tensor *) raws;
@@ -298,6 +306,9 @@ known_facts know_condition(elab *e, scope *s, const ast_expr *x, bool holds);
 void forget_conditions(elab *e, known_facts to);
 /* Every value of INT `x` lies in [0, it); 0: nothing says so. */
 int64_t int_bound(elab *e, ty_expr *x);
+/* `what` is no idx(wanted): it lies in [0, bound), or nothing says where. */
+void say_not_idx(elab *e, const char *what, int64_t bound, int64_t wanted,
+                 src_range at);
 /* The messages of a subscript that data leaves open, and of one that is off its
  * axis: `index` (NULL: a constant) is `reached` at `point` (" at i=0", or "").
  */
@@ -515,6 +526,8 @@ const char *sync_complaint(ptl_arena *arena, const ast_decl *state);
 /* ---------- statements (elab_stmt.c) ---------- */
 
 void exec(elab *e, scope *s, const ast_stmt *st);
+/* In a test block, outside of scans. */
+void exec_expect(elab *e, scope *s, const ast_stmt *st);
 /* Which side of an `if` is taken; false after an error. */
 bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken);
 /* The hyper's value after --set; binds it in `s`. */

@@ -121,7 +121,8 @@ static const poly *walk_op(walk *w, const ty_expr *x)
     case TY_INT_OP:
         return x->args[0]->type == TY_BOOL
                    ? data_atom(w, x, poly_number(w->all, 2))
-                   : unbounded(w);
+               : ty_drawn_below(x->args[0]) ? vague_atom(w, x)
+                                            : unbounded(w);
     case TY_STOP_OP:
         return walk_expr(w, x->args[0]);
     case TY_NEG_OP:
@@ -243,6 +244,21 @@ int64_t int_bound(elab *e, ty_expr *x)
         size_of_poly(e, largest(e, p), &high))
         return high + 1;
     return size_vague(e, "?", 1);
+}
+
+void say_not_idx(elab *e, const char *what, int64_t bound, int64_t wanted,
+                 src_range at)
+{
+    const char *size = size_text(e, wanted);
+    elab_error(e, DIAG_NOT_PROVEN, at,
+               "%s is not known to lie in [0, %s)%s; an int becomes an idx "
+               "where its range is known, as that of `i %% %s` is, or where "
+               "data enters",
+               what, size,
+               bound > 0 ? arena_printf(e->arena, ": it lies in [0, %s)",
+                                        size_text(e, bound))
+                         : "",
+               size);
 }
 
 /* ---------- subscripts ---------- */

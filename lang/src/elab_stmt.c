@@ -115,7 +115,10 @@ static void exec_loop_body(elab *e, scope *s, const ast_stmt *st, value *item)
     binding *old = scope_own(s, st->name);
     binding saved = old ? *old : (binding){0};
     binding *b = scope_bind(e, s, st->name, item, st->name_at);
+    const for_round round = {e->rounds, st->name, item};
+    e->rounds = &round;
     exec_block(e, s, &st->body);
+    e->rounds = round.outer;
     if (old)
         *b = saved;
 }
@@ -269,6 +272,12 @@ void exec(elab *e, scope *s, const ast_stmt *st)
         return;
     case STMT_SCAN:
         exec_scan(e, s, st);
+        return;
+    case STMT_EXPECT:
+        if (e->frame->kind == FRAME_TEST && !e->scan)
+            exec_expect(e, s, st);
+        else
+            misplaced(e, st);
         return;
     default:
         misplaced(e, st);

@@ -390,13 +390,7 @@ static bool idx_meets(elab *e, scope *own, const ast_type *type, const value *v,
         return false;
     if (bound > 0 && !size_exceeds(e, bound, size))
         return true;
-    elab_error(e, DIAG_NOT_PROVEN, at,
-               "%s is not known to lie in [0, %s)%s; an int becomes an idx "
-               "only by clamp, wrap or where data enters",
-               what, size_text(e, size),
-               bound > 0 ? arena_printf(e->arena, ": it lies in [0, %s)",
-                                        size_text(e, bound))
-                         : "");
+    say_not_idx(e, what, bound, size, at);
     return false;
 }
 

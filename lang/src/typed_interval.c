@@ -3,6 +3,7 @@
  */
 #include "base/integer.h"
 #include "linear_priv.h"
+#include <math.h>
 
 typedef struct interval {
     int64_t lo, hi;
@@ -110,6 +111,38 @@ static bool find_extreme(finder *f, ty_expr *x, interval *out)
     return true;
 }
 
+const ty_expr *ty_drawn_below(const ty_expr *x)
+{
+    if (x->kind == TY_OP && x->op == TY_FLOOR_OP)
+        x = x->args[0];
+    if (x->kind != TY_OP || x->op != TY_MUL_OP)
+        return NULL;
+    const ty_expr *a = x->args[0], *b = x->args[1];
+    const ty_expr *u = a->kind == TY_RANDOM ? a : b;
+    return u->kind == TY_RANDOM && u->random == TY_UNIFORM ? u == a ? b : a
+                                                           : NULL;
+}
+
+/* What is drawn is k / 2^24, and its product with an integer of as many bits
+ * rounds to less than that. */
+int64_t ty_drawn_count(const ty_expr *x)
+{
+    const ty_expr *n = ty_drawn_below(x);
+    if (n && n->kind == TY_OP && n->op == TY_REAL_OP)
+        n = n->args[0];
+    return n && n->kind == TY_CONST && floor(n->number) == n->number &&
+                   n->number > 0 && n->number <= 0x1p24
+               ? (int64_t)n->number
+               : 0;
+}
+
+static bool find_int(const ty_expr *x, interval *out)
+{
+    int64_t n = x->type == TY_BOOL ? 2 : ty_drawn_count(x);
+    *out = (interval){0, n - 1};
+    return n > 0;
+}
+
 static bool find_op(finder *f, ty_expr *x, interval *out)
 {
     interval a, b;
@@ -134,10 +167,7 @@ static bool find_op(finder *f, ty_expr *x, interval *out)
         *out = (interval){int_min(a.lo, b.lo), int_max(a.hi, b.hi)};
         return true;
     case TY_INT_OP:
-        if (x->args[0]->type != TY_BOOL)
-            return false;
-        *out = (interval){0, 1};
-        return true;
+        return find_int(x->args[0], out);
     case TY_STOP_OP:
         return find(f, x->args[0], out);
     default:

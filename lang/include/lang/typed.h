@@ -212,6 +212,7 @@ typedef struct typed_expect {
     ty_tensor *a, *b; /* NULL: neither */
     bool compared;    /* a and b are numbers around == or its kin */
     double tolerance; /* of close() */
+    const char *rounds; /* " with k = 2", of the `for` it stands in; or "" */
 } typed_expect;
 
 typedef struct typed_array {
@@ -331,6 +332,10 @@ ty_linear ty_linearise(ptl_arena *arena, ty_expr *index);
 /* Smallest and largest value of an INT expression over its variables' ranges.
  * False where nothing bounds it. */
 bool ty_interval(ptl_arena *arena, ty_expr *e, int64_t *low, int64_t *high);
+/* The n of `uniform() * n`, `n * uniform()` and their floor; NULL: `x` is
+ * something else. And that n where int(x) is known to lie in [0, n); else 0. */
+const ty_expr *ty_drawn_below(const ty_expr *x);
+int64_t ty_drawn_count(const ty_expr *x);
 
 /* Expressions are shared: each part is visited once, what holds it first. */
 typedef void ty_visitor(void *ctx, const ty_expr *x);
