@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { LONGEST = 64, SHORTEST_PART = 3, PART_DISTANCE = 2 };
+enum { LONGEST = 64, SHORTEST_PART = 2 };
+/* Distances are counted in halves: a part is farther than one letter. */
+enum { LETTER = 2, PART = 3 };
 
 static int least(int a, int b)
 {
@@ -51,17 +53,15 @@ static bool is_part(const char *part, int part_length, const char *whole,
 
 static int apart(const char *a, int na, const char *b, int nb)
 {
-    int d = distance(a, na, b, nb);
-    return is_part(a, na, b, nb) || is_part(b, nb, a, na)
-               ? least(d, PART_DISTANCE)
-               : d;
+    int d = LETTER * distance(a, na, b, nb);
+    return is_part(a, na, b, nb) || is_part(b, nb, a, na) ? least(d, PART) : d;
 }
 
 const char *ptl_nearest(const char *word, const char *const *names, int count)
 {
     size_t length = strlen(word);
     const char *best = NULL;
-    int best_distance = length < 4 ? 2 : 1 + (int)length / 3 + 1;
+    int best_distance = LETTER * (length < 4 ? 2 : 1 + (int)length / 3 + 1);
     if (length > LONGEST)
         return NULL;
     for (int i = 0; i < count; i++) {
@@ -69,7 +69,8 @@ const char *ptl_nearest(const char *word, const char *const *names, int count)
         if (other > LONGEST)
             continue;
         int d = apart(word, (int)length, names[i], (int)other);
-        if (d < best_distance && d < (int)(length > other ? length : other)) {
+        if (d < best_distance &&
+            d < LETTER * (int)(length > other ? length : other)) {
             best = names[i];
             best_distance = d;
         }

@@ -42,11 +42,14 @@ static void the_nearest_of_several_wins(void **state)
 static void a_word_more_or_less_is_forgiven(void **state)
 {
     static const char *const known[] = {"he_uniform", "xavier", "layer_norm"};
+    static const char *const parts[] = {"layer", "layer_norm"};
     (void)state;
     assert_string_equal(ptl_nearest("xavier_uniform", known, 3), "xavier");
     assert_string_equal(ptl_nearest("fused_xavier", known, 3), "xavier");
     assert_string_equal(ptl_nearest("layer", known, 3), "layer_norm");
     assert_string_equal(ptl_nearest("he_uniforn", known, 3), "he_uniform");
+    assert_string_equal(ptl_nearest("he", known, 3), "he_uniform");
+    assert_string_equal(ptl_nearest("layer_nurm", parts, 2), "layer_norm");
     assert_null(ptl_nearest("layernormalization", known, 3));
 }
 
