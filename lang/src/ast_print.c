@@ -555,6 +555,11 @@ static void print_member(printer *p, const ast_decl *d)
     print_dims(p, d);
     if (d->count) {
         str_addc(p->out, '[');
+        if (d->index) {
+            str_printf(p->out, "%s in ", d->index);
+            print_expr(d->begin, p->out);
+            str_add(p->out, "..");
+        }
         print_expr(d->count, p->out);
         str_addc(p->out, ']');
     }

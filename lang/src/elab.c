@@ -146,16 +146,11 @@ void exec_expect(elab *e, scope *s, const ast_stmt *st)
         vec_push(e->arena, &e->out->expects, x);
 }
 
-static void test_model(elab *e, scope *s, const ast_stmt *st)
+void exec_test_model(elab *e, scope *s, const ast_stmt *st)
 {
-    value *v;
-    if (scope_own(s, st->name)) {
-        elab_error(e, DIAG_REDEFINED, st->name_at, "`%s` is defined twice",
-                   st->name);
-        return;
-    }
-    v = construct(e, s, st->value, st->name);
-    scope_bind(e, s, st->name, v, st->name_at);
+    if (may_define(e, s, st))
+        scope_bind(e, s, st->name, construct(e, s, st->value, st->name),
+                   st->name_at);
 }
 
 static void run_test(elab *e, const lang_module *m, const ast_decl *test)
@@ -168,13 +163,8 @@ static void run_test(elab *e, const lang_module *m, const ast_decl *test)
     e->lost = test->lost;
     e->errors += test->wrong;
     s = scope_new(e, module_scope(e, m), f);
-    for (int i = 0; i < test->body.count; i++) {
-        const ast_stmt *st = test->body.stmts[i];
-        if (st->kind == STMT_MODEL)
-            test_model(e, s, st);
-        else
-            exec(e, s, st);
-    }
+    for (int i = 0; i < test->body.count; i++)
+        exec(e, s, test->body.stmts[i]);
     check_applied(e);
     frame_pop(e);
 }

@@ -31,14 +31,24 @@ static void mention(elab *e, instance *inst, const ast_expr *x)
     }
 }
 
+/* The index of several layers is no size. */
+static void mention_value(elab *e, instance *inst, const ast_decl *m)
+{
+    void *before = m->index ? map_get(inst->open, m->index) : NULL;
+    mention(e, inst, m->value);
+    if (m->index)
+        map_put(inst->open, m->index, before);
+}
+
 static void mention_members(elab *e, instance *inst)
 {
     for (int i = 0; i < inst->decl->member_count; i++) {
         const ast_decl *m = inst->decl->members[i];
         if (m->kind == DECL_FN || m->kind == DECL_HYPER)
             continue;
-        mention(e, inst, m->value);
+        mention_value(e, inst, m);
         mention(e, inst, m->count);
+        mention(e, inst, m->begin);
         for (int j = 0; j < m->dim_count; j++) {
             if (m->dims[j].is_pack)
                 map_put(inst->open, pack_key(e, m->dims[j].name), inst);
@@ -146,12 +156,42 @@ static const char *member_path(elab *e, const instance *inst, const char *name)
 
 enum { MAX_COPIES = 10000 };
 
+static bool begins_at_0(elab *e, instance *inst, const ast_decl *m)
+{
+    int64_t begin;
+    if (!eval_number(e, inst->scope, m->begin, "the begin of layers", &begin))
+        return false;
+    if (begin != 0)
+        elab_error(e, DIAG_BAD_ARGUMENT, m->begin->at,
+                   "layers are counted from 0, as in `%s[0]`: write "
+                   "`%s in 0..n`",
+                   m->name, m->index);
+    return begin == 0;
+}
+
+/* The scope in which layer `i` of `to` gets its arguments. */
+static scope *copy_scope(elab *e, instance *inst, const ast_decl *m, int64_t i,
+                         int64_t to)
+{
+    scope *s = inst->scope;
+    if (m->index) {
+        int64_t index = size_between(e, m->index, 0, to);
+        size_take(e, index, i);
+        s = scope_new(e, s, e->frame);
+        scope_bind(e, s, m->index, value_int(e, index ? index : i, m->at),
+                   m->at);
+    }
+    return s;
+}
+
 static value *construct_many(elab *e, instance *inst, const ast_decl *m)
 {
     value *v = value_new(e, V_INSTANCES, m->at);
-    int64_t count;
-    if (!eval_number(e, inst->scope, m->count, "the number of layers", &count))
+    int64_t to, count;
+    if (!eval_int(e, inst->scope, m->count, "the number of layers", &to) ||
+        (m->index && !begins_at_0(e, inst, m)))
         return value_error(e);
+    count = size_counted(e, to);
     if (count < 0 || count > MAX_COPIES)
         return elab_error(e, DIAG_INTERNAL_LIMIT, m->count->at,
                           "0 to %d layers can be constructed at once, not "
@@ -159,7 +199,7 @@ static value *construct_many(elab *e, instance *inst, const ast_decl *m)
                           MAX_COPIES, (long long)count);
     v->items = ARENA_ARRAY(e->arena, value *, count + 1);
     for (int64_t i = 0; i < count; i++) {
-        v->items[i] = construct(e, inst->scope, m->value,
+        v->items[i] = construct(e, copy_scope(e, inst, m, i, to), m->value,
                                 arena_printf(e->arena, "%s.%s.%lld", inst->path,
                                              m->name, (long long)i));
         if (v->items[i]->kind == V_ERROR)

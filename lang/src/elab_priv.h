@@ -528,6 +528,7 @@ const char *sync_complaint(ptl_arena *arena, const ast_decl *state);
 void exec(elab *e, scope *s, const ast_stmt *st);
 /* In a test block, outside of scans. */
 void exec_expect(elab *e, scope *s, const ast_stmt *st);
+void exec_test_model(elab *e, scope *s, const ast_stmt *st);
 /* Which side of an `if` is taken; false after an error. */
 bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken);
 /* The hyper's value after --set; binds it in `s`. */

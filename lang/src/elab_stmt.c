@@ -274,10 +274,13 @@ void exec(elab *e, scope *s, const ast_stmt *st)
         exec_scan(e, s, st);
         return;
     case STMT_EXPECT:
-        if (e->frame->kind == FRAME_TEST && !e->scan)
+    case STMT_MODEL:
+        if (e->frame->kind != FRAME_TEST || e->scan)
+            misplaced(e, st);
+        else if (st->kind == STMT_EXPECT)
             exec_expect(e, s, st);
         else
-            misplaced(e, st);
+            exec_test_model(e, s, st);
         return;
     default:
         misplaced(e, st);

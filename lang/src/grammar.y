@@ -337,6 +337,13 @@ mod
         $$->count = $4;
         $$->value = $7;
     }
+    | "use" name '[' name "in" range ']' '=' expr ';' {
+        $$ = build_decl(s, DECL_USE, $2, @2, @$);
+        $$->index = $4;
+        $$->begin = $6.lo;
+        $$->count = $6.hi;
+        $$->value = $9;
+    }
     | "param" name '~' expr ';' {
         $$ = build_decl(s, DECL_PARAM, $2, @2, @$);
         $$->value = $4;

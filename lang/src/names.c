@@ -731,6 +731,11 @@ static void walk_member_decl(name_walk *w, names *s, const ast_decl *m)
     walk(w, s, m->count);
     if (sync_complaint(w->arena, m))
         say(w, DIAG_BAD_SETTING, m->sync_at, sync_complaint(w->arena, m));
+    walk(w, s, m->begin);
+    if (m->index) {
+        s = open_names(w, s);
+        add(s, m->index);
+    }
     if (m->kind == DECL_PARAM)
         walk_initialiser(w, s, m->value);
     else

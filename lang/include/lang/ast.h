@@ -213,7 +213,9 @@ struct ast_decl {
     bool has_dims;
     ast_sub *dims;
     int dim_count;
-    ast_expr *count; /* USE */
+    ast_expr *count;   /* USE of several, or NULL */
+    const char *index; /* USE name[index in begin..count], or NULL */
+    ast_expr *begin;
     ast_type *type;
     ast_expr *value;
     ast_interval *interval;
