@@ -276,6 +276,17 @@ static bool python_choice(parse_state *s, const unexpected *u)
     return true;
 }
 
+/* `depth: int in [1, 6] = 4` */
+static bool interval_before_default(parse_state *s, const unexpected *u)
+{
+    if (!is(u, "'='") || !expects(u, "','") || expects(u, "==") ||
+        (s->previous_token != ']' && s->previous_token != ')'))
+        return false;
+    parse_error(s, DIAG_SYNTAX, u->at,
+                "a default stands before the interval: `k: int = 4 in [1, 6]`");
+    return true;
+}
+
 /* `30 sec`: a word behind a number that is nearly a unit. */
 static bool misspelt_unit(parse_state *s, span at)
 {
@@ -564,6 +575,7 @@ void report_unexpected(parse_state *s, const unexpected *u)
         names_without_parentheses,
         second_bracket,
         python_choice,
+        interval_before_default,
         wrong_closer,
         product_without_star,
         less_minus,
