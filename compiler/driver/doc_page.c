@@ -197,6 +197,16 @@ static void print_results(ptl_arena *arena, ptl_str *out, int indent,
     str_fini(&text);
 }
 
+/* `param b[out] ~ zeros(), if bias`: a member and the ifs around it. */
+static const char *member_text(ptl_arena *arena, const ast_decl *m)
+{
+    const char *text = words(arena, m->at);
+    for (const ast_when *w = m->when; w; w = w->outer)
+        text = arena_printf(arena, w->is_else ? "%s, if !(%s)" : "%s, if %s",
+                            text, words(arena, w->cond->at));
+    return text;
+}
+
 static void print_members(ptl_arena *arena, const ast_decl *d, ptl_str *out)
 {
     for (int i = 0; i < d->member_count; i++) {
@@ -207,7 +217,7 @@ static void print_members(ptl_arena *arena, const ast_decl *d, ptl_str *out)
             print_results(arena, out, 4, column, m);
         } else {
             str_add(out, "    ");
-            doc_fill(out, words(arena, m->at), 4, 8);
+            doc_fill(out, member_text(arena, m), 4, 8);
         }
     }
     for (int i = 0; i < d->body.count; i++)

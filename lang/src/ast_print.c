@@ -512,6 +512,26 @@ static void print_fn(printer *p, const ast_decl *d)
     print_block(p, &d->grad_body);
 }
 
+/* The ifs around a member, the outermost first. */
+static int open_when(printer *p, const ast_when *w)
+{
+    int around = w ? open_when(p, w->outer) : 0;
+    if (!w)
+        return 0;
+    str_add(p->out, w->is_else ? "if !(" : "if ");
+    print_expr(w->cond, p->out);
+    str_add(p->out, w->is_else ? ") { " : " { ");
+    return around + 1;
+}
+
+static void print_guarded(printer *p, const ast_decl *member)
+{
+    int around = open_when(p, member->when);
+    print_decl(p, member);
+    while (around-- > 0)
+        str_add(p->out, " }");
+}
+
 static void print_members(printer *p, const ast_decl *d)
 {
     str_printf(p->out, "%s %s", ast_decl_kind_text(d->kind), d->name);
@@ -521,7 +541,7 @@ static void print_members(printer *p, const ast_decl *d)
     p->indent++;
     for (int i = 0; i < d->member_count; i++) {
         new_line(p);
-        print_decl(p, d->members[i]);
+        print_guarded(p, d->members[i]);
     }
     p->indent--;
     new_line(p);

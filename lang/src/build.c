@@ -386,6 +386,45 @@ ast_decl *build_decl(parse_state *s, ast_decl_kind kind, const char *name,
     return decl;
 }
 
+static bool may_stand_in_if(parse_state *s, const ast_decl *member)
+{
+    bool may = member->kind != DECL_FN && member->kind != DECL_HYPER;
+    if (!may && s->diags)
+        diag_error(s->diags, DIAG_MISPLACED, member->at,
+                   "`%s` stands outside of a layer's `if`",
+                   member->kind == DECL_FN ? "fn" : "hyper");
+    return may;
+}
+
+/* Members within one inner `if` share it. */
+void build_when(parse_state *s, decl_list *members, ast_expr *cond,
+                bool is_else)
+{
+    ast_when *around = ARENA_NEW(s->arena, ast_when);
+    around->cond = cond;
+    around->is_else = is_else;
+    for (int i = 0; i < members->count; i++) {
+        ast_when *w = members->data[i]->when;
+        if (!may_stand_in_if(s, members->data[i]))
+            continue;
+        if (!w)
+            members->data[i]->when = around;
+        while (w && w != around) {
+            ast_when *outer = w->outer;
+            if (!outer)
+                w->outer = around;
+            w = outer;
+        }
+    }
+}
+
+decl_list *build_joined(parse_state *s, decl_list *a, const decl_list *b)
+{
+    for (int i = 0; i < b->count; i++)
+        vec_push(s->arena, a, b->data[i]);
+    return a;
+}
+
 void build_params(ast_decl *decl, param_list *params)
 {
     decl->has_params = true;

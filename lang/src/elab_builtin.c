@@ -178,6 +178,11 @@ value *eval_close(elab *e, scope *s, const ast_expr *call, typed_expect *out)
         value *v = value_settle(e, eval(e, s, call->args[i].expr));
         if (v->kind == V_ERROR)
             return v;
+        if (value_elem(v) == TY_BOOL)
+            return elab_error(e, DIAG_TYPE_MISMATCH, call->args[i].expr->at,
+                              "close compares numbers and this is %s; write "
+                              "`real(...)` around it",
+                              value_text(e, v));
         t[i] = as_real(e, v, i ? "wanted" : "got", call->args[i].expr->at);
         if (!t[i])
             return value_error(e);

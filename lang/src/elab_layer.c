@@ -46,6 +46,8 @@ static void mention_members(elab *e, instance *inst)
         const ast_decl *m = inst->decl->members[i];
         if (m->kind == DECL_FN || m->kind == DECL_HYPER)
             continue;
+        for (const ast_when *w = m->when; w; w = w->outer)
+            mention(e, inst, w->cond);
         mention_value(e, inst, m);
         mention(e, inst, m->count);
         mention(e, inst, m->begin);
@@ -279,12 +281,35 @@ static bool bind_stored(elab *e, instance *inst, const ast_decl *m)
     return true;
 }
 
+/* Do the ifs around a member hold, from the outermost in? */
+static bool is_taken(elab *e, instance *inst, const ast_when *w, bool *taken)
+{
+    *taken = true;
+    if (!w)
+        return true;
+    if (!is_taken(e, inst, w->outer, taken))
+        return false;
+    ast_stmt one = {.value = w->cond, .at = w->cond->at};
+    bool holds;
+    if (!*taken)
+        return true;
+    if (!eval_static_if(e, inst->scope, &one, &holds))
+        return false;
+    *taken = holds != w->is_else;
+    return true;
+}
+
 static bool bind_members(elab *e, instance *inst)
 {
     bool good = true;
     for (int i = 0; i < inst->decl->member_count; i++) {
         const ast_decl *m = inst->decl->members[i];
+        bool taken;
         if (m->kind == DECL_FN || m->kind == DECL_HYPER)
+            continue;
+        if (!is_taken(e, inst, m->when, &taken))
+            return false;
+        if (!taken)
             continue;
         if (m->kind == DECL_ASSERT) {
             exec_assert(e, inst->scope, m);
@@ -378,6 +403,21 @@ value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call)
     return args ? apply_values(e, inst, args, call->at) : value_error(e);
 }
 
+bool member_left_out(elab *e, const instance *inst, const char *name,
+                     src_range at)
+{
+    for (int i = 0; inst && inst->bound && i < inst->decl->member_count; i++) {
+        const ast_decl *m = inst->decl->members[i];
+        if (!m->when || !m->name || strcmp(m->name, name))
+            continue;
+        elab_error(e, DIAG_UNKNOWN_NAME, at,
+                   "`%s` is not there: the `if` around it does not hold", name);
+        elab_note(e, m->name_at, "it is declared here");
+        return true;
+    }
+    return false;
+}
+
 /* "; it has w and b". */
 static const char *member_names(elab *e, const instance *inst)
 {
@@ -398,6 +438,8 @@ value *instance_member(elab *e, instance *inst, const char *name, src_range at)
         return value_error(e);
     if (b && b->value)
         return b->value;
+    if (!e->errors && member_left_out(e, inst, name, at))
+        return value_error(e);
     for (int i = 0; i < inst->decl->member_count; i++) {
         const char *member = inst->decl->members[i]->name;
         if (member && !strcmp(member, name) && e->errors)

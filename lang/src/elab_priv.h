@@ -519,6 +519,9 @@ value *instance_construct(elab *e, const ast_decl *d, const lang_module *m,
 value *apply_instance(elab *e, instance *inst, scope *s, const ast_expr *call);
 value *apply_values(elab *e, instance *inst, value **args, src_range at);
 value *instance_member(elab *e, instance *inst, const char *name, src_range at);
+/* Is `name` a member under an `if` that does not hold? Then that is said. */
+bool member_left_out(elab *e, const instance *inst, const char *name,
+                     src_range at);
 void check_applied(elab *e);
 /* What is wrong with the word after `sync`; NULL: nothing. */
 const char *sync_complaint(ptl_arena *arena, const ast_decl *state);

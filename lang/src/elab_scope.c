@@ -140,6 +140,8 @@ static value *unknown_name(elab *e, scope *s, const ast_expr *x)
     const char *hint = name_hint(e->arena, e->program, m, x->name);
     if (e->open || in_lost(e, x->name) || lang_is_lost(m, x->name))
         return elab_reported(e);
+    if (member_left_out(e, e->frame->inst, x->name, x->at))
+        return value_error(e);
     if (hint)
         return elab_error(e, DIAG_UNKNOWN_NAME, x->at,
                           "nothing is called `%s` here%s", x->name, hint);

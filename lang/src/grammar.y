@@ -72,6 +72,7 @@ static void needless_semicolon(parse_state *s, span at);
     struct { sub_list *subs; ast_expr *otherwise; } subscript;
     struct { binder_list *list; ast_expr *filter; } binding;
     struct { const char *name; span at; } place;
+    struct { ast_expr *cond; decl_list *members; } guarded;
 }
 
 %token T_END 0 "end of file"
@@ -97,7 +98,8 @@ static void needless_semicolon(parse_state *s, span at);
 %type <names> qname names strings
 %type <decl> item import fn fn_head layer model data train cluster
 %type <decl> optimizer schedule test hyper assert mod
-%type <decls> mods
+%type <decls> mods mod_if
+%type <guarded> mod_when
 %type <params> params param_list results sig
 %type <param> param result
 %type <interval> interval
@@ -325,6 +327,27 @@ model
 mods
     : %empty   { $$ = ARENA_NEW(s->arena, decl_list); }
     | mods mod { $$ = $1; if ($2) LIST_ADD($$, $2); }
+    | mods mod_if { $$ = build_joined(s, $1, $2); }
+    ;
+
+mod_if
+    : mod_when { $$ = $1.members; }
+    | mod_when "else" '{' mods '}' {
+        build_when(s, $4, $1.cond, true);
+        $$ = build_joined(s, $1.members, $4);
+    }
+    | mod_when "else" mod_if {
+        build_when(s, $3, $1.cond, true);
+        $$ = build_joined(s, $1.members, $3);
+    }
+    ;
+
+mod_when
+    : "if" expr '{' mods '}' {
+        build_when(s, $4, $2, false);
+        $$.cond = $2;
+        $$.members = $4;
+    }
     ;
 
 mod

@@ -725,6 +725,8 @@ static void walk_member_decl(name_walk *w, names *s, const ast_decl *m)
         walk_fn(w, s, m);
         return;
     }
+    for (const ast_when *i = m->when; i; i = i->outer)
+        walk(w, s, i->cond);
     for (int i = 0; i < m->dim_count; i++)
         if (!m->dims[i].is_pack)
             walk(w, s, m->dims[i].expr);

@@ -169,6 +169,10 @@ ast_block build_block(parse_state *s, stmt_list *stmts, span at);
 ast_decl *build_decl(parse_state *s, ast_decl_kind kind, const char *name,
                      span name_at, span at);
 void build_params(ast_decl *decl, param_list *params);
+/* Puts an `if` around members, or, `is_else`, its other side. */
+void build_when(parse_state *s, decl_list *members, ast_expr *cond,
+                bool is_else);
+decl_list *build_joined(parse_state *s, decl_list *a, const decl_list *b);
 void build_dims(ast_decl *decl, sub_list *dims);
 void build_version(parse_state *s, number version, span at);
 

@@ -190,6 +190,13 @@ struct ast_stmt {
     ast_decl *decl;
 };
 
+/* A static `if` around members of a layer, or its `else`. */
+typedef struct ast_when {
+    struct ast_when *outer; /* or NULL */
+    ast_expr *cond;
+    bool is_else;
+} ast_when;
+
 struct ast_decl {
     ast_decl_kind kind;
     bool wrong; /* what is wrong in it was said: uses of it say no more */
@@ -210,6 +217,7 @@ struct ast_decl {
     ast_block grad_body;
     ast_decl **members; /* LAYER, MODEL: USE PARAM STATE HYPER ASSERT FN */
     int member_count;
+    ast_when *when; /* USE PARAM STATE ASSERT: the innermost `if` */
     bool has_dims;
     ast_sub *dims;
     int dim_count;
