@@ -386,36 +386,44 @@ ast_decl *build_decl(parse_state *s, ast_decl_kind kind, const char *name,
     return decl;
 }
 
-static bool may_stand_in_if(parse_state *s, const ast_decl *member)
+static const ast_when *when_new(parse_state *s, ast_expr *cond,
+                                const ast_when *outer, bool is_else)
 {
-    bool may = member->kind != DECL_FN && member->kind != DECL_HYPER;
-    if (!may && s->diags)
-        diag_error(s->diags, DIAG_MISPLACED, member->at,
-                   "`%s` stands outside of a layer's `if`",
-                   member->kind == DECL_FN ? "fn" : "hyper");
-    return may;
+    ast_when *w = ARENA_NEW(s->arena, ast_when);
+    *w = (ast_when){outer, cond, is_else, outer ? outer->depth + 1 : 1};
+    return w;
 }
 
-/* Members within one inner `if` share it. */
-void build_when(parse_state *s, decl_list *members, ast_expr *cond,
-                bool is_else)
+const ast_when *build_when(parse_state *s, ast_expr *cond,
+                           const ast_when *outer, span at)
 {
-    ast_when *around = ARENA_NEW(s->arena, ast_when);
-    around->cond = cond;
-    around->is_else = is_else;
-    for (int i = 0; i < members->count; i++) {
-        ast_when *w = members->data[i]->when;
-        if (!may_stand_in_if(s, members->data[i]))
-            continue;
-        if (!w)
-            members->data[i]->when = around;
-        while (w && w != around) {
-            ast_when *outer = w->outer;
-            if (!outer)
-                w->outer = around;
-            w = outer;
-        }
+    if (outer && outer->depth >= AST_MAX_DEPTH && !s->fatal) {
+        parse_error(s, DIAG_NESTING, at,
+                    "ifs around members nest at most %d deep, and each `else` "
+                    "is one deeper",
+                    AST_MAX_DEPTH);
+        s->fatal = true;
     }
+    return when_new(s, cond, outer, false);
+}
+
+const ast_when *build_otherwise(parse_state *s, ast_expr *cond,
+                                const ast_when *outer)
+{
+    return when_new(s, cond, outer, true);
+}
+
+void build_add_member(parse_state *s, decl_list *members, ast_decl *member)
+{
+    member->when = s->when;
+    if (s->when && (member->kind == DECL_FN || member->kind == DECL_HYPER)) {
+        span at = {member->at.begin, member->at.end};
+        parse_error(s, DIAG_MISPLACED, at,
+                    "`%s` stands outside of a layer's `if`",
+                    member->kind == DECL_FN ? "fn" : "hyper");
+        member->when = NULL;
+    }
+    vec_push(s->arena, members, member);
 }
 
 decl_list *build_joined(parse_state *s, decl_list *a, const decl_list *b)

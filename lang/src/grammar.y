@@ -72,7 +72,8 @@ static void needless_semicolon(parse_state *s, span at);
     struct { sub_list *subs; ast_expr *otherwise; } subscript;
     struct { binder_list *list; ast_expr *filter; } binding;
     struct { const char *name; span at; } place;
-    struct { ast_expr *cond; decl_list *members; } guarded;
+    const ast_when *when;
+    struct { decl_list *members; const ast_when *otherwise; } guarded;
 }
 
 %token T_END 0 "end of file"
@@ -98,8 +99,8 @@ static void needless_semicolon(parse_state *s, span at);
 %type <names> qname names strings
 %type <decl> item import fn fn_head layer model data train cluster
 %type <decl> optimizer schedule test hyper assert mod
-%type <decls> mods mod_if
-%type <guarded> mod_when
+%type <decls> mods
+%type <guarded> mod_if mod_arms
 %type <params> params param_list results sig
 %type <param> param result
 %type <interval> interval
@@ -134,7 +135,8 @@ program: items ;
 
 items
     : %empty
-    | items item            { if ($2) vec_push(s->arena, &s->decls, $2); }
+    | items item            { if ($2) vec_push(s->arena, &s->decls, $2);
+                              s->when = NULL; }
     ;
 
 item
@@ -326,27 +328,36 @@ model
 
 mods
     : %empty   { $$ = ARENA_NEW(s->arena, decl_list); }
-    | mods mod { $$ = $1; if ($2) LIST_ADD($$, $2); }
-    | mods mod_if { $$ = build_joined(s, $1, $2); }
+    | mods mod { $$ = $1; if ($2) build_add_member(s, $$, $2); }
+    | mods mod_if { $$ = build_joined(s, $1, $2.members); }
     ;
 
 mod_if
-    : mod_when { $$ = $1.members; }
-    | mod_when "else" '{' mods '}' {
-        build_when(s, $4, $1.cond, true);
-        $$ = build_joined(s, $1.members, $4);
-    }
-    | mod_when "else" mod_if {
-        build_when(s, $3, $1.cond, true);
-        $$ = build_joined(s, $1.members, $3);
+    : mod_arms
+    | mod_arms "else" '{' { $<when>$ = s->when; s->when = $1.otherwise; }
+      mods '}' {
+        s->when = $<when>4;
+        $$.members = build_joined(s, $1.members, $5);
     }
     ;
 
-mod_when
-    : "if" expr '{' mods '}' {
-        build_when(s, $4, $2, false);
-        $$.cond = $2;
-        $$.members = $4;
+/* Left-recursive, as `arms` are. */
+mod_arms
+    : "if" expr '{' {
+        $<when>$ = s->when;
+        s->when = build_when(s, $2, s->when, @1);
+    } mods '}' {
+        s->when = $<when>4;
+        $$.members = $5;
+        $$.otherwise = build_otherwise(s, $2, s->when);
+    }
+    | mod_arms "else" "if" expr '{' {
+        $<when>$ = s->when;
+        s->when = build_when(s, $4, $1.otherwise, @3);
+    } mods '}' {
+        s->when = $<when>6;
+        $$.members = build_joined(s, $1.members, $7);
+        $$.otherwise = build_otherwise(s, $4, $1.otherwise);
     }
     ;
 

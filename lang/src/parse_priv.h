@@ -67,6 +67,7 @@ typedef struct parse_state {
     int doc_lines;
     VEC(doc_comment) docs;
     VEC(open_bracket) open;
+    const ast_when *when; /* the ifs around members that are being read */
     VEC(ast_decl *) decls;
     VEC(span) lost;     /* text that was left out */
     uint32_t statement; /* where the statement begins that is being read */
@@ -169,9 +170,12 @@ ast_block build_block(parse_state *s, stmt_list *stmts, span at);
 ast_decl *build_decl(parse_state *s, ast_decl_kind kind, const char *name,
                      span name_at, span at);
 void build_params(ast_decl *decl, param_list *params);
-/* Puts an `if` around members, or, `is_else`, its other side. */
-void build_when(parse_state *s, decl_list *members, ast_expr *cond,
-                bool is_else);
+/* The `if` of members, within `outer`, and its other side. */
+const ast_when *build_when(parse_state *s, ast_expr *cond,
+                           const ast_when *outer, span at);
+const ast_when *build_otherwise(parse_state *s, ast_expr *cond,
+                                const ast_when *outer);
+void build_add_member(parse_state *s, decl_list *members, ast_decl *member);
 decl_list *build_joined(parse_state *s, decl_list *a, const decl_list *b);
 void build_dims(ast_decl *decl, sub_list *dims);
 void build_version(parse_state *s, number version, span at);

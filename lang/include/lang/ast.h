@@ -192,9 +192,10 @@ struct ast_stmt {
 
 /* A static `if` around members of a layer, or its `else`. */
 typedef struct ast_when {
-    struct ast_when *outer; /* or NULL */
+    const struct ast_when *outer; /* or NULL */
     ast_expr *cond;
     bool is_else;
+    int depth; /* 1 for the outermost */
 } ast_when;
 
 struct ast_decl {
@@ -217,7 +218,7 @@ struct ast_decl {
     ast_block grad_body;
     ast_decl **members; /* LAYER, MODEL: USE PARAM STATE HYPER ASSERT FN */
     int member_count;
-    ast_when *when; /* USE PARAM STATE ASSERT: the innermost `if` */
+    const ast_when *when; /* USE PARAM STATE ASSERT: the innermost `if` */
     bool has_dims;
     ast_sub *dims;
     int dim_count;
