@@ -289,11 +289,12 @@ static bool is_taken(elab *e, instance *inst, const ast_when *w, bool *taken)
         return true;
     if (!is_taken(e, inst, w->outer, taken))
         return false;
-    ast_stmt one = {.value = w->cond, .at = w->cond->at};
     bool holds;
     if (!*taken)
         return true;
-    if (!eval_static_if(e, inst->scope, &one, &holds))
+    if (!eval_static_if(e, inst->scope, w->cond,
+                        "what a layer has does not change while it runs",
+                        &holds))
         return false;
     *taken = holds != w->is_else;
     return true;

@@ -189,7 +189,7 @@ static void run_block(elab *e, update_run *r, const ast_block *body)
 static void run_if(elab *e, update_run *r, const ast_stmt *st)
 {
     bool taken;
-    if (!eval_static_if(e, r->scope, st, &taken))
+    if (!eval_static_if(e, r->scope, st->value, CHOOSE_BY_ELEMENT, &taken))
         return;
     if (taken)
         run_block(e, r, &st->body);

@@ -532,8 +532,12 @@ void exec(elab *e, scope *s, const ast_stmt *st);
 /* In a test block, outside of scans. */
 void exec_expect(elab *e, scope *s, const ast_stmt *st);
 void exec_test_model(elab *e, scope *s, const ast_stmt *st);
-/* Which side of an `if` is taken; false after an error. */
-bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken);
+/* What to write instead of a statement whose condition is not static. */
+#define CHOOSE_BY_ELEMENT "write `c ? a : b` to choose by element"
+/* Does the condition of an `if` hold? False after an error, which ends in
+ * `instead` where the condition is not static. */
+bool eval_static_if(elab *e, scope *s, const ast_expr *cond,
+                    const char *instead, bool *taken);
 /* The hyper's value after --set; binds it in `s`. */
 void exec_hyper(elab *e, scope *s, const ast_decl *h, const char *block);
 void exec_assert(elab *e, scope *s, const ast_decl *a);

@@ -80,27 +80,37 @@ static void exec_block(elab *e, scope *s, const ast_block *body)
     e->frame->static_depth--;
 }
 
-bool eval_static_if(elab *e, scope *s, const ast_stmt *st, bool *taken)
+static void refuse_condition(elab *e, src_range at, value *v,
+                             const char *instead)
 {
-    value *v = eval(e, s, st->value);
-    if (v->kind == V_ERROR)
-        return false;
-    if (v->kind != V_BOOL) {
-        elab_error(e, DIAG_NOT_STATIC, st->value->at,
+    bool number = v->kind == V_INT || v->kind == V_REAL;
+    if (v->kind == V_TENSOR || v->kind == V_EXPR)
+        elab_error(e, DIAG_NOT_STATIC, at,
                    "`if` chooses when the program is compiled and this is "
-                   "%s; write `c ? a : b` to choose by element",
-                   value_text(e, v));
-        return false;
-    }
-    *taken = v->integer;
-    return true;
+                   "%s; %s",
+                   value_text(e, v), instead);
+    else
+        elab_error(e, DIAG_TYPE_MISMATCH, at,
+                   "`if` wants a bool and this is %s%s", value_text(e, v),
+                   number ? "; compare it, as in `n > 0`" : "");
+}
+
+bool eval_static_if(elab *e, scope *s, const ast_expr *cond,
+                    const char *instead, bool *taken)
+{
+    value *v = eval(e, s, cond);
+    if (v->kind == V_BOOL)
+        *taken = v->integer;
+    else if (v->kind != V_ERROR)
+        refuse_condition(e, cond->at, v, instead);
+    return v->kind == V_BOOL;
 }
 
 static void exec_if(elab *e, scope *s, const ast_stmt *st)
 {
     bool taken;
     known_facts known;
-    if (!eval_static_if(e, s, st, &taken))
+    if (!eval_static_if(e, s, st->value, CHOOSE_BY_ELEMENT, &taken))
         return;
     known = know_condition(e, s, st->value, taken);
     if (taken)
